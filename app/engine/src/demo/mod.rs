@@ -1,0 +1,56 @@
+//! The demo: a data set with a planted error, a small network that learns it, and a configuration to find it.
+
+pub mod pictures;
+mod train;
+
+use ascan_core::{Context, Error, Result, Runtime};
+use std::path::{Path, PathBuf};
+
+pub use train::train;
+
+/// What [`make`] wrote.
+#[derive(Debug, Clone)]
+pub struct Demo {
+    /// The configuration of the scan.
+    pub config: PathBuf,
+    /// The trained model.
+    pub model: PathBuf,
+    /// Its accuracy on the pictures it was trained on.
+    pub train_accuracy: f64,
+}
+
+/// The configuration that the demo scans with; a small example of one.
+const CONFIG: &str = r#"# Written by `ascan demo`. `ascan check` prints what it means.
+[data]
+manifest = "data/metadata.csv"
+split = "test"
+classes = ["disc", "square"]
+# The known groups only score the result: no slicer sees them.
+columns = { group = ["shape", "ground"] }
+
+[model]
+path = "shortcut.onnx"
+
+[model.preprocess]
+preset = "unit"
+
+[slicing]
+plugin = "kmeans"
+
+[slicing.params]
+n_slices = 8
+"#;
+
+/// Writes the pictures, trains the network on them through `runtime`, writes it and the configuration.
+///
+/// # Errors
+/// `File` if the folder cannot be written; whatever the backend reports.
+pub fn make(folder: &Path, runtime: &dyn Runtime, context: &Context) -> Result<Demo> {
+    let entries = pictures::write(&folder.join("data"), context.seed)?;
+    let model = folder.join("shortcut.onnx");
+    let train_accuracy = train(&folder.join("data"), &entries, runtime, &model, context)?;
+    let config = folder.join("demo.toml");
+    std::fs::write(&config, CONFIG)
+        .map_err(|error| Error::file(&config, format!("cannot be written: {error}"), "choose another folder with -o"))?;
+    Ok(Demo { config, model, train_accuracy })
+}

@@ -1,0 +1,239 @@
+//! The Attribution Mosaic of a set of slices: every slice at a glance, similar ones next to each other.
+
+use crate::slices::{SliceReport, SliceSet};
+use crate::table::ScanTable;
+use ascan_core::Result;
+use ascan_viz::mosaic::{FRAME, LARGE_PX, Mosaic, N_SMALL, SMALL_PX, Tile, tile_aspect};
+use ascan_viz::text::Style;
+use ascan_viz::{Heat, Rgb, color, grid, text};
+use image::RgbImage;
+use rayon::prelude::*;
+
+/// More tiles than this cannot be told apart; the first slices of the set are shown.
+pub const MAX_TILES: usize = 240;
+/// Images behind a mean picture: enough that one more does not show, spread evenly over the slice.
+const N_MEAN: usize = 32;
+/// Side of a crop around the attribution, as a share of the picture.
+pub const CROP: f32 = 0.66;
+/// Width over height of a page of tiles.
+const PAGE_ASPECT: f64 = 1.25;
+
+/// Gives the picture of a scan row as the model sees it, its longer side this many pixels.
+pub type Pictures<'a> = dyn Fn(usize, u32) -> Result<RgbImage> + Sync + 'a;
+
+/// What pictures of slices are made from.
+pub struct Scene<'a> {
+    /// The scan.
+    pub table: &'a ScanTable,
+    /// Names of the model's outputs; may be shorter than their number.
+    pub class_names: &'a [String],
+    /// Where pictures come from. One that cannot be had becomes a grey placeholder.
+    pub pictures: Box<Pictures<'a>>,
+    /// Whether negative attribution counts by its size, as it did for the features.
+    pub absolute: bool,
+    /// What was scanned, for the heading.
+    pub title: String,
+}
+
+impl Scene<'_> {
+    /// Name of a class; `?` where the label is unknown.
+    pub fn class(&self, class: i32) -> String {
+        match usize::try_from(class) {
+            Err(_) => "?".to_owned(),
+            Ok(i) => self.class_names.get(i).cloned().unwrap_or_else(|| format!("class {i}")),
+        }
+    }
+
+    /// `landbird`, or `landbird → waterbird` where they differ.
+    pub fn verdict(&self, label: i32, predicted_class: i32) -> String {
+        if label == predicted_class || label < 0 {
+            self.class(predicted_class)
+        } else {
+            format!("{} → {}", self.class(label), self.class(predicted_class))
+        }
+    }
+
+    /// What most images of the slice are and what they are taken for.
+    pub fn title(&self, slice: &SliceReport) -> String {
+        slice.confusion.first().map_or_else(String::new, |cell| self.verdict(cell.label, cell.predicted_class))
+    }
+
+    /// The attribution of a row, ready for drawing; empty if its map is not `[h, w]`.
+    pub fn heat(&self, row: usize) -> Heat {
+        match self.table.maps.shape() {
+            [_, h, w] => Heat::new(self.table.maps.row(row), *h, *w, self.absolute),
+            _ => Heat::new(&[], 0, 0, false),
+        }
+    }
+
+    /// The picture of a row, or a placeholder that says that there is none.
+    pub fn picture(&self, row: usize, side_px: u32) -> RgbImage {
+        (self.pictures)(row, side_px).unwrap_or_else(|_| placeholder(side_px))
+    }
+
+    /// The mean of a slice's pictures (of up to 32, spread evenly) and the mean of all its maps.
+    pub fn mean(&self, members: &[usize], side_px: u32) -> (RgbImage, Heat) {
+        let step = members.len().div_ceil(N_MEAN).max(1);
+        let sample = members.iter().step_by(step).filter_map(|&row| (self.pictures)(row, side_px).ok());
+        let heat = Heat::mean(members.iter().map(|&row| self.heat(row))).unwrap_or_else(|| Heat::new(&[], 0, 0, false));
+        (mean_picture(sample).unwrap_or_else(|| placeholder(side_px)), heat)
+    }
+}
+
+/// Colour and words for a slice's bar: its accuracy around the overall one, or its confidence without labels.
+pub fn bar(slice: &SliceReport, set: &SliceSet) -> (Rgb, String) {
+    match (slice.accuracy, set.accuracy) {
+        (Some(accuracy), Some(overall)) => (color::diverging(accuracy, overall), percent(accuracy)),
+        (None, _) if set.accuracy.is_some() => (color::diverging(f64::NAN, f64::NAN), "no labels".to_owned()),
+        _ => (color::sequential(slice.mean_confidence), format!("{} sure", percent(slice.mean_confidence))),
+    }
+}
+
+/// `57 %`; never `100 %` or `0 %` for what is only nearly so.
+pub fn percent(share: f64) -> String {
+    let rounded = (share * 100.0).round();
+    match rounded {
+        100.0 if share < 1.0 => "> 99 %".to_owned(),
+        0.0 if share > 0.0 => "< 1 %".to_owned(),
+        _ => format!("{rounded} %"),
+    }
+}
+
+/// `1 image`, `1,200 images`.
+pub fn images(n: usize) -> String {
+    format!("{} {}", thousands(n), if n == 1 { "image" } else { "images" })
+}
+
+/// `1,200`.
+pub fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Columns and rows of the grid, and the cell `[column, row]` of each of the first [`MAX_TILES`] slices.
+pub fn cells(set: &SliceSet) -> (usize, usize, Vec<[usize; 2]>) {
+    let positions: Vec<[f64; 2]> = set.slices.iter().take(MAX_TILES).map(|slice| slice.position).collect();
+    let (columns, rows) = grid::shape(positions.len(), PAGE_ASPECT / tile_aspect());
+    let cells = grid::assign(&positions, columns, rows);
+    (columns, rows, cells)
+}
+
+/// Members of each slice of the set, in its order.
+pub fn members(set: &SliceSet) -> Vec<Vec<usize>> {
+    let of = |id: i32| (0..set.assignment.len()).filter(|&row| set.assignment[row] == id).collect();
+    set.slices.iter().map(|slice| of(slice.id)).collect()
+}
+
+/// Draws the mosaic of a set of slices.
+pub fn mosaic(scene: &Scene, set: &SliceSet) -> RgbImage {
+    let (columns, rows, cells) = cells(set);
+    let tiles = set.slices.par_iter().zip(members(set)).zip(cells);
+    let tiles = tiles.map(|((slice, members), cell)| tile(scene, set, slice, &members, cell)).collect();
+    let shown = match set.slices.len() {
+        n if n > MAX_TILES => format!("the first {MAX_TILES} of {} slices", thousands(n)),
+        n => format!("{n} slices"),
+    };
+    let accuracy = set.accuracy.map_or_else(String::new, |accuracy| format!(", {} right", percent(accuracy)));
+    Mosaic {
+        title: scene.title.clone(),
+        subtitle: format!("{shown} of {} images{accuracy}", thousands(set.n)),
+        caption: format!(
+            "Colour where the model looks, grey elsewhere. In a tile: the most typical image; the attributed part of the \
+             next {}; the mean image under the mean attribution. Similar slices are neighbours.",
+            N_SMALL - 1
+        ),
+        legend: legend(set),
+        columns,
+        rows,
+        tiles,
+    }
+    .draw()
+}
+
+fn legend(set: &SliceSet) -> Vec<(Rgb, String)> {
+    let Some(overall) = set.accuracy else {
+        return vec![
+            (color::sequential(0.0), "unsure".to_owned()),
+            (color::sequential(0.5), "half sure".to_owned()),
+            (color::sequential(1.0), "sure".to_owned()),
+        ];
+    };
+    let mut legend = vec![
+        (color::diverging(0.0, overall), "0 % right".to_owned()),
+        (color::diverging(overall, overall), format!("{} (overall)", percent(overall))),
+        (color::diverging(1.0, overall), "100 %".to_owned()),
+    ];
+    if set.slices.iter().any(|slice| slice.needs_verdict) {
+        legend.push((FRAME, "clearly worse".to_owned()));
+    }
+    legend
+}
+
+fn tile(scene: &Scene, set: &SliceSet, slice: &SliceReport, members: &[usize], cell: [usize; 2]) -> Tile {
+    let drawn = |row: usize| {
+        let (picture, heat) = (scene.picture(row, LARGE_PX[0]), scene.heat(row));
+        (heat.overlay(&picture), heat)
+    };
+    let large = slice.typical.first().map_or_else(
+        || placeholder(LARGE_PX[0]),
+        |&row| {
+            let (picture, heat) = drawn(row);
+            let wanted = LARGE_PX[0] as f32 / LARGE_PX[1] as f32;
+            let has = picture.width() as f32 / picture.height() as f32;
+            heat.window((wanted / has).min(1.0), (has / wanted).min(1.0)).crop(&picture, LARGE_PX[0], LARGE_PX[1])
+        },
+    );
+    let crops = slice.typical.iter().skip(1).take(N_SMALL - 1).map(|&row| {
+        let (picture, heat) = drawn(row);
+        heat.window(CROP, CROP).crop(&picture, SMALL_PX[0], SMALL_PX[1])
+    });
+    let mut small: Vec<RgbImage> = crops.collect();
+    let (mean, heat) = scene.mean(members, SMALL_PX[0] * 2);
+    let filter = image::imageops::FilterType::Triangle;
+    small.push(image::imageops::resize(&heat.overlay(&mean), SMALL_PX[0], SMALL_PX[1], filter));
+    let (bar, metric) = bar(slice, set);
+    Tile {
+        large: image::imageops::resize(&large, LARGE_PX[0], LARGE_PX[1], filter),
+        small,
+        title: scene.title(slice),
+        id: slice.id.to_string(),
+        bar,
+        metric,
+        size: images(slice.size),
+        framed: slice.needs_verdict,
+        cell,
+    }
+}
+
+fn mean_picture(mut pictures: impl Iterator<Item = RgbImage>) -> Option<RgbImage> {
+    let first = pictures.next()?;
+    let mut sums: Vec<u32> = first.iter().map(|&v| v.into()).collect();
+    let mut n = 1;
+    for picture in pictures.filter(|picture| picture.dimensions() == first.dimensions()) {
+        sums.iter_mut().zip(picture.iter()).for_each(|(sum, &v)| *sum += u32::from(v));
+        n += 1;
+    }
+    let means: Vec<u8> = sums.into_iter().map(|sum| (sum / n) as u8).collect();
+    // Many images average out to grey: the contrast is stretched, or there is nothing to see.
+    let mut sorted = means.clone();
+    sorted.sort_unstable();
+    let (low, high) = (f32::from(sorted[sorted.len() / 50]), f32::from(sorted[sorted.len() - 1 - sorted.len() / 50]));
+    let stretched = |v: u8| ((f32::from(v) - low) / (high - low).max(1.0) * 235.0 + 10.0).clamp(0.0, 255.0) as u8;
+    RgbImage::from_raw(first.width(), first.height(), means.into_iter().map(stretched).collect())
+}
+
+fn placeholder(side_px: u32) -> RgbImage {
+    let mut picture = RgbImage::from_pixel(side_px, side_px, image::Rgb([88, 90, 94]));
+    let style = Style { size_px: (side_px as f32 / 7.0).clamp(9.0, 22.0), bold: false, color: [190, 192, 196] };
+    let words = "image not found";
+    let x = (side_px as f32 - text::width(words, style)) / 2.0;
+    text::draw(&mut picture, x, (side_px as f32 - style.size_px) / 2.0, words, style);
+    picture
+}

@@ -1,0 +1,115 @@
+//! Which backend runs the model, and why.
+
+use super::report;
+use crate::config::LoadedConfig;
+use crate::host::PluginHost;
+use ascan_core::{
+    Attributor, Capabilities, Error, Kind, ModelInfo, OpenModel, ParamMap, Requirements, Result, Runtime,
+};
+use ascan_onnx::Classifier;
+
+/// The configuration's word for "the fastest that can do it".
+pub(super) const AUTO: &str = "auto";
+
+/// Fastest first, measured; backends that are not listed come after these.
+const FASTEST_FIRST: [&str; 3] = ["ort", "tract", "burn"];
+
+/// A backend that has opened the model.
+pub(super) struct Chosen {
+    pub name: String,
+    pub reason: String,
+    pub params: ParamMap,
+    pub runtime: Box<dyn Runtime>,
+    pub info: ModelInfo,
+    pub requirements: Requirements,
+}
+
+/// Opens the model with the backend that the configuration names, or with the fastest that can do what the
+/// attribution needs. Reports why none can.
+pub(super) fn choose(
+    loaded: &mut LoadedConfig,
+    host: &PluginHost,
+    classifier: &Classifier,
+    attributor: &dyn Attributor,
+) -> Option<Chosen> {
+    if ["backend", "device", "params", "path"].iter().any(|key| loaded.has_errors_in(&["model", key])) {
+        return None;
+    }
+    // What the method needs shows in the graph already: a wrong layer is no reason to try another backend.
+    let graph = classifier.model_info("", Capabilities { gradients: true, training: true }, 1);
+    if let Err(error) = attributor.requirements(&graph) {
+        let is_layer = matches!(&error, Error::UnknownName { kind, .. } if kind == "layer");
+        match error.key() {
+            None if is_layer => report(loaded, &["attribution", "params", "layer"], &error),
+            _ => loaded.report_plugin("attribution", &error),
+        }
+        return None;
+    }
+    let section = loaded.config.model.clone();
+    let request = OpenModel {
+        path: section.path.clone(),
+        device: section.device.clone(),
+        n_threads: 1,
+        image_size: section.image_size,
+    };
+    let attempt = |name: &str| open(host, name, &section.params, &request, attributor);
+    if section.backend != AUTO {
+        return match attempt(&section.backend) {
+            Ok(chosen) => Some(Chosen { reason: "named in the configuration".into(), ..chosen }),
+            Err(error) => {
+                loaded.report_plugin("model", &error);
+                None
+            }
+        };
+    }
+    let mut passed_over = Vec::new();
+    let others = host.names(Kind::Backend).into_iter().filter(|name| !FASTEST_FIRST.contains(name));
+    for name in FASTEST_FIRST.into_iter().chain(others) {
+        match attempt(name) {
+            Ok(chosen) => {
+                let reason = if passed_over.is_empty() {
+                    "the fastest there is".to_owned()
+                } else {
+                    format!("the fastest that can do it; passed over: {}", passed_over.join("; "))
+                };
+                return Some(Chosen { reason, ..chosen });
+            }
+            Err(error) => passed_over.push(format!("{name} ({})", why(name, &error))),
+        }
+    }
+    let message = format!("no backend can do this: {}", passed_over.join("; "));
+    loaded.error_at(&["model", "backend"], message, "`ascan plugins` lists the backends that were found");
+    None
+}
+
+/// The reason alone, without the name that stands before it.
+fn why(name: &str, error: &Error) -> String {
+    match error {
+        Error::UnknownName { .. } => "not installed".into(),
+        Error::Plugin { message, .. } => message.clone(),
+        other => other.to_string().trim_start_matches(&format!("plugin `{name}`: ")).to_owned(),
+    }
+}
+
+fn open(
+    host: &PluginHost,
+    name: &str,
+    params: &ParamMap,
+    request: &OpenModel,
+    attributor: &dyn Attributor,
+) -> Result<Chosen> {
+    let resolved = host.resolve(Kind::Backend, name, params)?;
+    if let Some(problem) = resolved.problems.first() {
+        return Err(Error::param(&problem.key, &problem.message, &problem.hint));
+    }
+    let runtime = host.backend(name, &resolved.params)?;
+    runtime.available()?;
+    let info = runtime.open(request)?.info().clone();
+    let requirements = attributor.requirements(&info)?;
+    if requirements.gradients && !info.capabilities.gradients {
+        let what = format!("{name} has no gradients, which {} needs", requirements.method);
+        return Err(Error::unsupported(what, "use `backend = \"burn\"` or `\"auto\"`"));
+    }
+    let (name, reason, params) = (name.to_owned(), String::new(), resolved.params);
+    Ok(Chosen { name, reason, params, runtime, info, requirements })
+}

@@ -1,0 +1,238 @@
+//! The plan of a run: a configuration met with its images, its model and its plugins.
+
+mod backend;
+mod describe;
+
+use crate::config::sections::DataSection;
+use crate::config::{ConfigErrors, LoadedConfig, RunConfig};
+use crate::host::PluginHost;
+use crate::images::{ImageSet, Preprocess, labels};
+use ascan_core::{Attributor, Error, ModelInfo, Requirements, Runtime};
+use ascan_onnx::{Classifier, Model};
+use std::path::Path;
+
+/// Everything a scan needs, opened and checked; nothing is computed yet.
+pub struct RunPlan {
+    /// The configuration with every default written out and every choice made.
+    pub config: RunConfig,
+    /// The images.
+    pub images: ImageSet,
+    /// `[n]` label of each image as output index, −1 where unknown.
+    pub labels: Vec<i32>,
+    /// Names of the outputs, where they are known.
+    pub output_names: Option<Vec<String>>,
+    /// The model, as the chosen backend sees it.
+    pub model: ModelInfo,
+    /// The model, as its graph says.
+    pub classifier: Classifier,
+    /// The backend plugin that was chosen.
+    pub backend_name: String,
+    /// Why it was chosen.
+    pub backend_reason: String,
+    /// Its engine; opens a model for each worker.
+    pub runtime: Box<dyn Runtime>,
+    /// The attribution method.
+    pub attributor: Box<dyn Attributor>,
+    /// What it needs.
+    pub requirements: Requirements,
+    /// The layer whose feature map is weighted.
+    pub feature_layer: String,
+    /// From pixels to the model's input.
+    pub preprocess: Preprocess,
+    /// Worker threads, at least 1.
+    pub n_threads: usize,
+    /// Images in a call of the model, at least 1.
+    pub batch_size: usize,
+    /// What was guessed or is worth knowing, a sentence each.
+    pub notes: Vec<String>,
+}
+
+impl std::fmt::Debug for RunPlan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunPlan").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl RunPlan {
+    /// Opens images and model, finds the plugins, chooses the backend.
+    ///
+    /// # Errors
+    /// Everything that is wrong, with its place: what the configuration already had, plugins and their
+    /// parameters, files that cannot be used, labels that do not meet the model's outputs.
+    pub fn compile(mut loaded: LoadedConfig, host: &PluginHost) -> Result<Self, ConfigErrors> {
+        loaded.resolve_plugins(host);
+        if loaded.config.model.backend != backend::AUTO {
+            loaded.resolve_backend(host);
+        }
+        let attributor = open_attributor(&mut loaded, host);
+        let images = open_images(&mut loaded);
+        let classifier = open_model(&mut loaded);
+        let opened = classifier.as_ref().map(|classifier| Opened::new(&mut loaded, classifier, images.as_ref()));
+        let chosen = match (&classifier, &attributor) {
+            (Some(classifier), Some(attributor)) => backend::choose(&mut loaded, host, classifier, &**attributor),
+            _ => None,
+        };
+        let feature_layer = chosen.as_ref().and_then(|chosen| feature_layer(&mut loaded, chosen));
+        let (Some(attributor), Some(images), Some(classifier), Some(opened), Some(chosen), Some(feature_layer)) =
+            (attributor, images, classifier, opened, chosen, feature_layer)
+        else {
+            return Err(loaded.errors);
+        };
+        let Opened { labels: Some(labels), preprocess: Some(preprocess), output_names } = opened else {
+            return Err(loaded.errors);
+        };
+        let backend::Chosen { name, reason, params, runtime, info, requirements } = chosen;
+        let LoadedConfig { mut config, .. } = loaded.finish()?;
+        let mut notes = images.notes.clone();
+        if config.features.layer == "auto" {
+            notes.push(format!("the features are those of layer `{feature_layer}`, chosen from the graph"));
+        }
+        if config.attribution.target == "label" && labels.contains(&-1) {
+            notes.push("images without a label are explained for their predicted class".into());
+        }
+        let n_threads = match config.run.n_threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        };
+        let batch_size = match config.run.batch_size {
+            0 => info.preferred_batch.max(1),
+            n => n,
+        };
+        config.model.params = params;
+        config.model.preprocess = preprocess.section().clone();
+        Ok(Self {
+            config,
+            images,
+            labels,
+            output_names,
+            model: info,
+            classifier,
+            backend_name: name,
+            backend_reason: reason,
+            runtime,
+            attributor,
+            requirements,
+            feature_layer,
+            preprocess,
+            n_threads,
+            batch_size,
+            notes,
+        })
+    }
+}
+
+/// What depends on the model's input and outputs.
+struct Opened {
+    labels: Option<Vec<i32>>,
+    output_names: Option<Vec<String>>,
+    preprocess: Option<Preprocess>,
+}
+
+impl Opened {
+    fn new(loaded: &mut LoadedConfig, classifier: &Classifier, images: Option<&ImageSet>) -> Self {
+        let preprocess = (!loaded.has_errors_in(&["model", "preprocess"]))
+            .then(|| Preprocess::new(&loaded.config.model.preprocess, classifier.input_shape))
+            .and_then(|made| made.map_err(|error| report(loaded, &["model", "preprocess"], &error)).ok());
+        let n_classes = classifier.n_classes;
+        let labels = images
+            .map(|images| labels::map_to_outputs(images, &loaded.config.data, n_classes))
+            .and_then(|made| made.map_err(|error| report_data(loaded, &error)).ok());
+        let target = loaded.config.attribution.target.parse::<usize>();
+        if target.is_ok_and(|target| target >= n_classes) {
+            let message = format!("`attribution.target`: the model has outputs 0 to {}", n_classes.saturating_sub(1));
+            loaded.error_at(&["attribution", "target"], message, "use predicted, label, or one of them");
+        }
+        // Read before, by `map_to_outputs`.
+        let names = loaded.config.data.output_names.as_ref().and_then(|names| labels::read_names(names).ok());
+        Self { labels, output_names: names, preprocess }
+    }
+}
+
+fn open_attributor(loaded: &mut LoadedConfig, host: &PluginHost) -> Option<Box<dyn Attributor>> {
+    if loaded.has_errors_in(&["attribution", "plugin"]) || loaded.has_errors_in(&["attribution", "params"]) {
+        return None;
+    }
+    let section = &loaded.config.attribution;
+    let made = host.attributor(&section.plugin, &section.params);
+    made.map_err(|error| loaded.report_plugin("attribution", &error)).ok()
+}
+
+fn open_images(loaded: &mut LoadedConfig) -> Option<ImageSet> {
+    if loaded.has_errors_in(&["data"]) {
+        return None;
+    }
+    match ImageSet::open(&loaded.config.data) {
+        Ok(images) if images.is_empty() => {
+            loaded.error_at(&["data"], "the data set has no images", "");
+            None
+        }
+        Ok(images) => Some(images),
+        Err(error) => {
+            report_data(loaded, &error);
+            None
+        }
+    }
+}
+
+fn open_model(loaded: &mut LoadedConfig) -> Option<Classifier> {
+    if loaded.has_errors_in(&["model", "path"]) || loaded.has_errors_in(&["model", "image_size"]) {
+        return None;
+    }
+    let section = &loaded.config.model;
+    let opened = Model::load(&section.path).and_then(|model| Classifier::analyse(&model, section.image_size));
+    opened.map_err(|error| report(loaded, &["model", "path"], &error)).ok()
+}
+
+fn feature_layer(loaded: &mut LoadedConfig, chosen: &backend::Chosen) -> Option<String> {
+    let wanted = loaded.config.features.layer.clone();
+    let found = match (&*wanted, chosen.requirements.layers.first()) {
+        ("auto", Some(layer)) => Ok(layer.clone()),
+        _ => chosen.info.layer(&wanted).map(|layer| layer.name.clone()),
+    };
+    found.map_err(|error| loaded.report(&["features", "layer"], &error)).ok()
+}
+
+/// Reports an error at the key that it names (dotted from the root), else at `path`.
+fn report(loaded: &mut LoadedConfig, path: &[&str], error: &Error) {
+    let key = error.key().map(str::to_owned);
+    let keys: Vec<&str> = key.iter().flat_map(|key| key.split('.')).collect();
+    let named = keys.len() > 1 && keys.first() == path.first();
+    loaded.report(if named { &keys } else { path }, error);
+}
+
+/// Reports an error of the image set at the key it comes from.
+fn report_data(loaded: &mut LoadedConfig, error: &Error) {
+    let data = &loaded.config.data;
+    let path: Vec<&str> = match error {
+        Error::File { path, .. } => key_of_file(data, path).map_or(vec!["data"], |key| vec!["data", key]),
+        Error::UnknownName { kind, .. } if kind == "split" => vec!["data", "split"],
+        Error::UnknownName { kind, name, .. } if kind.starts_with("column") => {
+            let columns = &data.columns;
+            let named = [("path", &columns.path), ("label", &columns.label), ("split", &columns.split)];
+            let mut named = named.into_iter().chain([("mask", &columns.mask)]);
+            let key = named.find(|(_, column)| *column == name).map_or("group", |(key, _)| key);
+            vec!["data", "columns", key]
+        }
+        _ => vec!["data"],
+    };
+    report(loaded, &path, error);
+}
+
+/// The key of `[data]` that names this file.
+fn key_of_file(data: &DataSection, file: &Path) -> Option<&'static str> {
+    use crate::config::sections::{ClassMap, ClassNames};
+    let names = |names: &Option<ClassNames>| matches!(names, Some(ClassNames::File(path)) if path == file);
+    let is = |path: &Option<std::path::PathBuf>| path.as_deref() == Some(file);
+    let sources = [
+        ("images", is(&data.images)),
+        ("manifest", is(&data.manifest)),
+        ("archive", is(&data.archive)),
+        ("idx", is(&data.idx)),
+        ("idx_labels", is(&data.idx_labels)),
+        ("root", is(&data.root)),
+        ("classes", names(&data.classes)),
+        ("output_names", names(&data.output_names)),
+        ("class_map", matches!(&data.class_map, ClassMap::Rule(rule) if Path::new(rule) == file)),
+    ];
+    sources.into_iter().find(|(_, is)| *is).map(|(key, _)| key)
+}

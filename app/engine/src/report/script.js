@@ -1,0 +1,46 @@
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const asked = new URLSearchParams(location.search);
+  const store = (value) => { try { localStorage.setItem("ascan-theme", value); } catch { /* files may have no storage */ } };
+  const stored = () => { try { return localStorage.getItem("ascan-theme"); } catch { return null; } };
+  const theme = asked.get("theme") || stored();
+  if (theme === "dark" || theme === "light") root.dataset.theme = theme;
+  document.getElementById("theme").addEventListener("click", () => {
+    const now = root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+    root.dataset.theme = now === "dark" ? "light" : "dark";
+    store(root.dataset.theme);
+  });
+
+  const show = (view) => { root.dataset.view = view; };
+  for (const input of document.querySelectorAll("input[name=view]")) {
+    input.addEventListener("change", () => show(input.value));
+    if (input.value === asked.get("view")) { input.checked = true; show(input.value); }
+  }
+
+  const body = document.querySelector("tbody");
+  for (const button of document.querySelectorAll("th button")) {
+    button.addEventListener("click", () => {
+      const head = button.parentElement;
+      const column = [...head.parentElement.children].indexOf(head);
+      const rising = head.getAttribute("aria-sort") !== "ascending";
+      for (const other of head.parentElement.children) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", rising ? "ascending" : "descending");
+      const value = (row) => row.children[column].dataset.v;
+      const compare = (a, b) => {
+        const [x, y] = [value(a), value(b)];
+        if (x === "" || y === "") return (x === "") - (y === "");
+        const order = isNaN(x) || isNaN(y) ? x.localeCompare(y) : x - y;
+        return rising ? order : -order;
+      };
+      body.append(...[...body.rows].sort(compare));
+    });
+  }
+
+  const open = () => {
+    const slice = location.hash.startsWith("#slice-") && document.getElementById(location.hash.slice(1));
+    if (slice) { slice.open = true; slice.scrollIntoView(); }
+  };
+  addEventListener("hashchange", open);
+  open();
+})();

@@ -1,0 +1,211 @@
+//! One batch through model, attributor and features: from pixels to rows.
+
+use super::job::{Job, Target};
+use super::stages::{Stage, Stages};
+use crate::features::resize_map;
+use crate::store::Outcome;
+use ascan_core::{
+    Attribution, AttributionBatch, Context, Error, Forward, ModelBackend, Result, Tensor, TensorView, metrics,
+};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Decoded images, in the order of their rows.
+pub(super) struct Batch {
+    /// Place in the order of work.
+    pub index: usize,
+    /// Rows of the batch; those that could not be decoded carry the reason.
+    pub rows: Vec<(usize, Result<(), String>)>,
+    /// `[m, c, h, w]` of the `m` images that could be decoded.
+    pub images: Vec<f32>,
+}
+
+/// What became of a batch.
+pub(super) struct BatchOutcome {
+    /// Place in the order of work.
+    pub index: usize,
+    /// One entry a row.
+    pub rows: Vec<Result<Outcome, String>>,
+    /// The error, if the model or the attributor failed on every image it was given.
+    pub failed: Option<Error>,
+}
+
+/// Decodes the rows of a batch; an image that cannot be read costs only itself.
+pub(super) fn decode(job: &Job, index: usize, rows: impl Iterator<Item = usize>, stages: &Stages) -> Batch {
+    stages.time(Stage::Decode, || {
+        let len: usize = job.plan.model.input_shape.iter().product();
+        let mut images = Vec::new();
+        let rows = rows
+            .map(|row| {
+                let loaded = guarded("the decoder", || job.images.load(row)).and_then(|pixels| {
+                    if pixels.len() == len {
+                        Ok(pixels)
+                    } else {
+                        Err(Error::shape("image", format!("{len} values"), pixels.len()))
+                    }
+                });
+                let loaded = loaded.map_err(|error| reason(&error));
+                (row, loaded.map(|pixels| if images.is_empty() { images = pixels } else { images.extend(pixels) }))
+            })
+            .collect();
+        Batch { index, rows, images }
+    })
+}
+
+/// Runs a batch. If it fails as a whole its images are tried one by one, so that a bad one costs only itself.
+pub(super) fn run(
+    job: &Job,
+    backend: &dyn ModelBackend,
+    batch: Batch,
+    context: &Context,
+    stages: &Stages,
+) -> Result<BatchOutcome> {
+    let Batch { index, rows, images } = batch;
+    let [c, h, w] = job.plan.model.input_shape;
+    let labels: Vec<i32> =
+        rows.iter().filter(|(_, decoded)| decoded.is_ok()).map(|(row, _)| job.images.label(*row)).collect();
+    let n = labels.len();
+    let run = |images: &[f32], labels: &[i32]| -> Result<Vec<Result<Outcome, String>>> {
+        let shape = [labels.len(), c, h, w];
+        explain(job, backend, TensorView::new(&shape, images)?, labels, context, stages)
+    };
+    let mut failed = None;
+    let outcomes = match run(&images, &labels) {
+        Ok(outcomes) => outcomes,
+        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) => {
+            let mut singles = Vec::with_capacity(n);
+            let mut n_failed = 0;
+            for (image, label) in images.chunks_exact(c * h * w).zip(&labels) {
+                // A batch of one has just had its try.
+                let single = if n == 1 { Err(error.clone()) } else { run(image, std::slice::from_ref(label)) };
+                singles.push(match single {
+                    Ok(mut outcome) => outcome.remove(0),
+                    Err(Error::Cancelled) => return Err(Error::Cancelled),
+                    Err(error) => {
+                        n_failed += 1;
+                        Err(reason(&error))
+                    }
+                });
+            }
+            failed = (n_failed == n).then_some(error);
+            singles
+        }
+    };
+    let mut outcomes = outcomes.into_iter();
+    let rows = rows
+        .into_iter()
+        .map(|(_, decoded)| decoded.and_then(|()| outcomes.next().unwrap_or_else(|| Err("no result".into()))))
+        .collect();
+    Ok(BatchOutcome { index, rows, failed })
+}
+
+/// Rows of a batch that can be decoded; an error of one row is in its place, an error of the call is the result's.
+fn explain(
+    job: &Job,
+    backend: &dyn ModelBackend,
+    images: TensorView,
+    labels: &[i32],
+    context: &Context,
+    stages: &Stages,
+) -> Result<Vec<Result<Outcome, String>>> {
+    let n = labels.len();
+    if n == 0 {
+        return Ok(Vec::new());
+    }
+    let n_classes = job.plan.model.n_classes;
+    let layers: Vec<&str> = job.layers.iter().map(String::as_str).collect();
+    let forward = stages.time(Stage::Forward, || guarded("the backend", || backend.forward(images, &layers)))?;
+    check_shape("logits", &forward.logits, &[n, n_classes])?;
+
+    let targets: Vec<Result<usize, String>> =
+        (0..n).map(|i| target_class(job.target, forward.logits.row(i), labels[i])).collect();
+    // A row that has failed keeps its place in the call; what comes out for it is dropped.
+    let target_classes: Vec<usize> = targets.iter().map(|target| *target.as_ref().unwrap_or(&0)).collect();
+    let attribution = stages.time(Stage::Attribution, || {
+        let batch = AttributionBatch { images, target_classes: &target_classes, forward: &forward };
+        guarded("the attributor", || job.attributor.attribute(backend, &batch, context))
+    })?;
+    let [h, w] = job.plan.attribution.map_size;
+    check_shape("attribution maps", &attribution.maps, &[n, h, w])?;
+
+    stages.time(Stage::Features, || {
+        let layer = &job.plan.features.settings.layer;
+        let feature_map = forward.feature_map(layer).ok_or_else(|| {
+            Error::plugin(&job.plan.model.backend, format!("the feature map `{layer}` was asked for and not given"), "")
+        })?;
+        let [c, h, w] = job.plan.features.layer_shape;
+        check_shape("feature map", feature_map, &[n, c, h, w])?;
+        Ok(targets
+            .into_iter()
+            .enumerate()
+            .map(|(i, target)| {
+                let target_class = target? as i32;
+                outcome(job, &forward, feature_map, &attribution, i, target_class, labels[i])
+                    .map_err(|error| reason(&error))
+            })
+            .collect())
+    })
+}
+
+fn target_class(target: Target, logits: &[f32], label: i32) -> Result<usize, String> {
+    if !logits.iter().all(|v| v.is_finite()) {
+        return Err(Error::NotFinite { what: "the vector of logits".into() }.to_string());
+    }
+    Ok(match target {
+        Target::Predicted => metrics::argmax(logits),
+        Target::Class(class) => class,
+        Target::Label => usize::try_from(label).unwrap_or_else(|_| metrics::argmax(logits)),
+    })
+}
+
+fn outcome(
+    job: &Job,
+    forward: &Forward,
+    feature_map: &Tensor,
+    attribution: &Attribution,
+    i: usize,
+    target_class: i32,
+    label: i32,
+) -> Result<Outcome> {
+    let plan = &job.plan;
+    let logits = forward.logits.row(i);
+    let map = attribution.maps.row(i);
+    let features = job.rule.apply(feature_map.row(i), plan.features.layer_shape, map, plan.attribution.map_size)?;
+    Ok(Outcome {
+        predicted_class: metrics::argmax(logits) as i32,
+        target_class,
+        probs: metrics::softmax(logits),
+        loss: metrics::cross_entropy(logits, label),
+        map: resize_map(map, plan.attribution.map_size, plan.attribution.stored_map_size),
+        embedding: features.embedding,
+        attribution_empty: features.attribution_empty,
+        convergence_delta: attribution.convergence_delta.as_ref().and_then(|deltas| deltas.get(i).copied()),
+    })
+}
+
+fn check_shape(what: &str, tensor: &Tensor, expected: &[usize]) -> Result<()> {
+    if tensor.shape() == expected {
+        return Ok(());
+    }
+    Err(Error::shape(what, format!("{expected:?}"), tensor.shape()))
+}
+
+/// The reason that a row carries: without the folder of this machine, so that tables do not depend on it.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::File { message, .. } => message.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A panic in foreign code becomes an error of the call.
+pub(super) fn guarded<T>(who: &str, call: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| Err(panicked(who, &*panic)))
+}
+
+fn panicked(who: &str, panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    Error::plugin(who, format!("panicked: {text}"), "this is a defect: please report it")
+}

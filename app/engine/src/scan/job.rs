@@ -1,0 +1,74 @@
+//! What the pipeline works on: everything resolved, nothing read from a configuration.
+
+use crate::features::FeatureRule;
+use crate::store::{Facts, ScanPlan};
+use ascan_core::{Attributor, Error, OpenModel, Result, Runtime};
+
+/// The images of a scan, as the pipeline sees them.
+pub trait Images: Sync {
+    /// What the data set says of an image.
+    fn facts(&self, row: usize) -> Facts;
+
+    /// Ground truth as output index, −1 where unknown.
+    fn label(&self, row: usize) -> i32;
+
+    /// The model's input for an image, `[c, h, w]`, normalised.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the image; it becomes the row's error.
+    fn load(&self, row: usize) -> Result<Vec<f32>>;
+}
+
+/// The class that is explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// The predicted class.
+    Predicted,
+    /// The label; where there is none, the predicted class.
+    Label,
+    /// Always this output.
+    Class(usize),
+}
+
+impl Target {
+    /// The target that `attribution.target` asks for.
+    ///
+    /// # Errors
+    /// `Param` for another word, or an output that the model does not have.
+    pub fn new(target: &str, n_classes: usize) -> Result<Self> {
+        match target {
+            "predicted" => Ok(Self::Predicted),
+            "label" => Ok(Self::Label),
+            other => match other.parse() {
+                Ok(class) if class < n_classes => Ok(Self::Class(class)),
+                _ => Err(Error::param(
+                    "attribution.target",
+                    format!("must be \"predicted\", \"label\" or an output below {n_classes}, got \"{other}\""),
+                    "",
+                )),
+            },
+        }
+    }
+}
+
+/// A scan to be done.
+pub struct Job<'a> {
+    /// Opens the model, once a worker.
+    pub runtime: &'a dyn Runtime,
+    /// Which model.
+    pub open: OpenModel,
+    /// Makes the maps.
+    pub attributor: &'a dyn Attributor,
+    /// The images.
+    pub images: &'a dyn Images,
+    /// Feature maps to bring along: the attributor's, and the one that is weighted.
+    pub layers: Vec<String>,
+    /// Which class is explained.
+    pub target: Target,
+    /// How features are weighted.
+    pub rule: FeatureRule,
+    /// Model workers, and as many decoders.
+    pub n_threads: usize,
+    /// What the rows depend on: sizes, shards, seed.
+    pub plan: &'a ScanPlan,
+}

@@ -1,0 +1,117 @@
+//! From the plan of a run to the job that the pipeline does.
+
+use super::job::{Images, Job, Target};
+use super::{ScanSummary, run_job};
+use crate::features::FeatureRule;
+use crate::plan::RunPlan;
+use crate::store::plan::{AttributionPlan, DataPlan, FeaturesPlan, ModelPlan, stored_map_size};
+use crate::store::{Facts, LocalStorage, ScanPlan, layout};
+use ascan_core::{Error, OpenModel, Reporter, Result};
+use std::path::Path;
+
+/// Scans the images of a plan into the folder `out`, or does what is missing of the scan that is there.
+///
+/// Batches are fixed by the plan, so the tables do not depend on threads, timing or on how often the scan was
+/// interrupted. Memory does not grow with the number of images, their names and labels apart.
+///
+/// # Errors
+/// `File` if `out` cannot be written or holds something else; whatever opening the model or a plugin that fails on
+/// every image reports; `Cancelled` on request. Shards that are complete are kept in each case. Errors of single
+/// images are in their rows and in the summary.
+pub fn scan(plan: &RunPlan, out: &Path, reporter: &dyn Reporter) -> Result<ScanSummary> {
+    let scan_plan = scan_plan(plan)?;
+    let mut layers = plan.requirements.layers.clone();
+    if !layers.contains(&plan.feature_layer) {
+        layers.push(plan.feature_layer.clone());
+    }
+    let job = Job {
+        runtime: &*plan.runtime,
+        open: OpenModel {
+            path: plan.config.model.path.clone(),
+            device: plan.config.model.device.clone(),
+            n_threads: 1,
+            image_size: plan.config.model.image_size,
+        },
+        attributor: &*plan.attributor,
+        images: plan,
+        layers,
+        target: Target::new(&plan.config.attribution.target, plan.model.n_classes)?,
+        rule: FeatureRule::new(&plan.config.features)?,
+        n_threads: plan.n_threads,
+        plan: &scan_plan,
+    };
+    run_job(&job, &plan.config, out, Box::new(LocalStorage::new(out)), reporter)
+}
+
+impl Images for RunPlan {
+    fn facts(&self, row: usize) -> Facts {
+        let sample = &self.images.samples[row];
+        Facts {
+            uri: sample.uri.clone(),
+            label: self.label(row),
+            split: sample.split.clone(),
+            groups: sample.groups.clone(),
+            mask: sample.mask.clone(),
+        }
+    }
+
+    fn label(&self, row: usize) -> i32 {
+        self.labels.get(row).copied().unwrap_or(-1)
+    }
+
+    fn load(&self, row: usize) -> Result<Vec<f32>> {
+        self.preprocess.load(&self.images, row)
+    }
+}
+
+fn scan_plan(plan: &RunPlan) -> Result<ScanPlan> {
+    let config = &plan.config;
+    let n_rows = match config.run.limit {
+        0 => plan.images.len(),
+        limit => limit.min(plan.images.len()),
+    };
+    let labels: Vec<u8> = plan.labels.iter().flat_map(|label| label.to_le_bytes()).collect();
+    let layer = plan.model.layer(&plan.feature_layer)?;
+    let mut settings = config.features.clone();
+    settings.layer.clone_from(&layer.name);
+    let preprocess = serde_json::to_value(plan.preprocess.section())
+        .map_err(|error| Error::param("model.preprocess", error.to_string(), ""))?;
+    Ok(ScanPlan {
+        format: layout::FORMAT,
+        version: env!("CARGO_PKG_VERSION").into(),
+        data: DataPlan {
+            n_rows,
+            fingerprint: plan.images.fingerprint(),
+            labels: blake3::hash(&labels).to_hex().to_string(),
+            group_columns: plan.images.group_columns.clone(),
+        },
+        model: ModelPlan {
+            sha256: ascan_onnx::Model::sha256(&config.model.path)?,
+            backend: plan.backend_name.clone(),
+            engine: plan.model.engine.clone(),
+            params: config.model.params.clone(),
+            device: config.model.device.clone(),
+            input_shape: plan.model.input_shape,
+            n_classes: plan.model.n_classes,
+            class_names: plan.output_names.clone().unwrap_or_default(),
+        },
+        preprocess,
+        attribution: AttributionPlan {
+            plugin: config.attribution.plugin.clone(),
+            params: config.attribution.params.clone(),
+            target: config.attribution.target.clone(),
+            method: plan.requirements.method.clone(),
+            layers: plan.requirements.layers.clone(),
+            map_size: plan.requirements.map_size,
+            stored_map_size: stored_map_size(plan.requirements.map_size),
+        },
+        features: FeaturesPlan {
+            n_dims: FeatureRule::new(&settings)?.n_dims(layer.shape[0]),
+            settings,
+            layer_shape: layer.shape,
+        },
+        seed: config.run.seed,
+        batch_size: plan.batch_size,
+        shard_rows: config.run.shard_rows,
+    })
+}

@@ -1,0 +1,160 @@
+//! What a scan says of itself when it is done.
+
+use crate::store::Scan;
+use ascan_core::Result;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How many failed images are listed; the scan's table has them all.
+const MAX_LISTED: usize = 20;
+
+/// The figures of a scan: `ascan scan --json`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct ScanSummary {
+    /// Images.
+    pub n: usize,
+    /// Images that could not be read or explained.
+    pub n_failed: usize,
+    /// Images that an earlier run had already done.
+    pub n_resumed: usize,
+    /// `total` is the time that passed; the stages are summed over all threads.
+    pub seconds: BTreeMap<String, f64>,
+    /// Images of this run over the time that passed.
+    pub images_per_second: f64,
+    /// The most memory the process ever held, where the system tells.
+    pub peak_rss_mib: Option<f64>,
+    /// Backend plugin.
+    pub backend: String,
+    /// Engine and version.
+    pub engine: String,
+    /// Layer whose features are weighted.
+    pub layer: String,
+    /// How the maps were computed.
+    pub attribution: String,
+    /// Images whose map had no weight.
+    pub n_attribution_empty: usize,
+    /// Share of right predictions among the images with a label.
+    pub accuracy: Option<f64>,
+    /// The same for each known group.
+    pub group_accuracy: BTreeMap<String, f64>,
+    /// Images with a label in each known group.
+    pub group_size: BTreeMap<String, usize>,
+    /// The smallest of them.
+    pub worst_group_accuracy: Option<f64>,
+    /// The first images that failed.
+    pub failed: Vec<FailedImage>,
+}
+
+/// An image without a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailedImage {
+    /// Which.
+    pub uri: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Right and all.
+#[derive(Debug, Clone, Copy, Default)]
+struct Share {
+    n_right: usize,
+    n: usize,
+}
+
+impl Share {
+    fn value(self) -> Option<f64> {
+        (self.n > 0).then(|| self.n_right as f64 / self.n as f64)
+    }
+}
+
+impl ScanSummary {
+    /// What the rows say; time and memory are for the caller to fill in.
+    ///
+    /// # Errors
+    /// `File` if the scan is incomplete or cannot be read.
+    pub fn of(scan: &Scan) -> Result<Self> {
+        let mut summary = Self {
+            n: scan.plan.data.n_rows,
+            backend: scan.plan.model.backend.clone(),
+            engine: scan.plan.model.engine.clone(),
+            layer: scan.plan.features.settings.layer.clone(),
+            attribution: scan.plan.attribution.method.clone(),
+            ..Self::default()
+        };
+        let mut all = Share::default();
+        let mut groups: BTreeMap<String, Share> = BTreeMap::new();
+        scan.for_each_shard(|table| {
+            for (i, error) in table.errors.iter().enumerate() {
+                if let Some(reason) = error {
+                    summary.n_failed += 1;
+                    if summary.failed.len() < MAX_LISTED {
+                        summary.failed.push(FailedImage { uri: table.uris[i].clone(), reason: reason.clone() });
+                    }
+                    continue;
+                }
+                summary.n_attribution_empty += usize::from(table.attribution_empty[i]);
+                if table.labels[i] < 0 {
+                    continue;
+                }
+                let right = table.labels[i] == table.predicted_classes[i];
+                for share in [Some(&mut all), table.group(i).map(|group| groups.entry(group).or_default())] {
+                    let Some(share) = share else { continue };
+                    share.n_right += usize::from(right);
+                    share.n += 1;
+                }
+            }
+        })?;
+        summary.accuracy = all.value();
+        summary.group_size = groups.iter().map(|(group, share)| (group.clone(), share.n)).collect();
+        summary.group_accuracy =
+            groups.into_iter().filter_map(|(group, share)| Some((group, share.value()?))).collect();
+        summary.worst_group_accuracy = summary.group_accuracy.values().copied().reduce(f64::min);
+        Ok(summary)
+    }
+}
+
+impl std::fmt::Display for ScanSummary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let total = self.seconds.get("total").copied().unwrap_or_default();
+        write!(f, "{} images in {total:.1} s ({:.1} images/s", self.n, self.images_per_second)?;
+        if let Some(peak) = self.peak_rss_mib {
+            write!(f, ", {peak:.0} MiB at most")?;
+        }
+        writeln!(f, ")")?;
+        if self.n_resumed > 0 {
+            writeln!(f, "  {} of them were done by an earlier run", self.n_resumed)?;
+        }
+        writeln!(f, "  {} · {} · features of layer `{}`", self.engine, self.attribution, self.layer)?;
+        if let Some(accuracy) = self.accuracy {
+            writeln!(f, "  accuracy {:.1} %", 100.0 * accuracy)?;
+        }
+        for (group, accuracy) in &self.group_accuracy {
+            writeln!(f, "    {group}: {:.1} % of {}", 100.0 * accuracy, self.group_size[group])?;
+        }
+        if self.n_attribution_empty > 0 {
+            writeln!(f, "  {} maps were empty; the plain mean stands in for them", self.n_attribution_empty)?;
+        }
+        if self.n_failed > 0 {
+            writeln!(f, "  {} images failed:", self.n_failed)?;
+            for FailedImage { uri, reason } in &self.failed {
+                writeln!(f, "    {uri}: {reason}")?;
+            }
+            if self.n_failed > self.failed.len() {
+                writeln!(
+                    f,
+                    "    … and {} more; column `error` of the scan has them all",
+                    self.n_failed - self.failed.len()
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The most memory that this process ever held, in MiB; `None` where the system does not tell.
+pub(super) fn peak_rss_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib / 1024.0)
+}

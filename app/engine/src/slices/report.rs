@@ -1,0 +1,167 @@
+//! What is said about one slice.
+
+use crate::table::ScanTable;
+use ascan_core::{Tensor, metrics};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Typical and worst members kept for each slice.
+pub const N_MEMBERS: usize = 12;
+/// A slice needs a verdict if its accuracy is at least this far below the overall one
+/// and its interval does not reach it.
+pub const VERDICT_GAP: f64 = 0.1;
+
+/// Facts about one slice. Figures that do not exist (no labels, one image) are `None`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SliceReport {
+    /// Column of the membership; −1 for the images in no slice.
+    pub id: i32,
+    /// Number of images.
+    pub size: usize,
+    /// Share of right predictions, in [0, 1].
+    pub accuracy: Option<f64>,
+    /// `accuracy` − that of the whole scan: negative is worse.
+    pub gap: Option<f64>,
+    /// Wilson interval of `accuracy` at 95 %.
+    pub interval: Option<[f64; 2]>,
+    /// Whether it is clearly worse than the whole: `gap` ≤ −[`VERDICT_GAP`], `interval` below the overall accuracy.
+    pub needs_verdict: bool,
+    /// Mean probability of the predicted class.
+    pub mean_confidence: f64,
+    /// Mean cross-entropy of the images with a label.
+    pub mean_loss: Option<f64>,
+    /// Mean pairwise cosine of the attribution maps; [`metrics::coherence`].
+    pub coherence: Option<f64>,
+    /// Spread in the sliced space as a share of that of all images; [`metrics::compactness`].
+    pub compactness: Option<f64>,
+    /// Cells of the confusion matrix, the largest first.
+    pub confusion: Vec<ConfusionCell>,
+    /// Images of each label (−1: unknown).
+    pub labels: BTreeMap<i32, usize>,
+    /// Images of each predicted class.
+    pub predictions: BTreeMap<i32, usize>,
+    /// Images of each annotated group, where groups are known. Counted after slicing.
+    pub groups: BTreeMap<String, usize>,
+    /// Rows nearest to the slice's centre in the sliced space, nearest first.
+    pub typical: Vec<usize>,
+    /// Rows with the highest loss, highest first.
+    pub worst: Vec<usize>,
+    /// Place among the slices in two dimensions; similar slices are near each other.
+    pub position: [f64; 2],
+}
+
+/// A cell of a confusion matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfusionCell {
+    /// Ground truth, −1 where unknown.
+    pub label: i32,
+    /// What the model said.
+    pub predicted_class: i32,
+    /// Number of images.
+    pub count: usize,
+}
+
+/// What a report is made from.
+pub(super) struct Source<'a> {
+    pub table: &'a ScanTable,
+    /// Scan row of each row of `sliced`.
+    pub rows: &'a [usize],
+    /// `[m, d]`, the vectors that were sliced.
+    pub sliced: &'a Tensor,
+    /// Accuracy of the whole scan, NaN without labels.
+    pub accuracy: f64,
+}
+
+impl Source<'_> {
+    /// The report of the members, given as rows of `sliced` (at least one).
+    pub(super) fn report(&self, id: i32, members: &[usize]) -> SliceReport {
+        let table = self.table;
+        let rows: Vec<usize> = members.iter().map(|&member| self.rows[member]).collect();
+        let pick = |values: &[i32]| -> Vec<i32> { rows.iter().map(|&row| values[row]).collect() };
+        let (labels, predictions) = (pick(&table.labels), pick(&table.predicted_classes));
+
+        let accuracy = known(metrics::accuracy(&labels, &predictions));
+        let gap = accuracy.map(|accuracy| accuracy - self.accuracy);
+        let n_known = labels.iter().filter(|&&label| label >= 0).count();
+        let n_right = labels.iter().zip(&predictions).filter(|(label, class)| **label >= 0 && label == class).count();
+        let interval = accuracy.map(|_| metrics::wilson_interval(n_right, n_known).into());
+        let needs_verdict = gap.is_some_and(|gap| gap <= -VERDICT_GAP)
+            && interval.is_some_and(|[_, high]: [f64; 2]| high < self.accuracy);
+        let losses = rows.iter().map(|&row| f64::from(table.losses[row])).filter(|loss| loss.is_finite());
+        let confidence = |&row: &usize| f64::from(table.probs.row(row).iter().copied().fold(0.0, f32::max));
+
+        SliceReport {
+            id,
+            size: rows.len(),
+            accuracy,
+            gap,
+            interval,
+            needs_verdict,
+            mean_confidence: mean(rows.iter().map(confidence)),
+            mean_loss: known(mean(losses)),
+            coherence: known(metrics::coherence(rows.iter().map(|&row| table.maps.row(row)))),
+            compactness: known(metrics::compactness(self.sliced.view(), members)),
+            confusion: confusion(&labels, &predictions),
+            labels: counts(labels.iter().copied()),
+            predictions: counts(predictions.iter().copied()),
+            groups: counts(rows.iter().filter_map(|&row| table.group(row))),
+            typical: self.typical(members),
+            worst: self.worst(&rows),
+            position: [0.0; 2],
+        }
+    }
+
+    /// The mean of the members in the sliced space.
+    pub(super) fn centre(&self, members: &[usize]) -> Vec<f64> {
+        let mut centre = vec![0.0; self.sliced.view().row_len()];
+        for &member in members {
+            let share = 1.0 / members.len() as f64;
+            centre.iter_mut().zip(self.sliced.row(member)).for_each(|(c, &v)| *c += f64::from(v) * share);
+        }
+        centre
+    }
+
+    fn typical(&self, members: &[usize]) -> Vec<usize> {
+        let centre = self.centre(members);
+        let distance = |member: usize| -> f64 {
+            centre.iter().zip(self.sliced.row(member)).map(|(c, &v)| (c - f64::from(v)).powi(2)).sum()
+        };
+        first(members.iter().map(|&member| (distance(member), self.rows[member])).collect())
+    }
+
+    fn worst(&self, rows: &[usize]) -> Vec<usize> {
+        let losses = rows.iter().map(|&row| (-f64::from(self.table.losses[row]), row));
+        first(losses.filter(|(loss, _)| !loss.is_nan()).collect())
+    }
+}
+
+/// Rows of the smallest keys; ties in the order of rows.
+fn first(mut keyed: Vec<(f64, usize)>) -> Vec<usize> {
+    keyed.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    keyed.into_iter().take(N_MEMBERS).map(|(_, row)| row).collect()
+}
+
+fn known(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, n) = values.fold((0.0, 0usize), |(sum, n), v| (sum + v, n + 1));
+    sum / n as f64
+}
+
+fn counts<K: Ord>(keys: impl Iterator<Item = K>) -> BTreeMap<K, usize> {
+    let mut counts = BTreeMap::new();
+    keys.for_each(|key| *counts.entry(key).or_insert(0) += 1);
+    counts
+}
+
+fn confusion(labels: &[i32], predictions: &[i32]) -> Vec<ConfusionCell> {
+    let cells = counts(labels.iter().copied().zip(predictions.iter().copied()));
+    let mut cells: Vec<ConfusionCell> = cells
+        .into_iter()
+        .map(|((label, predicted_class), count)| ConfusionCell { label, predicted_class, count })
+        .collect();
+    cells.sort_by(|a, b| b.count.cmp(&a.count));
+    cells
+}

@@ -1,0 +1,64 @@
+//! `features-NNNNN.arrow`: embeddings and raw attribution maps, uncompressed and of fixed width.
+
+use super::plan::ScanPlan;
+use super::row::ScanRow;
+use super::samples::{TableResult, fixed_size_list, typed};
+use arrow::array::{Array, ArrayRef, FixedSizeListArray, Float16Array, Float32Array, RecordBatch};
+use arrow::datatypes::{DataType, Field};
+use arrow::ipc::reader::FileReader;
+use arrow::ipc::writer::FileWriter;
+use half::f16;
+use std::io::Cursor;
+use std::sync::Arc;
+
+/// The bytes of a shard's arrays.
+///
+/// # Shapes
+/// `embedding`: `[d]` a row; `attribution`: `[h · w]` a row, at the stored map size.
+pub(super) fn encode(plan: &ScanPlan, rows: &[ScanRow]) -> TableResult<Vec<u8>> {
+    let outcomes = || rows.iter().map(|row| row.outcome.as_ref().ok());
+    let [h, w] = plan.attribution.stored_map_size;
+    let maps = fixed_size_list(h * w, outcomes().map(|o| o.map_or(&[][..], |o| &o.map)))?;
+    let mut embeddings =
+        fixed_size_list(plan.features.n_dims, outcomes().map(|o| o.map_or(&[][..], |o| &o.embedding)))?;
+    if plan.features.settings.dtype == "f16" {
+        embeddings = to_f16(&embeddings)?;
+    }
+    let batch = RecordBatch::try_from_iter([
+        ("embedding", Arc::new(embeddings) as ArrayRef),
+        ("attribution", Arc::new(maps) as ArrayRef),
+    ])?;
+    let mut writer = FileWriter::try_new(Vec::new(), &batch.schema())?;
+    writer.write(&batch)?;
+    writer.finish()?;
+    Ok(writer.into_inner()?)
+}
+
+/// Appends the embeddings and maps of a shard.
+pub(super) fn decode(bytes: &[u8], embeddings: &mut Vec<f32>, maps: &mut Vec<f32>) -> TableResult<()> {
+    for batch in FileReader::try_new(Cursor::new(bytes), None)? {
+        let batch = batch?;
+
+        for (name, values) in [("embedding", &mut *embeddings), ("attribution", &mut *maps)] {
+            let column = batch.column_by_name(name).ok_or_else(|| format!("column `{name}` is missing"))?;
+            let list: &FixedSizeListArray = typed(column, name)?;
+            match list.values().data_type() {
+                DataType::Float16 => {
+                    let halves: &Float16Array = typed(list.values(), name)?;
+                    values.extend(halves.values().iter().map(|v| v.to_f32()));
+                }
+                _ => values.extend(typed::<Float32Array>(list.values(), name)?.values()),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn to_f16(list: &FixedSizeListArray) -> TableResult<FixedSizeListArray> {
+    let values: &Float32Array = typed(list.values(), "embedding")?;
+    let halves: Float16Array = values.values().iter().map(|&v| Some(f16::from_f32(v))).collect();
+    // Without a null buffer, as the f32 form has none.
+    let halves = Float16Array::new(halves.values().clone(), None);
+    let item = Arc::new(Field::new("item", DataType::Float16, false));
+    Ok(FixedSizeListArray::try_new(item, list.value_length(), Arc::new(halves), None)?)
+}

@@ -1,0 +1,181 @@
+//! `samples-NNNNN.parquet`: the columns that people and other programs read.
+//!
+//! | column | what |
+//! |---|---|
+//! | `id`, `uri` | row in the image set, and where the image came from |
+//! | `label`, `prediction`, `target_class` | output indices, −1 where unknown; `target_class` was explained |
+//! | `probs` | `[n_classes]`, softmax of the logits |
+//! | `loss` | cross-entropy, NaN where the label is unknown |
+//! | `error` | why the image has no result; null if it has one |
+//! | `heatmap`, `heatmap_min`, `heatmap_scale` | the map in bytes: `heatmap_min + heatmap_scale · heatmap`; its size is in `plan.json` |
+//! | `attribution_empty` | the map had no weight, so the plain spatial mean is the embedding |
+//! | `convergence_delta` | of methods that promise a sum |
+//! | `split`, `mask`, `group_…` | passed through from the data set |
+
+use super::plan::ScanPlan;
+use super::row::{Outcome, ScanRow};
+use crate::table::{GroupColumn, ScanTable};
+use arrow::array::{
+    Array, ArrayRef, BinaryArray, BooleanArray, FixedSizeListArray, Float32Array, Int32Array, RecordBatch, StringArray,
+    UInt64Array,
+};
+use arrow::datatypes::{DataType, Field};
+use arrow::error::ArrowError;
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use std::sync::Arc;
+
+/// Group columns stand apart from our own by this prefix.
+const GROUP_PREFIX: &str = "group_";
+
+/// What went wrong with a table, without its file.
+pub(super) type TableResult<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// The bytes of a shard's table.
+pub(super) fn encode(plan: &ScanPlan, first_row: usize, rows: &[ScanRow]) -> TableResult<Vec<u8>> {
+    let blank = Outcome { predicted_class: -1, target_class: -1, loss: f32::NAN, ..Default::default() };
+    let outcomes: Vec<&Outcome> = rows.iter().map(|row| row.outcome.as_ref().unwrap_or(&blank)).collect();
+    let heatmaps: Vec<Heatmap> = outcomes.iter().map(|outcome| Heatmap::new(&outcome.map)).collect();
+    let text =
+        |value: fn(&ScanRow) -> Option<&str>| -> ArrayRef { Arc::new(rows.iter().map(value).collect::<StringArray>()) };
+    let ints = |value: &dyn Fn(usize) -> i32| -> ArrayRef {
+        Arc::new(Int32Array::from_iter_values((0..rows.len()).map(value)))
+    };
+    let floats = |value: &dyn Fn(usize) -> Option<f32>| -> ArrayRef {
+        Arc::new((0..rows.len()).map(value).collect::<Float32Array>())
+    };
+    let ids = first_row as u64..(first_row + rows.len()) as u64;
+    let probs = fixed_size_list(plan.model.n_classes, outcomes.iter().map(|outcome| &outcome.probs[..]))?;
+    let mut columns: Vec<(String, ArrayRef)> = [
+        ("id", Arc::new(UInt64Array::from_iter_values(ids)) as ArrayRef),
+        ("uri", text(|row| Some(&row.facts.uri))),
+        ("label", ints(&|i| rows[i].facts.label)),
+        ("prediction", ints(&|i| outcomes[i].predicted_class)),
+        ("target_class", ints(&|i| outcomes[i].target_class)),
+        ("probs", Arc::new(probs)),
+        ("loss", floats(&|i| Some(outcomes[i].loss))),
+        ("error", text(|row| row.outcome.as_ref().err().map(String::as_str))),
+        ("heatmap", Arc::new(BinaryArray::from_iter_values(heatmaps.iter().map(|heatmap| &heatmap.pixels)))),
+        ("heatmap_min", floats(&|i| Some(heatmaps[i].min))),
+        ("heatmap_scale", floats(&|i| Some(heatmaps[i].scale))),
+        ("attribution_empty", Arc::new(outcomes.iter().map(|o| Some(o.attribution_empty)).collect::<BooleanArray>())),
+        ("convergence_delta", floats(&|i| outcomes[i].convergence_delta)),
+        ("split", text(|row| row.facts.split.as_deref())),
+        ("mask", text(|row| row.facts.mask.as_deref())),
+    ]
+    .map(|(name, column)| (name.to_owned(), column))
+    .into();
+    for (i, name) in plan.data.group_columns.iter().enumerate() {
+        let values = rows.iter().map(|row| row.facts.groups.get(i)).collect::<StringArray>();
+        columns.push((format!("{GROUP_PREFIX}{name}"), Arc::new(values)));
+    }
+    // Every column may be null for the reader's sake; only text and deltas are.
+    let batch =
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))?;
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_column_dictionary_enabled("probs".into(), false)
+        .set_column_dictionary_enabled("heatmap".into(), false)
+        .set_created_by(format!("ascan {}", plan.version))
+        .build();
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties))?;
+    writer.write(&batch)?;
+    writer.close()?;
+    Ok(bytes)
+}
+
+/// Appends the rows of a shard to a table, all columns but embeddings and maps.
+///
+/// Probabilities are appended to `probs`, since a tensor does not grow.
+pub(super) fn decode(bytes: Vec<u8>, plan: &ScanPlan, table: &mut ScanTable, probs: &mut Vec<f32>) -> TableResult<()> {
+    for batch in ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes))?.build()? {
+        let batch = batch?;
+        let column = |name: &str| {
+            batch.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("column `{name}` is missing")))
+        };
+        let ints = |name: &str| Ok::<_, ArrowError>(typed::<Int32Array>(column(name)?, name)?.values().to_vec());
+        let floats = |name: &str| typed::<Float32Array>(column(name)?, name);
+        let text = |name: &str| typed::<StringArray>(column(name)?, name);
+        let owned = |value: Option<&str>| value.map(str::to_owned);
+
+        table.uris.extend(text("uri")?.iter().map(|v| v.unwrap_or_default().to_owned()));
+        table.labels.extend(ints("label")?);
+        table.predicted_classes.extend(ints("prediction")?);
+        table.target_classes.extend(ints("target_class")?);
+        table.losses.extend(floats("loss")?.values());
+        table.errors.extend(text("error")?.iter().map(owned));
+        let empty = typed::<BooleanArray>(column("attribution_empty")?, "attribution_empty")?;
+        table.attribution_empty.extend(empty.iter().map(|v| v.unwrap_or_default()));
+        let n_rows = table.uris.len();
+        append_optional(&mut table.convergence_delta, floats("convergence_delta")?.iter(), n_rows, f32::NAN);
+        append_optional(&mut table.splits, text("split")?.iter().map(owned), n_rows, String::new());
+        append_optional(&mut table.masks, text("mask")?.iter().map(owned), n_rows, String::new());
+        if table.groups.is_empty() {
+            let named = |name: &String| GroupColumn { name: name.clone(), values: Vec::new() };
+            table.groups = plan.data.group_columns.iter().map(named).collect();
+        }
+        for group in &mut table.groups {
+            let values = text(&format!("{GROUP_PREFIX}{}", group.name))?;
+            group.values.extend(values.iter().map(|v| v.unwrap_or_default().to_owned()));
+        }
+        let list = typed::<FixedSizeListArray>(column("probs")?, "probs")?;
+        probs.extend(typed::<Float32Array>(list.values(), "probs")?.values());
+    }
+    Ok(())
+}
+
+/// A column exists as soon as one value does; rows before it are filled.
+fn append_optional<T: Clone>(
+    column: &mut Option<Vec<T>>,
+    values: impl ExactSizeIterator<Item = Option<T>>,
+    n_rows: usize,
+    blank: T,
+) {
+    let values: Vec<Option<T>> = values.collect();
+    if column.is_none() && values.iter().all(Option::is_none) {
+        return;
+    }
+    let column = column.get_or_insert_default();
+    column.resize(n_rows - values.len(), blank.clone());
+    column.extend(values.into_iter().map(|value| value.unwrap_or_else(|| blank.clone())));
+}
+
+/// A column of the type that the layout says.
+pub(super) fn typed<'a, T: Array + 'static>(column: &'a ArrayRef, name: &str) -> Result<&'a T, ArrowError> {
+    let wrong = || ArrowError::SchemaError(format!("column `{name}` has type {}", column.data_type()));
+    column.as_any().downcast_ref().ok_or_else(wrong)
+}
+
+/// Rows of equal length; a row with no values is zeros.
+pub(super) fn fixed_size_list<'a>(
+    len: usize,
+    rows: impl Iterator<Item = &'a [f32]>,
+) -> Result<FixedSizeListArray, ArrowError> {
+    let mut values = Vec::new();
+    for row in rows {
+        values.extend_from_slice(row);
+        values.resize(values.len() + len - row.len(), 0.0);
+    }
+    let item = Arc::new(Field::new("item", DataType::Float32, false));
+    FixedSizeListArray::try_new(item, len as i32, Arc::new(Float32Array::from(values)), None)
+}
+
+/// A map in 256 steps between its smallest and its largest value.
+struct Heatmap {
+    pixels: Vec<u8>,
+    min: f32,
+    scale: f32,
+}
+
+impl Heatmap {
+    fn new(map: &[f32]) -> Self {
+        let (min, max) = map.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
+        let scale = if max > min { (max - min) / 255.0 } else { 0.0 };
+        let steps = |v: f32| if scale > 0.0 { ((v - min) / scale).round() as u8 } else { 0 };
+        Self { pixels: map.iter().map(|&v| steps(v)).collect(), min: if map.is_empty() { 0.0 } else { min }, scale }
+    }
+}

@@ -1,0 +1,217 @@
+//! The store as a whole, on rows made by hand.
+
+use super::memory::MemoryStorage;
+use super::plan::{AttributionPlan, DataPlan, FeaturesPlan, ModelPlan};
+use super::*;
+use crate::config::sections::FeaturesSection;
+use serde_json::json;
+
+const DIR: &str = "the/scan";
+
+fn plan(dtype: &str) -> ScanPlan {
+    let settings = FeaturesSection { dtype: dtype.into(), ..Default::default() };
+    ScanPlan {
+        format: layout::FORMAT,
+        data: DataPlan { n_rows: 5, group_columns: vec!["y".into(), "split".into()], ..Default::default() },
+        model: ModelPlan { n_classes: 2, ..Default::default() },
+        attribution: AttributionPlan { stored_map_size: [1, 3], ..Default::default() },
+        features: FeaturesPlan { settings, n_dims: 2, ..Default::default() },
+        shard_rows: 2,
+        ..Default::default()
+    }
+}
+
+fn row(i: usize) -> ScanRow {
+    let x = i as f32;
+    let outcome = Outcome {
+        predicted_class: 1,
+        target_class: 1,
+        probs: vec![0.25, 0.75],
+        loss: if i == 2 { f32::NAN } else { x },
+        map: vec![-1.0, 0.0, 1.0 + x],
+        embedding: vec![x + 0.5, 1.0 / 3.0],
+        attribution_empty: i == 1,
+        convergence_delta: (i == 4).then_some(0.125),
+    };
+    let facts = Facts {
+        uri: format!("blå/{i}.jpg"),
+        label: if i == 2 { -1 } else { 1 },
+        split: Some("test".into()),
+        groups: vec![format!("{}", i % 2), "other".into()],
+        mask: None,
+    };
+    ScanRow { facts, outcome: if i == 3 { Err("is empty".into()) } else { Ok(outcome) } }
+}
+
+fn write(storage: &MemoryStorage, plan: &ScanPlan) {
+    let writer = ScanWriter::begin(storage, Path::new(DIR), &RunConfig::default(), plan).unwrap();
+    for &shard in &writer.missing {
+        writer.write_shard(shard, &plan.rows(shard).map(row).collect::<Vec<_>>()).unwrap();
+    }
+}
+
+fn open(storage: &MemoryStorage) -> Result<Scan> {
+    Scan::open_in(Path::new(DIR), Box::new(storage.clone()))
+}
+
+fn open_error(storage: &MemoryStorage) -> String {
+    open(storage).err().unwrap().to_string()
+}
+
+#[test]
+fn rows_come_back_as_they_were() {
+    let storage = MemoryStorage::default();
+    write(&storage, &plan("f32"));
+    let scan = open(&storage).unwrap();
+    assert!(scan.is_complete());
+    let table = scan.table().unwrap();
+    assert_eq!(table.n(), 5);
+    assert_eq!(table.uris[4], "blå/4.jpg");
+    assert_eq!(table.labels, [1, 1, -1, 1, 1]);
+    assert_eq!(table.predicted_classes, [1, 1, 1, -1, 1]);
+    assert_eq!(table.target_classes, [1, 1, 1, -1, 1]);
+    assert_eq!(table.probs.row(0), [0.25, 0.75]);
+    assert_eq!(table.probs.row(3), [0.0, 0.0]);
+    assert_eq!(table.losses[4], 4.0);
+    assert!(table.losses[2].is_nan() && table.losses[3].is_nan());
+    assert_eq!(table.embeddings.row(4), [4.5, 1.0 / 3.0]);
+    assert_eq!(table.embeddings.row(3), [0.0, 0.0]);
+    assert_eq!(table.maps.shape(), [5, 1, 3]);
+    assert_eq!(table.maps.row(1), [-1.0, 0.0, 2.0]);
+    assert_eq!(table.attribution_empty, [false, true, false, false, false]);
+    let deltas = table.convergence_delta.as_ref().unwrap();
+    assert!(deltas[..4].iter().all(|v| v.is_nan()) && deltas[4] == 0.125);
+    assert_eq!(table.errors.iter().flatten().collect::<Vec<_>>(), ["is empty"]);
+    assert_eq!(table.splits.as_ref().unwrap()[0], "test");
+    assert_eq!(table.masks, None);
+    // A group column may be called like one of ours.
+    assert_eq!(table.group(1).unwrap(), "y=1,split=other");
+}
+
+#[test]
+fn half_precision_keeps_three_digits() {
+    let storage = MemoryStorage::default();
+    write(&storage, &plan("f16"));
+    let table = open(&storage).unwrap().table().unwrap();
+    assert_eq!(table.embeddings.row(4)[0], 4.5);
+    assert!((table.embeddings.row(4)[1] - 1.0 / 3.0).abs() < 1e-3);
+    assert_ne!(table.embeddings.row(4)[1], 1.0 / 3.0);
+    assert_eq!(table.maps.row(1), [-1.0, 0.0, 2.0]);
+}
+
+#[test]
+fn a_drawn_map_is_the_map_in_256_steps() {
+    use arrow::array::{Array, BinaryArray, Float32Array};
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    let storage = MemoryStorage::default();
+    write(&storage, &plan("f32"));
+    let bytes = bytes::Bytes::from(storage.blob("data/samples-00000.parquet"));
+    let mut batches = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
+    let batch = batches.next().unwrap().unwrap();
+    let column = |name: &str| batch.column_by_name(name).unwrap().as_any();
+    let pixels = column("heatmap").downcast_ref::<BinaryArray>().unwrap();
+    let min = column("heatmap_min").downcast_ref::<Float32Array>().unwrap();
+    let scale = column("heatmap_scale").downcast_ref::<Float32Array>().unwrap();
+    assert_eq!(pixels.value(1), [0, 85, 255]);
+    assert_eq!(min.value(1) + scale.value(1) * 85.0, 0.0);
+    assert_eq!(pixels.len(), 2);
+}
+
+#[test]
+fn a_missing_or_damaged_shard_is_named_and_done_again() {
+    let storage = MemoryStorage::default();
+    write(&storage, &plan("f32"));
+    let whole = storage.all();
+
+    // Bytes that changed in place show when they are read, a changed size at once.
+    storage.blobs.lock().unwrap().get_mut("data/features-00001.arrow").unwrap()[100] ^= 1;
+    let scan = open(&storage).unwrap();
+    assert_eq!(scan.damaged, Vec::<String>::new());
+    let error = scan.table().unwrap_err();
+    assert!(error.to_string().contains("data/features-00001.arrow does not hold what was written"), "{error}");
+    storage.blobs.lock().unwrap().get_mut("data/samples-00002.parquet").unwrap().pop();
+    let scan = open(&storage).unwrap();
+    assert!(scan.damaged[0].starts_with("data/samples-00002.parquet has"), "{:?}", scan.damaged);
+    assert!(!scan.is_complete() && scan.n_rows_done() == 4);
+    storage.blobs.lock().unwrap().remove("data/samples-00000.parquet");
+    storage.blobs.lock().unwrap().insert("commits/00001.json".into(), b"{".to_vec());
+
+    let plan = plan("f32");
+    let writer = ScanWriter::begin(&storage, Path::new(DIR), &RunConfig::default(), &plan).unwrap();
+    assert_eq!(writer.missing, [0, 1, 2]);
+    assert_eq!(writer.damaged.len(), 2);
+    drop(writer);
+    write(&storage, &plan);
+    assert_eq!(storage.all(), whole);
+}
+
+#[test]
+fn what_is_no_finished_scan_says_what_to_do() {
+    let storage = MemoryStorage::default();
+    assert!(open_error(&storage).contains("holds no scan"));
+    let plan = plan("f32");
+    let writer = ScanWriter::begin(&storage, Path::new(DIR), &RunConfig::default(), &plan).unwrap();
+    writer.write_shard(1, &plan.rows(1).map(row).collect::<Vec<_>>()).unwrap();
+    let error = open(&storage).unwrap().table().unwrap_err();
+    assert!(error.to_string().contains("not finished: 2 of 5 images are done"), "{error}");
+
+    storage.put(layout::PLAN, br#"{"format": 2}"#).unwrap();
+    assert!(open_error(&storage).contains("a newer version"));
+    let begun = ScanWriter::begin(&storage, Path::new(DIR), &RunConfig::default(), &plan);
+    assert!(begun.err().unwrap().to_string().contains("a newer version"));
+}
+
+#[test]
+fn a_scan_goes_on_only_under_its_own_plan() {
+    let storage = MemoryStorage::default();
+    write(&storage, &plan("f32"));
+    let begin = |plan: &ScanPlan| {
+        ScanWriter::begin(&storage, Path::new(DIR), &RunConfig::default(), plan).err().map(|error| error.to_string())
+    };
+    assert_eq!(begin(&plan("f32")), None);
+    let error = begin(&plan("f16")).unwrap();
+    assert!(error.contains("other settings:\n  features.dtype: the scan has \"f32\", now \"f16\""), "{error}");
+
+    let strange = MemoryStorage::default();
+    strange.put("holiday.jpg", b"").unwrap();
+    let error = ScanWriter::begin(&strange, Path::new(DIR), &RunConfig::default(), &plan("f32")).err().unwrap();
+    assert!(error.to_string().contains("`holiday.jpg`"), "{error}");
+    assert_eq!(strange.all().len(), 1);
+}
+
+#[test]
+fn slice_sets_stand_side_by_side() {
+    let storage = MemoryStorage::default();
+    write(&storage, &plan("f32"));
+    let scan = open(&storage).unwrap();
+    let (params, report) = (json!({"n_slices": 2}), json!({"slices": [{"id": 0}]}));
+    scan.save_slices("kmeans-2", &params, &[0, 1, 0, -1, 1], &report).unwrap();
+    scan.save_slices("kmeans-1", &params, &[0; 5], &report).unwrap();
+    // A set that was being written when the power went.
+    storage.put("slices/half/params.json", b"{}").unwrap();
+    assert_eq!(scan.slice_sets().unwrap(), ["kmeans-1", "kmeans-2"]);
+    let stored = scan.load_slices("kmeans-2").unwrap();
+    assert_eq!(
+        (stored.assignment, stored.params, stored.report),
+        (vec![0, 1, 0, -1, 1], params.clone(), report.clone())
+    );
+
+    let unknown = scan.load_slices("half").unwrap_err();
+    assert_eq!(unknown.hint().unwrap(), "available: kmeans-1, kmeans-2");
+    assert!(scan.save_slices("../out", &params, &[0; 5], &report).is_err());
+    assert!(scan.save_slices("short", &params, &[0; 4], &report).is_err());
+}
+
+#[test]
+fn a_scan_lives_in_a_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("new scan");
+    let plan = plan("f32");
+    let storage = LocalStorage::new(&dir);
+    let writer = ScanWriter::begin(&storage, &dir, &RunConfig::default(), &plan).unwrap();
+    for &shard in &writer.missing {
+        writer.write_shard(shard, &plan.rows(shard).map(row).collect::<Vec<_>>()).unwrap();
+    }
+    let scan = Scan::open(&dir).unwrap();
+    assert_eq!((scan.table().unwrap().n(), &scan.config, &scan.plan), (5, &RunConfig::default(), &plan));
+}

@@ -1,0 +1,119 @@
+//! The scan table: one row an image, the hub that everything after the scan reads.
+
+use ascan_core::{SliceTable, Tensor};
+
+/// All rows of a scan, in the order of the image set.
+///
+/// A row that failed has its `error` and holds −1, NaN and zeros elsewhere.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ScanTable {
+    /// Where each image came from: a path, or `archive!member`.
+    pub uris: Vec<String>,
+    /// Ground truth as output index, −1 where unknown.
+    pub labels: Vec<i32>,
+    /// Argmax of the logits, −1 for a failed row.
+    pub predicted_classes: Vec<i32>,
+    /// The class that was explained, −1 for a failed row.
+    pub target_classes: Vec<i32>,
+    /// `[n, n_classes]`.
+    pub probs: Tensor,
+    /// Cross-entropy, NaN where the label is unknown or the row failed.
+    pub losses: Vec<f32>,
+    /// `[n, d]` attribution-weighted features.
+    pub embeddings: Tensor,
+    /// `[n, h, w]` raw attribution maps.
+    pub maps: Tensor,
+    /// Whether the map had no weight, so that the plain spatial mean was used.
+    pub attribution_empty: Vec<bool>,
+    /// Of the attribution method, where it promises a sum.
+    pub convergence_delta: Option<Vec<f32>>,
+    /// What went wrong with the image, if anything.
+    pub errors: Vec<Option<String>>,
+    /// Split, where the data set has splits.
+    pub splits: Option<Vec<String>>,
+    /// Annotated attributes, passed through; they only score.
+    pub groups: Vec<GroupColumn>,
+    /// Path of each image's mask, where the data set has masks; they only score.
+    pub masks: Option<Vec<String>>,
+}
+
+/// A column of annotated attributes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GroupColumn {
+    /// Column name.
+    pub name: String,
+    /// `[n]` values, as written in the data set.
+    pub values: Vec<String>,
+}
+
+/// The rows of a [`ScanTable`] that did not fail, as a slicer sees them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SliceInput {
+    /// Row in the scan table of each row here.
+    pub rows: Vec<usize>,
+    /// `[m, d]`.
+    pub embeddings: Tensor,
+    labels: Vec<i32>,
+    predicted_classes: Vec<i32>,
+    probs: Tensor,
+    losses: Vec<f32>,
+    maps: Tensor,
+}
+
+impl ScanTable {
+    /// Number of rows, failed ones included.
+    pub fn n(&self) -> usize {
+        self.uris.len()
+    }
+
+    /// Rows that did not fail.
+    pub fn valid_rows(&self) -> Vec<usize> {
+        (0..self.n()).filter(|&i| self.errors[i].is_none()).collect()
+    }
+
+    /// The known group of a row, `y=0,place=1`; `None` where no group columns were given.
+    pub fn group(&self, row: usize) -> Option<String> {
+        let parts = self.groups.iter().map(|column| format!("{}={}", column.name, column.values[row]));
+        (!self.groups.is_empty()).then(|| parts.collect::<Vec<_>>().join(","))
+    }
+
+    /// What a slicer may see: no groups, no masks, no splits, no failed rows.
+    pub fn slice_input(&self) -> SliceInput {
+        let rows = self.valid_rows();
+        let pick = |values: &[i32]| rows.iter().map(|&i| values[i]).collect();
+        SliceInput {
+            embeddings: pick_rows(&self.embeddings, &rows),
+            labels: pick(&self.labels),
+            predicted_classes: pick(&self.predicted_classes),
+            probs: pick_rows(&self.probs, &rows),
+            losses: rows.iter().map(|&i| self.losses[i]).collect(),
+            maps: pick_rows(&self.maps, &rows),
+            rows,
+        }
+    }
+}
+
+impl SliceInput {
+    /// The view that crosses to the plugin, over these embeddings or a projection of them.
+    pub fn table<'a>(&'a self, embeddings: &'a Tensor) -> SliceTable<'a> {
+        SliceTable {
+            embeddings: embeddings.view(),
+            labels: &self.labels,
+            predicted_classes: &self.predicted_classes,
+            probs: self.probs.view(),
+            losses: &self.losses,
+            maps: Some(self.maps.view()),
+        }
+    }
+}
+
+fn pick_rows(tensor: &Tensor, rows: &[usize]) -> Tensor {
+    let mut shape = tensor.shape().to_vec();
+    if shape.is_empty() {
+        return Tensor::zeros([rows.len(), 0]);
+    }
+    shape[0] = rows.len();
+    let data = rows.iter().flat_map(|&i| tensor.row(i)).copied().collect();
+    // The picked rows have the tensor's own row length.
+    Tensor::new(shape, data).unwrap_or_default()
+}

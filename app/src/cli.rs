@@ -1,0 +1,287 @@
+//! The command line, as it is typed.
+
+use ascan_core::Error;
+use ascan_core::abi::EntryPoint;
+use ascan_engine::config::{ConfigErrors, LoadedConfig, RunConfig};
+use ascan_engine::host::PluginHost;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::{Path, PathBuf};
+
+/// Plugins inside the executable; without the feature all of them are libraries.
+#[cfg(feature = "static-plugins")]
+const STATIC_PLUGINS: &[EntryPoint] = &[
+    ascan_burn::ascan_library,
+    ascan_confusion_matrix::ascan_library,
+    ascan_grad_cam::ascan_library,
+    ascan_integrated_gradients::ascan_library,
+    ascan_kmeans::ascan_library,
+    ascan_ort::ascan_library,
+    ascan_pca::ascan_library,
+    ascan_tract::ascan_library,
+];
+#[cfg(not(feature = "static-plugins"))]
+const STATIC_PLUGINS: &[EntryPoint] = &[];
+
+/// Find the groups of images on which a classifier fails, and see why.
+#[derive(Debug, Parser)]
+#[command(name = "ascan", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str =
+    "Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration, 3 done, but some images are bad.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a commented configuration for a model and a data set
+    Init(InitArgs),
+    /// Validate a configuration and print the plan, without running it
+    Check(CheckArgs),
+    /// Run the model over the images and keep predictions, attributions and features
+    Scan(ScanArgs),
+    /// Find slices in a scan; results are kept side by side
+    Slice(SliceArgs),
+    /// Write a scan and its slices as one HTML file
+    Report(ReportArgs),
+    /// Draw the mosaic of the slices as a PNG
+    Mosaic(MosaicArgs),
+    /// Write a scan in an open format
+    Export(ExportArgs),
+    /// List the plugins, or show one with its parameters
+    Plugins(PluginsArgs),
+    /// Make a small data set with a planted error, train a model on it, and find the error
+    Demo(DemoArgs),
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// A folder of plugin libraries; may be given several times
+    #[arg(long, global = true, value_name = "DIR")]
+    pub plugin_dir: Vec<PathBuf>,
+    /// Seed of everything random (run.seed)
+    #[arg(long, global = true)]
+    pub seed: Option<u64>,
+    /// Where the model runs: cpu, wgpu or cuda (model.device)
+    #[arg(long, global = true)]
+    pub device: Option<String>,
+    /// Images in a call of the model (run.batch_size)
+    #[arg(long, global = true, value_name = "N")]
+    pub batch_size: Option<usize>,
+    /// Worker threads; 0: one a core (run.n_threads)
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Override a value of the configuration; may be given several times
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Print JSON, and nothing else, on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print no progress and no notes
+    #[arg(long, global = true)]
+    pub quiet: bool,
+}
+
+impl Globals {
+    /// All flags that override the configuration, as `key=value`; `--set` wins over its short forms.
+    pub fn overrides(&self) -> Vec<String> {
+        let short = [
+            self.seed.map(|seed| format!("run.seed={seed}")),
+            self.device.as_ref().map(|device| format!("model.device={device}")),
+            self.batch_size.map(|n| format!("run.batch_size={n}")),
+            self.threads.map(|n| format!("run.n_threads={n}")),
+        ];
+        short.into_iter().flatten().chain(self.set.iter().cloned()).collect()
+    }
+
+    /// The plugins of this program.
+    ///
+    /// # Errors
+    /// `Plugin` if one that is built in breaks the contract.
+    pub fn host(&self) -> Result<PluginHost, Error> {
+        Ok(PluginHost::with_static(STATIC_PLUGINS)?.search(&self.plugin_dir))
+    }
+
+    /// A configuration with all overrides; `extra` are those of the command itself.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, plugin parameters excepted.
+    pub fn config(&self, path: &Path, extra: &[String]) -> Result<LoadedConfig, ConfigErrors> {
+        RunConfig::load(path, &self.with_overrides(extra))
+    }
+
+    /// As [`Self::config`], with the plugins of attribution, projection and slicing found and their parameters checked.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn resolved_config(
+        &self,
+        path: &Path,
+        extra: &[String],
+        host: &PluginHost,
+    ) -> Result<LoadedConfig, ConfigErrors> {
+        let mut loaded = LoadedConfig::read(path, &self.with_overrides(extra))?;
+        loaded.resolve_plugins(host);
+        loaded.finish()
+    }
+
+    /// The overrides of a command, then those of the global flags.
+    pub fn with_overrides(&self, extra: &[String]) -> Vec<String> {
+        extra.iter().cloned().chain(self.overrides()).collect()
+    }
+}
+
+/// `ascan init`
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The ONNX file
+    pub model: PathBuf,
+    /// A folder of images, a manifest (.csv, .jsonl, .parquet), an archive (.tar, .tar.gz) or an idx file
+    pub data: PathBuf,
+    /// Where to write the configuration; "-" is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "scan.toml")]
+    pub output: PathBuf,
+    /// Overwrite a configuration that is already there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `ascan check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The configuration
+    pub config: PathBuf,
+}
+
+/// `ascan scan`
+#[derive(Debug, Args)]
+pub struct ScanArgs {
+    /// The configuration
+    pub config: PathBuf,
+    /// Folder of the scan; one that was begun there is resumed
+    #[arg(short, long, value_name = "SCAN")]
+    pub out: PathBuf,
+    /// Scan only the first N images
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Leave out the slicing after the scan
+    #[arg(long)]
+    pub no_slice: bool,
+}
+
+/// `ascan slice`
+#[derive(Debug, Args)]
+pub struct SliceArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// Slicer plugin; default: the one in the scan's configuration
+    #[arg(short, long)]
+    pub plugin: Option<String>,
+}
+
+/// `ascan report`
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// The HTML file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Which slices; default: the newest
+    #[arg(long, value_name = "ID")]
+    pub slices: Option<String>,
+}
+
+/// `ascan mosaic`
+#[derive(Debug, Args)]
+pub struct MosaicArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// The PNG file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Which slices; default: the newest
+    #[arg(long, value_name = "ID")]
+    pub slices: Option<String>,
+}
+
+/// `ascan export`
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// Format
+    #[arg(long, value_enum)]
+    pub to: ExportFormat,
+    /// Folder to write to
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Which slices go along; default: the newest
+    #[arg(long, value_name = "ID")]
+    pub slices: Option<String>,
+}
+
+/// Formats of `ascan export`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// A table
+    Csv,
+    /// A table
+    Parquet,
+    /// A table
+    Json,
+    /// Raw f32 arrays: maps, features, probabilities
+    Npy,
+    /// A FiftyOne dataset
+    Fiftyone,
+    /// metadata.jsonl of a Hugging Face ImageFolder
+    Hf,
+}
+
+/// `ascan plugins`
+#[derive(Debug, Args)]
+pub struct PluginsArgs {
+    /// Show this plugin, with its parameters
+    pub name: Option<String>,
+}
+
+/// `ascan demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Folder to work in
+    #[arg(short, long, value_name = "DIR", default_value = "ascan-demo")]
+    pub output: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_become_overrides_and_set_wins() {
+        let cli = ["ascan", "check", "run.toml", "--seed", "3", "--threads", "2", "--set", "run.seed=4"];
+        let cli = Cli::try_parse_from(cli).unwrap();
+        assert_eq!(cli.globals.overrides(), ["run.seed=3", "run.n_threads=2", "run.seed=4"]);
+    }
+
+    #[test]
+    fn global_flags_are_known_before_and_after_the_command() {
+        for cli in [["ascan", "--json", "plugins"], ["ascan", "plugins", "--json"]] {
+            assert!(Cli::try_parse_from(cli).unwrap().globals.json);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! `ascan check`: validates everything and prints the plan, without running it.
+
+use super::{Result, print, print_json};
+use crate::cli::{CheckArgs, Globals};
+use ascan_engine::config::{ConfigErrors, LoadedConfig};
+use ascan_engine::host::PluginHost;
+use ascan_engine::plan::RunPlan;
+use serde_json::json;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub(super) fn run(args: CheckArgs, globals: &Globals) -> Result {
+    match plan(&args.config, &globals.overrides(), &globals.host()?) {
+        Ok(plan) if globals.json => print_json(&plan.to_json())?,
+        Ok(plan) => print(&plan.describe())?,
+        Err(errors) => {
+            if globals.json {
+                print_json(&json!({ "errors": errors.to_json() }))?;
+            }
+            return Err(errors.into());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn plan(config: &Path, overrides: &[String], host: &PluginHost) -> Result<RunPlan, ConfigErrors> {
+    RunPlan::compile(LoadedConfig::read(config, overrides)?, host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host() -> PluginHost {
+        let entries = [
+            ascan_grad_cam::ascan_library,
+            ascan_kmeans::ascan_library,
+            ascan_pca::ascan_library,
+            ascan_tract::ascan_library,
+        ];
+        PluginHost::with_static(&entries).unwrap()
+    }
+
+    /// The printed errors of a configuration of the MNIST files, where they are here.
+    fn errors(overrides: &[&str]) -> Option<String> {
+        let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/mnist");
+        if !shared.is_dir() {
+            println!("skipped: ../shared/data is not here");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "[data]\nidx = {0:?}\nidx_labels = {1:?}\n[model]\npath = {2:?}\npreprocess = {{ preset = \"raw\" }}\n",
+            shared.join("t10k-images-idx3-ubyte.gz"),
+            shared.join("t10k-labels-idx1-ubyte.gz"),
+            shared.join("mnist.onnx"),
+        );
+        let config = folder.path().join("run.toml");
+        std::fs::write(&config, text).unwrap();
+        std::fs::write(folder.path().join("text.onnx"), "not a model").unwrap();
+        std::fs::write(folder.path().join("empty.onnx"), "").unwrap();
+        let overrides: Vec<String> =
+            overrides.iter().map(|text| text.replace("DIR", &folder.path().to_string_lossy())).collect();
+        Some(plan(&config, &overrides, &host()).map_or_else(|errors| errors.to_string(), |_| String::new()))
+    }
+
+    #[test]
+    fn a_sound_configuration_has_no_errors() {
+        let Some(errors) = errors(&[]) else { return };
+        assert_eq!(errors, "");
+    }
+
+    #[test]
+    fn errors_of_model_data_and_plugins_come_together() {
+        let wrong = [
+            "model.path=DIR/text.onnx",
+            "data.split=test",
+            "slicing.params.n_slices=0",
+            "attribution.plugin=grad_cm",
+            "features.dtype=f8",
+        ];
+        let Some(errors) = errors(&wrong) else { return };
+        for part in [
+            "--set model.path=",
+            "no splits",
+            "--set data.split=test",
+            "`slicing.params.n_slices`: must be",
+            "unknown attributor `grad_cm`",
+            "did you mean `grad_cam`?",
+            "`features.dtype`: must be one of f32, f16",
+        ] {
+            assert!(errors.contains(part), "no `{part}` in\n{errors}");
+        }
+    }
+
+    #[test]
+    fn each_wrong_choice_points_at_its_flag() {
+        for (flag, part) in [
+            ("model.path=DIR/empty.onnx", "empty"),
+            ("features.layer=nowhere", "unknown layer `nowhere`"),
+            ("attribution.params.layer=nowhere", "unknown layer `nowhere`"),
+            ("attribution.target=10", "outputs 0 to 9"),
+            ("model.backend=torch", "unknown backend `torch`"),
+            ("model.preprocess.mean=[1, 2]", "2 values"),
+            ("model.preprocess.preset=caffe", "channel"),
+            ("data.class_map={ a = 1 }", "no entry for"),
+            ("model.device=cuda", "no backend can do this"),
+        ] {
+            let Some(errors) = errors(&[flag]) else { return };
+            assert!(errors.contains(part), "no `{part}` for {flag}:\n{errors}");
+            let key = flag.split('=').next().unwrap();
+            // A device that no backend has is the backends' fault, not the flag's.
+            assert!(errors.contains(&format!("--set {key}=")) || key == "model.device", "{flag}:\n{errors}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! `ascan export`: a scan in an open format.
+
+use super::{Result, print};
+use crate::cli::{ExportArgs, ExportFormat, Globals};
+use ascan_engine::album::Album;
+use ascan_engine::export::{Export, Format};
+use ascan_engine::slices::SliceSet;
+use ascan_engine::store::Scan;
+use std::process::ExitCode;
+
+pub(super) fn run(args: ExportArgs, _globals: &Globals) -> Result {
+    let scan = Scan::open(&args.scan)?;
+    let slice_sets = match &args.slices {
+        Some(id) => vec![SliceSet::load(&scan, Some(id))?],
+        None => SliceSet::load_all(&scan)?,
+    };
+    let album = Album::open(&scan)?;
+    let export = Export {
+        table: &album.table,
+        slice_sets: &slice_sets,
+        class_names: &album.class_names,
+        images: &|row| album.image(row),
+    };
+    let format = match args.to {
+        ExportFormat::Csv => Format::Csv,
+        ExportFormat::Parquet => Format::Parquet,
+        ExportFormat::Json => Format::Json,
+        ExportFormat::Npy => Format::Npy,
+        ExportFormat::Fiftyone => Format::FiftyOne,
+        ExportFormat::Hf => Format::HuggingFace,
+    };
+    for path in export.write(format, &args.output)? {
+        print(&path.display().to_string())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

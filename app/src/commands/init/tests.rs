@@ -1,0 +1,107 @@
+//! On the real data sets: what `init` writes must load and plan without an edit.
+
+use super::*;
+use ascan_engine::config::LoadedConfig;
+use ascan_engine::config::sections::{ClassMap, ClassNames};
+use ascan_engine::plan::RunPlan;
+
+fn host() -> PluginHost {
+    PluginHost::with_static(&[
+        ascan_confusion_matrix::ascan_library,
+        ascan_grad_cam::ascan_library,
+        ascan_kmeans::ascan_library,
+        ascan_pca::ascan_library,
+        ascan_tract::ascan_library,
+    ])
+    .unwrap()
+}
+
+/// The folder with the real data, if it is here.
+fn shared() -> Option<PathBuf> {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    if !shared.is_dir() {
+        println!("skipped: ../shared/data is not here");
+        return None;
+    }
+    Some(shared)
+}
+
+/// Guesses, loads what was written and compiles it.
+fn plan(model: &str, data: &str) -> Option<(Guess, RunPlan)> {
+    let shared = shared()?;
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("scan.toml");
+    let args = InitArgs { model: shared.join(model), data: shared.join(data), output: output.clone(), force: false };
+    let guess = guess(&args, &host()).unwrap();
+    std::fs::write(&output, &guess.text).unwrap();
+    let loaded = LoadedConfig::read(&output, &[]).unwrap();
+    let plan = RunPlan::compile(loaded, &host()).unwrap_or_else(|errors| panic!("{errors}\n{}", guess.text));
+    Some((guess, plan))
+}
+
+#[test]
+fn waterbirds_with_groups_and_the_test_split() {
+    let Some((guess, plan)) = plan("models/waterbirds_erm_mobilenetv2.onnx", "waterbirds_lite") else { return };
+    assert_eq!(plan.images.len(), 1200);
+    assert_eq!(plan.images.group_columns, ["y", "place"]);
+    assert_eq!(plan.config.data.split.as_deref(), Some("2"));
+    assert_eq!(plan.config.model.preprocess.preset.as_deref(), Some("tf"));
+    assert!(guess.notes.iter().any(|note| note.contains("mask")), "{:?}", guess.notes);
+    assert_eq!(plan.backend_name, "tract");
+    assert!(plan.backend_reason.contains("ort (not installed)"), "{}", plan.backend_reason);
+    let text = plan.describe();
+    for part in ["1200, metadata.csv", "split \"2\"", "y, place", "tract", "[1280, 7, 7]", "closed form", "n_slices=40"]
+    {
+        assert!(text.contains(part), "no `{part}` in\n{text}");
+    }
+    assert_eq!(plan.to_json()["images"]["n"], 1200);
+}
+
+#[test]
+fn wordnet_folders_meet_the_thousand_outputs_through_the_table_beside_them() {
+    let Some((_, plan)) = plan("models/mobilenet_v2_1.0_224_tf2ptq.onnx", "imagenette160") else { return };
+    let ClassMap::Table(table) = &plan.config.data.class_map else { panic!("{:?}", plan.config.data.class_map) };
+    assert_eq!((table.len(), table["n01440764"], table["n03888257"]), (10, 0, 701));
+    assert!(
+        matches!(&plan.config.data.output_names, Some(ClassNames::File(file)) if file.ends_with("imagenet_labels.txt"))
+    );
+    assert_eq!((plan.config.data.split.as_deref(), plan.images.len()), (Some("val"), 1000));
+    assert!(plan.describe().contains("tench"), "{}", plan.describe());
+}
+
+#[test]
+fn idx_files_find_their_labels_and_one_channel_its_preset() {
+    let Some((_, plan)) = plan("mnist/mnist.onnx", "mnist/t10k-images-idx3-ubyte.gz") else { return };
+    assert_eq!((plan.images.len(), plan.model.input_shape), (10_000, [1, 28, 28]));
+    assert_eq!(plan.config.model.preprocess.preset.as_deref(), Some("raw"));
+}
+
+#[test]
+fn an_archive_finds_the_manifest_beside_it() {
+    let Some((_, plan)) = plan("models/resnet20_cifar10.onnx", "cifar10_jpeg/test.tar") else { return };
+    assert_eq!(plan.images.len(), 10_000);
+    assert_eq!(plan.config.model.preprocess.preset.as_deref(), Some("imagenet"));
+    assert!(plan.labels.iter().all(|&label| (0..10).contains(&label)));
+}
+
+#[test]
+fn what_is_no_data_set_is_a_sentence() {
+    let Some(shared) = shared() else { return };
+    let args = |data: &str| InitArgs {
+        model: shared.join("mnist/mnist.onnx"),
+        data: shared.join(data),
+        output: "-".into(),
+        force: false,
+    };
+    let missing = guess(&args("nothing"), &host()).err().unwrap();
+    assert!(missing.to_string().contains("no such file or folder"), "{missing}");
+    let other = guess(&args("README.md"), &host()).err().unwrap();
+    assert!(other.hint().unwrap().contains("manifest"), "{other}");
+}
+
+#[test]
+fn paths_stay_as_typed_only_beside_the_configuration() {
+    let draft = |output: &str| Draft { keeps_paths: has_working_folder(Path::new(output)), ..Draft::default() };
+    assert_eq!(draft("scan.toml").path(Path::new("a/b.onnx")), "a/b.onnx");
+    assert!(Path::new(&draft("sub/scan.toml").path(Path::new("a/b.onnx"))).is_absolute());
+}

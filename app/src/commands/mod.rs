@@ -1,0 +1,126 @@
+//! The commands, one a file, and what they share: how they fail and how they print.
+
+mod check;
+mod init;
+mod plugins;
+mod scan;
+
+use crate::cli::{Command, Globals};
+use ascan_core::Error;
+use ascan_engine::config::ConfigErrors;
+use serde::Serialize;
+use std::fmt;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Exit code of a command that failed.
+pub const FAILED: u8 = 1;
+/// Exit code for wrong usage, a wrong configuration included.
+pub const USAGE: u8 = 2;
+/// Exit code of a command that is done, but with bad images.
+pub const BAD_IMAGES: u8 = 3;
+
+/// The result of a command.
+pub type Result<T = ExitCode, E = Failure> = std::result::Result<T, E>;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The configuration, or a flag, is wrong.
+    Config(ConfigErrors),
+    /// The command line asks for something that cannot be.
+    Usage(Error),
+    /// The work failed.
+    Failed(Error),
+}
+
+impl Failure {
+    /// What the program exits with.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Config(_) | Self::Usage(_) => USAGE.into(),
+            Self::Failed(_) => FAILED.into(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(errors) => errors.fmt(f),
+            Self::Usage(error) | Self::Failed(error) => {
+                write!(f, "error: {error}")?;
+                error.hint().map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
+            }
+        }
+    }
+}
+
+impl From<ConfigErrors> for Failure {
+    fn from(errors: ConfigErrors) -> Self {
+        Self::Config(errors)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// Whatever stops it, to be printed on standard error.
+pub fn run(command: Command, globals: &Globals) -> Result {
+    match command {
+        Command::Init(args) => init::run(args, globals),
+        Command::Check(args) => check::run(args, globals),
+        Command::Plugins(args) => plugins::run(args, globals),
+        Command::Scan(args) => scan::run(args, globals),
+    }
+}
+
+/// Writes a line to standard output. A reader that has gone away is no error.
+///
+/// # Errors
+/// `File` if standard output cannot be written for another reason.
+pub fn print(text: &str) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::file("standard output", format!("cannot be written: {error}"), ""))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a value to standard output as JSON.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_json(value: &impl Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(value);
+    print(&text.map_err(|error| Error::unsupported(format!("the result cannot be written as JSON: {error}"), ""))?)
+}
+
+/// Tells the user something on standard error, unless `--quiet`.
+pub fn note(globals: &Globals, text: impl fmt::Display) {
+    if !globals.quiet {
+        // A terminal that has gone away cannot be told.
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+}
+
+/// Makes the folder that a file will be written to.
+///
+/// # Errors
+/// `File` if it cannot be made.
+pub fn make_parent(file: &Path) -> Result<(), Error> {
+    match file.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        Some(dir) => std::fs::create_dir_all(dir)
+            .map_err(|error| Error::file(dir, format!("cannot be made: {error}"), "choose another place with -o")),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,25 @@
+//! `ascan mosaic`: the slices of a scan as one picture.
+
+use super::{Result, make_parent, note, print};
+use crate::cli::{Globals, MosaicArgs};
+use ascan_core::Error;
+use ascan_engine::album::Album;
+use ascan_engine::mosaic::mosaic;
+use ascan_engine::slices::SliceSet;
+use ascan_engine::store::Scan;
+use std::process::ExitCode;
+
+pub(super) fn run(args: MosaicArgs, globals: &Globals) -> Result {
+    let scan = Scan::open(&args.scan)?;
+    let set = SliceSet::load(&scan, args.slices.as_deref())?;
+    let album = Album::open(&scan)?;
+    if let Some(error) = &album.missing {
+        note(globals, format_args!("warning: the mosaic has no pictures: {error}"));
+    }
+    let picture = mosaic(&album.scene(), &set);
+    make_parent(&args.output)?;
+    ascan_engine::mosaic::save_png(&picture, &args.output)
+        .map_err(|error| Error::file(&args.output, format!("cannot be written: {error}"), "choose another place with -o"))?;
+    print(&args.output.display().to_string())?;
+    Ok(ExitCode::SUCCESS)
+}

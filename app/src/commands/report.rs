@@ -1,0 +1,25 @@
+//! `ascan report`: a scan and its slices as one HTML file.
+
+use super::{Result, make_parent, note, print};
+use crate::cli::{Globals, ReportArgs};
+use ascan_core::Error;
+use ascan_engine::album::{Album, scanned};
+use ascan_engine::report::report;
+use ascan_engine::slices::SliceSet;
+use ascan_engine::store::Scan;
+use std::process::ExitCode;
+
+pub(super) fn run(args: ReportArgs, globals: &Globals) -> Result {
+    let scan = Scan::open(&args.scan)?;
+    let set = SliceSet::load(&scan, args.slices.as_deref())?;
+    let album = Album::open(&scan)?;
+    if let Some(error) = &album.missing {
+        note(globals, format_args!("warning: the report has no pictures: {error}"));
+    }
+    let html = report(&album.scene(), &set, &scanned(&scan, &set))?;
+    make_parent(&args.output)?;
+    std::fs::write(&args.output, html)
+        .map_err(|error| Error::file(&args.output, format!("cannot be written: {error}"), "choose another place with -o"))?;
+    print(&args.output.display().to_string())?;
+    Ok(ExitCode::SUCCESS)
+}

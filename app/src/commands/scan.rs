@@ -1,0 +1,92 @@
+//! `ascan scan`: images in, a scan on disk out.
+
+use super::{BAD_IMAGES, Result, note, print, print_json};
+use crate::cli::{Globals, ScanArgs};
+use crate::progress::{STOPPED, Terminal};
+use ascan_core::{Context, Error, Level, Reporter};
+use ascan_engine::config::LoadedConfig;
+use ascan_engine::host::PluginHost;
+use ascan_engine::plan::RunPlan;
+use ascan_engine::scan::{ScanSummary, scan};
+use ascan_engine::slices::{self, SliceSet};
+use ascan_engine::store::Scan;
+use serde::Serialize;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// `ascan scan --json`.
+#[derive(Serialize)]
+struct Output<'a> {
+    #[serde(flatten)]
+    summary: &'a ScanSummary,
+    /// The slice set that was made, if one was.
+    slice_set: Option<&'a str>,
+}
+
+/// Scans, then slices once as the configuration says.
+///
+/// # Errors
+/// Everything that is wrong with the configuration, or what stops the scan as a whole.
+pub fn run(args: ScanArgs, globals: &Globals) -> Result {
+    let host = globals.host()?;
+    let limit = args.limit.map(|n| format!("run.limit={n}"));
+    let overrides = globals.with_overrides(limit.as_slice());
+    let plan = RunPlan::compile(LoadedConfig::read(&args.config, &overrides)?, &host)?;
+    for text in &plan.notes {
+        note(globals, format_args!("note: {text}"));
+    }
+    let terminal = Terminal::new(globals.quiet);
+    let summary = match scan(&plan, &args.out, &terminal) {
+        Err(Error::Cancelled) => return Ok(stopped(&args.out, &terminal)),
+        summary => summary?,
+    };
+    // Model and images are not needed any more; slicing has the memory to itself.
+    let (seed, n_threads) = (plan.config.run.seed, plan.n_threads);
+    drop(plan);
+    terminal.clear();
+    let context = Context { seed, n_threads, reporter: &terminal };
+    let mut slices = None;
+    if !args.no_slice && summary.n_failed < summary.n {
+        match slice(&args.out, &host, &context) {
+            Err(Error::Cancelled) => return Ok(stopped(&args.out, &terminal)),
+            // The scan stands: it can be sliced again, with other parameters.
+            Err(error) => terminal.log(Level::Warning, &format!("the scan is done, but slicing it failed: {error}")),
+            Ok(found) => slices = Some(found),
+        }
+    }
+    terminal.clear();
+    if globals.json {
+        let slice_set = slices.as_ref().map(|slices| slices.id.as_str());
+        print_json(&Output { summary: &summary, slice_set })?;
+    } else {
+        print(summary.to_string().trim_end())?;
+        if let Some(slices) = &slices {
+            let out = args.out.display();
+            print(&format!(
+                "  {} slices ({}); `ascan report {out} -o report.html` shows them",
+                slices.slices.len(),
+                slices.id
+            ))?;
+        }
+    }
+    Ok(if summary.n_failed > 0 { BAD_IMAGES.into() } else { ExitCode::SUCCESS })
+}
+
+fn slice(dir: &Path, host: &PluginHost, context: &Context) -> Result<SliceSet, Error> {
+    let scan = Scan::open(dir)?;
+    let slices = slices::slice(&scan.table()?, &scan.config, host, context)?;
+    let no_json = |error: serde_json::Error| Error::unsupported(error.to_string(), "");
+    let params = serde_json::to_value(&slices.recipe).map_err(no_json)?;
+    let report = serde_json::to_value(&slices).map_err(no_json)?;
+    scan.save_slices(&slices.id, &params, &slices.assignment, &report)?;
+    Ok(slices)
+}
+
+/// What is done stays done.
+fn stopped(dir: &Path, terminal: &Terminal) -> ExitCode {
+    terminal.clear();
+    let kept = Scan::open(dir)
+        .map_or(String::new(), |scan| format!(": {} of {} images are kept", scan.n_rows_done(), scan.plan.data.n_rows));
+    terminal.log(Level::Info, &format!("stopped{kept}; run the same command again to go on"));
+    STOPPED.into()
+}

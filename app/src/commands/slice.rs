@@ -1,0 +1,71 @@
+//! `ascan slice`: slices of a scan, without scanning again.
+
+use super::{Result, note, print, print_json};
+use crate::cli::{Globals, SliceArgs};
+use crate::progress::Terminal;
+use ascan_core::Context;
+use ascan_engine::mosaic::percent;
+use ascan_engine::slices::{self, SliceSet};
+use ascan_engine::store::Scan;
+use std::process::ExitCode;
+
+/// Lines printed without `--json`.
+const N_PRINTED: usize = 10;
+
+pub(super) fn run(args: SliceArgs, globals: &Globals) -> Result {
+    let scan = Scan::open(&args.scan)?;
+    let host = globals.host()?;
+    // The scan's own configuration, as a file, so that an error of `--set` is shown like any other.
+    let mut overrides = Vec::new();
+    if let Some(plugin) = &args.plugin {
+        overrides.push(format!("slicing.plugin={plugin}"));
+        if *plugin != scan.config.slicing.plugin {
+            // Parameters of one slicer mean nothing to another.
+            overrides.push("slicing.params={}".to_owned());
+        }
+    }
+    let config = globals.resolved_config(&args.scan.join("scan.toml"), &overrides, &host)?.config;
+    let n_threads = match config.run.n_threads {
+        0 => std::thread::available_parallelism().map_or(1, Into::into),
+        n => n,
+    };
+    let terminal = Terminal::new(globals.quiet);
+    let context = Context { seed: config.run.seed, n_threads, reporter: &terminal };
+    let set = slices::slice(&scan.table()?, &config, &host, &context)?;
+    set.save(&scan)?;
+    terminal.clear();
+    if globals.json {
+        print_json(&set)?;
+    } else {
+        print(&describe(&set))?;
+        note(globals, format_args!("`ascan report {} -o report.html` shows them", args.scan.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(set: &SliceSet) -> String {
+    let mut text = format!("{}: {} slices of {} images", set.id, set.slices.len(), set.n);
+    if let Some(accuracy) = set.accuracy {
+        text += &format!(", {} right", percent(accuracy));
+    }
+    if let Some(nmi) = set.nmi_group {
+        text += &format!("; agreement with the known groups (NMI) {nmi:.3}");
+    }
+    text += "\n  slice  images    right   95 % interval  main cell (label > prediction)  main known group";
+    for slice in set.slices.iter().take(N_PRINTED) {
+        let right = slice.accuracy.map_or_else(|| "-".to_owned(), percent);
+        let interval =
+            slice.interval.map_or_else(String::new, |[low, high]| format!("{:.0} to {:.0} %", low * 100.0, high * 100.0));
+        let cell = slice.confusion.first().map_or_else(String::new, |cell| {
+            format!("{} > {} ({})", cell.label, cell.predicted_class, cell.count)
+        });
+        let group = slice.groups.iter().max_by_key(|(_, n)| **n).map_or_else(String::new, |(group, &n)| {
+            format!("{group} ({})", percent(n as f64 / slice.size as f64))
+        });
+        text += &format!("\n  {:>5}  {:>6}  {right:>7}   {interval:>13}  {cell:<30}  {group}", slice.id, slice.size);
+    }
+    if set.slices.len() > N_PRINTED {
+        text += &format!("\n  and {} more", set.slices.len() - N_PRINTED);
+    }
+    text
+}

@@ -1,0 +1,5 @@
+//! The `ascan` command.
+
+fn main() -> std::process::ExitCode {
+    ascan::main()
+}

@@ -1,0 +1,136 @@
+//! Colour maps that people with colour-vision deficiencies can read, and that are even to the eye.
+
+/// A colour in sRGB.
+pub type Rgb = [u8; 3];
+
+/// Matplotlib's viridis at even steps (CC0), the sequential map.
+const VIRIDIS: [Rgb; 9] = [
+    [68, 1, 84],
+    [71, 45, 123],
+    [59, 82, 139],
+    [44, 114, 142],
+    [33, 145, 140],
+    [40, 174, 128],
+    [94, 201, 98],
+    [173, 220, 48],
+    [253, 231, 37],
+];
+
+const ORANGE: Rgb = [217, 95, 30];
+const GREY: Rgb = [222, 221, 218];
+const BLUE: Rgb = [38, 108, 184];
+
+/// Sequential map from dark violet (0) to yellow (1); values outside are clamped, NaN is 0.
+pub fn sequential(value: f64) -> Rgb {
+    let position = unit(value) * (VIRIDIS.len() - 1) as f64;
+    let below = (position.floor() as usize).min(VIRIDIS.len() - 2);
+    mix(VIRIDIS[below], VIRIDIS[below + 1], position - below as f64)
+}
+
+/// Diverging map: orange at 0, light grey at `centre`, blue at 1; NaN is grey.
+///
+/// Both arms reach their full colour whatever the centre, so that the difference to it shows.
+pub fn diverging(value: f64, centre: f64) -> Rgb {
+    if value.is_nan() || centre.is_nan() {
+        return GREY;
+    }
+    let difference = unit(value) - unit(centre);
+    if difference >= 0.0 {
+        mix(GREY, BLUE, difference / (1.0 - unit(centre)).max(1e-9))
+    } else {
+        mix(GREY, ORANGE, -difference / unit(centre).max(1e-9))
+    }
+}
+
+/// Black or white, whichever reads better on this background (higher contrast ratio as WCAG 2 defines it).
+pub fn ink_on(background: Rgb) -> Rgb {
+    let [r, g, b] = background.map(linear);
+    let luminance = 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    let (on_black, on_white) = ((luminance + 0.05) / 0.05, 1.05 / (luminance + 0.05));
+    if on_black >= on_white { [16, 18, 22] } else { [255, 255, 255] }
+}
+
+/// `#rrggbb`.
+pub fn hex([r, g, b]: Rgb) -> String {
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+/// A colour between two, mixed in OKLab so that steps look even (Ottosson 2020).
+pub fn mix(from: Rgb, to: Rgb, share: f64) -> Rgb {
+    let (a, b, share) = (to_oklab(from), to_oklab(to), unit(share));
+    from_oklab([0, 1, 2].map(|i| a[i] + (b[i] - a[i]) * share))
+}
+
+fn unit(value: f64) -> f64 {
+    if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) }
+}
+
+fn linear(channel: u8) -> f64 {
+    let value = f64::from(channel) / 255.0;
+    if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+}
+
+fn encoded(value: f64) -> u8 {
+    let value = value.clamp(0.0, 1.0);
+    let value = if value <= 0.003_130_8 { value * 12.92 } else { 1.055 * value.powf(1.0 / 2.4) - 0.055 };
+    (value * 255.0).round() as u8
+}
+
+fn to_oklab(color: Rgb) -> [f64; 3] {
+    let [r, g, b] = color.map(linear);
+    let l = (0.412_221_470_8 * r + 0.536_332_536_3 * g + 0.051_445_992_9 * b).cbrt();
+    let m = (0.211_903_498_2 * r + 0.680_699_545_1 * g + 0.107_396_956_6 * b).cbrt();
+    let s = (0.088_302_461_9 * r + 0.281_718_837_6 * g + 0.629_978_700_5 * b).cbrt();
+    [
+        0.210_454_255_3 * l + 0.793_617_785_0 * m - 0.004_072_046_8 * s,
+        1.977_998_495_1 * l - 2.428_592_205_0 * m + 0.450_593_709_9 * s,
+        0.025_904_037_1 * l + 0.782_771_766_2 * m - 0.808_675_766_0 * s,
+    ]
+}
+
+fn from_oklab([lightness, a, b]: [f64; 3]) -> Rgb {
+    let l = (lightness + 0.396_337_777_4 * a + 0.215_803_757_3 * b).powi(3);
+    let m = (lightness - 0.105_561_345_8 * a - 0.063_854_172_8 * b).powi(3);
+    let s = (lightness - 0.089_484_177_5 * a - 1.291_485_548_0 * b).powi(3);
+    [
+        encoded(4.076_741_662_1 * l - 3.307_711_591_3 * m + 0.230_969_929_2 * s),
+        encoded(-1.268_438_004_6 * l + 2.609_757_401_1 * m - 0.341_319_396_5 * s),
+        encoded(-0.004_196_086_3 * l - 0.703_418_614_7 * m + 1.707_614_701_0 * s),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn diverging_turns_at_its_centre_and_reaches_both_ends() {
+        assert_eq!(diverging(0.8, 0.8), GREY);
+        assert_eq!(diverging(0.0, 0.8), ORANGE);
+        assert_eq!(diverging(1.0, 0.8), BLUE);
+        assert_eq!(diverging(1.0, 1.0), GREY);
+        assert_eq!(diverging(f64::NAN, 0.8), GREY);
+    }
+
+    #[test]
+    fn sequential_only_gets_lighter() {
+        let lightness: Vec<f64> = (0..=40).map(|i| to_oklab(sequential(f64::from(i) / 40.0))[0]).collect();
+        assert!(lightness.windows(2).all(|pair| pair[0] < pair[1]), "{lightness:?}");
+        assert_eq!(sequential(-1.0), VIRIDIS[0]);
+        assert_eq!(sequential(2.0), VIRIDIS[8]);
+    }
+
+    #[test]
+    fn a_mix_with_itself_is_itself() {
+        for color in VIRIDIS {
+            assert_eq!(mix(color, color, 0.3), color);
+        }
+    }
+
+    #[test]
+    fn ink_contrasts_with_its_background() {
+        assert_eq!(ink_on([250, 250, 250]), [16, 18, 22]);
+        assert_eq!(ink_on([20, 20, 90]), [255, 255, 255]);
+        assert_eq!(hex([0, 255, 10]), "#00ff0a");
+    }
+}

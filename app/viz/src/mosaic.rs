@@ -1,0 +1,225 @@
+//! The Attribution Mosaic: a tile a slice, similar slices next to each other.
+
+use crate::text::{self, Style};
+use crate::{Rgb, color};
+use image::RgbImage;
+
+/// Size of a tile's large picture.
+pub const LARGE_PX: [u32; 2] = [212, 212];
+/// Size of a tile's small pictures.
+pub const SMALL_PX: [u32; 2] = [53, 53];
+/// Small pictures in a tile.
+pub const N_SMALL: usize = 4;
+
+const BAR_PX: u32 = 34;
+const GAP_PX: u32 = 14;
+const FRAME_PX: u32 = 4;
+const MARGIN_PX: u32 = 28;
+const HEADER_PX: u32 = 76;
+const FOOTER_PX: u32 = 52;
+const TILE_PX: [u32; 2] = [LARGE_PX[0], LARGE_PX[1] + SMALL_PX[1] + BAR_PX];
+
+const PAGE: Rgb = [18, 20, 24];
+const PANEL: Rgb = [34, 37, 43];
+const INK: Rgb = [236, 238, 241];
+const FAINT: Rgb = [160, 166, 175];
+/// Frame of what needs a verdict.
+pub const FRAME: Rgb = [255, 178, 26];
+
+/// What is drawn for one slice.
+#[derive(Debug, Clone)]
+pub struct Tile {
+    /// The large picture, of size [`LARGE_PX`].
+    pub large: RgbImage,
+    /// Up to [`N_SMALL`] pictures of size [`SMALL_PX`].
+    pub small: Vec<RgbImage>,
+    /// Over the large picture: what the slice is.
+    pub title: String,
+    /// At the upper right: the id.
+    pub id: String,
+    /// Colour of the bar.
+    pub bar: Rgb,
+    /// In the bar, left: the metric.
+    pub metric: String,
+    /// In the bar, right: the size.
+    pub size: String,
+    /// Whether it needs a verdict.
+    pub framed: bool,
+    /// `[column, row]`.
+    pub cell: [usize; 2],
+}
+
+/// A whole mosaic.
+#[derive(Debug, Clone, Default)]
+pub struct Mosaic {
+    /// First line.
+    pub title: String,
+    /// Second line.
+    pub subtitle: String,
+    /// Last line: how to read it.
+    pub caption: String,
+    /// The colours of the bars with their words, from low to high.
+    pub legend: Vec<(Rgb, String)>,
+    /// Columns of the grid.
+    pub columns: usize,
+    /// Rows of the grid.
+    pub rows: usize,
+    /// The tiles; cells may stay empty.
+    pub tiles: Vec<Tile>,
+}
+
+/// Width of a tile over its height, for choosing a grid.
+pub fn tile_aspect() -> f64 {
+    f64::from(TILE_PX[0] + GAP_PX) / f64::from(TILE_PX[1] + GAP_PX)
+}
+
+impl Mosaic {
+    /// Draws it.
+    pub fn draw(&self) -> RgbImage {
+        let [columns, rows] = [self.columns.max(3) as u32, self.rows.max(1) as u32];
+        let width = 2 * MARGIN_PX + columns * TILE_PX[0] + (columns - 1) * GAP_PX;
+        let height = HEADER_PX + FOOTER_PX + rows * TILE_PX[1] + (rows - 1) * GAP_PX + MARGIN_PX;
+        let mut page = RgbImage::from_pixel(width, height, image::Rgb(PAGE));
+        let legend_x = self.draw_legend(&mut page);
+        let room = legend_x - MARGIN_PX as f32 - 24.0;
+        for (y, line, size_px, bold, color) in
+            [(18.0, &self.title, 25.0, true, INK), (46.0, &self.subtitle, 18.0, false, FAINT)]
+        {
+            let style = Style { size_px, bold, color };
+            text::draw(&mut page, MARGIN_PX as f32, y, &text::fit(line, style, room), style);
+        }
+        for tile in &self.tiles {
+            let x = MARGIN_PX + tile.cell[0] as u32 * (TILE_PX[0] + GAP_PX);
+            let y = HEADER_PX + tile.cell[1] as u32 * (TILE_PX[1] + GAP_PX) + FRAME_PX;
+            tile.draw(&mut page, x, y);
+        }
+        let style = Style { size_px: 16.0, bold: false, color: FAINT };
+        let caption = text::fit(&self.caption, style, (width - 2 * MARGIN_PX) as f32);
+        text::draw(&mut page, MARGIN_PX as f32, (height - FOOTER_PX + 8) as f32, &caption, style);
+        page
+    }
+
+    /// Draws the legend at the upper right and says where it begins.
+    fn draw_legend(&self, page: &mut RgbImage) -> f32 {
+        let style = Style { size_px: 16.0, bold: false, color: FAINT };
+        let mut x = (page.width() - MARGIN_PX) as f32;
+        for (color, words) in self.legend.iter().rev() {
+            x -= text::width(words, style);
+            text::draw(page, x, 25.0, words, style);
+            x -= 24.0;
+            fill(page, [x as u32, 25, 18, 16], *color);
+            x -= 20.0;
+        }
+        x
+    }
+}
+
+impl Tile {
+    fn draw(&self, page: &mut RgbImage, x: u32, y: u32) {
+        if self.framed {
+            let [width, height] = TILE_PX.map(|side| side + 2 * FRAME_PX);
+            fill(page, [x - FRAME_PX, y - FRAME_PX, width, height], FRAME);
+        }
+        fill(page, [x, y, TILE_PX[0], TILE_PX[1]], PANEL);
+        image::imageops::replace(page, &self.large, x.into(), y.into());
+        for (i, small) in self.small.iter().take(N_SMALL).enumerate() {
+            let (left, top) = (x + i as u32 * SMALL_PX[0], y + LARGE_PX[1]);
+            image::imageops::replace(page, small, left.into(), top.into());
+            // A hair line keeps the pictures apart.
+            fill(page, [left, top, SMALL_PX[0], 1], PAGE);
+            if i > 0 {
+                fill(page, [left, top, 1, SMALL_PX[1]], PAGE);
+            }
+        }
+        let id = Style { size_px: 15.0, bold: false, color: FAINT };
+        let id_px = patch_px(&self.id, id);
+        label(page, x + LARGE_PX[0] - id_px, y, &self.id, id);
+        // Two class names and an arrow are long: smaller letters before an ellipsis.
+        let room = (LARGE_PX[0] - id_px - 4) as f32 - PATCH_PX;
+        let styles = [18.0, 16.5, 15.0].map(|size_px| Style { size_px, bold: true, color: INK });
+        let style = *styles.iter().find(|style| text::width(&self.title, **style) <= room).unwrap_or(&styles[2]);
+        label(page, x, y, &text::fit(&self.title, style, room), style);
+        self.draw_bar(page, x, y + LARGE_PX[1] + SMALL_PX[1]);
+    }
+
+    fn draw_bar(&self, page: &mut RgbImage, x: u32, y: u32) {
+        fill(page, [x, y, TILE_PX[0], BAR_PX], self.bar);
+        let color = color::ink_on(self.bar);
+        let metric = Style { size_px: 24.0, bold: true, color };
+        text::draw(page, x as f32 + 8.0, y as f32 + 4.5, &self.metric, metric);
+        let size = Style { size_px: 18.0, bold: false, color };
+        let left = (x + TILE_PX[0]) as f32 - 8.0 - text::width(&self.size, size);
+        text::draw(page, left, y as f32 + 8.0, &self.size, size);
+    }
+}
+
+/// Room of a label beside its words.
+const PATCH_PX: f32 = 14.0;
+
+fn patch_px(words: &str, style: Style) -> u32 {
+    if words.is_empty() { 0 } else { (text::width(words, style) + PATCH_PX).ceil() as u32 }
+}
+
+/// Words on a darkened patch of the picture under them.
+fn label(page: &mut RgbImage, x: u32, y: u32, words: &str, style: Style) {
+    for py in y..y + 26 {
+        for px in x..x + patch_px(words, style) {
+            let pixel = page.get_pixel_mut(px, py);
+            pixel.0 = color::mix(pixel.0, PAGE, 0.72);
+        }
+    }
+    text::draw(page, x as f32 + PATCH_PX / 2.0, y as f32 + (25.0 - style.size_px) / 2.0, words, style);
+}
+
+fn fill(page: &mut RgbImage, [x, y, width, height]: [u32; 4], color: Rgb) {
+    for py in y..(y + height).min(page.height()) {
+        for px in x..(x + width).min(page.width()) {
+            page.put_pixel(px, py, image::Rgb(color));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tile(cell: [usize; 2], framed: bool) -> Tile {
+        Tile {
+            large: RgbImage::from_pixel(LARGE_PX[0], LARGE_PX[1], image::Rgb([90, 90, 90])),
+            small: vec![RgbImage::from_pixel(SMALL_PX[0], SMALL_PX[1], image::Rgb([120, 120, 120])); N_SMALL],
+            title: "land → water".into(),
+            id: "7".into(),
+            bar: [217, 95, 30],
+            metric: "2 %".into(),
+            size: "47 images".into(),
+            framed,
+            cell,
+        }
+    }
+
+    #[test]
+    fn tiles_lie_in_their_cells_and_only_framed_ones_have_a_frame() {
+        let mosaic = Mosaic {
+            columns: 4,
+            rows: 2,
+            tiles: vec![tile([0, 0], false), tile([3, 1], true)],
+            legend: vec![([217, 95, 30], "worse".into())],
+            title: "a".repeat(400),
+            ..Mosaic::default()
+        };
+        let page = mosaic.draw();
+        let bar_of = |column: u32, row: u32| {
+            let x = MARGIN_PX + column * (TILE_PX[0] + GAP_PX) + TILE_PX[0] / 2;
+            let y = HEADER_PX + row * (TILE_PX[1] + GAP_PX) + FRAME_PX + TILE_PX[1] - 2;
+            (page.get_pixel(x, y).0, page.get_pixel(x, y + 4).0)
+        };
+        assert_eq!(bar_of(0, 0), ([217, 95, 30], PAGE));
+        assert_eq!(bar_of(3, 1), ([217, 95, 30], FRAME));
+        assert_eq!(bar_of(1, 0), (PAGE, PAGE));
+    }
+
+    #[test]
+    fn an_empty_mosaic_is_a_page() {
+        assert!(Mosaic::default().draw().width() > 600);
+    }
+}

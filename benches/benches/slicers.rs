@@ -1,0 +1,54 @@
+//! Slicers and projectors side by side on identical seeded tables.
+//!
+//! `cargo bench -p ascan-benches --bench slicers`
+
+use ascan_benches::{SIZES, name, table};
+use ascan_core::abi::{EntryPoint, Library};
+use ascan_core::params::ParamMap;
+use ascan_core::{Context, Kind};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use serde_json::json;
+
+/// The libraries whose methods are compared, as a program that links them hands them to its host.
+const LIBRARIES: [EntryPoint; 3] =
+    [ascan_kmeans::ascan_library, ascan_confusion_matrix::ascan_library, ascan_pca::ascan_library];
+
+fn params(plugin: &str) -> ParamMap {
+    // 20 clusters, 20 iterations, one start: the sizes of the published comparison.
+    let params = match plugin {
+        "kmeans" => json!({ "n_slices": 20, "max_iterations": 20, "n_init": 1, "tolerance": 0.0 }),
+        _ => json!({}),
+    };
+    params.as_object().cloned().unwrap_or_default()
+}
+
+fn methods(criterion: &mut Criterion) {
+    let context = Context { n_threads: 2, ..Context::default() };
+    let mut group = criterion.benchmark_group("fit");
+    group.sample_size(10);
+    for size in SIZES {
+        let table = table(size);
+        for library in LIBRARIES.map(|entry| Library::from_static(entry).expect("a library of this workspace")) {
+            for plugin in library.plugins() {
+                let id = BenchmarkId::new(plugin.name(), name(size));
+                let params = params(plugin.name());
+                match plugin.kind() {
+                    Kind::Slicer => {
+                        let slicer = plugin.slicer(&params).expect("good parameters");
+                        group.bench_function(id, |b| b.iter(|| slicer.fit(&table.view(), &context).expect("a fit")));
+                    }
+                    Kind::Projector => {
+                        let projector = plugin.projector(&params).expect("good parameters");
+                        let embeddings = table.embeddings.view();
+                        group.bench_function(id, |b| b.iter(|| projector.fit(embeddings, &context).expect("a fit")));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, methods);
+criterion_main!(benches);

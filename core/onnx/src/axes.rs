@@ -1,0 +1,198 @@
+//! What the axes of a tensor mean, followed through the graph, so that feature maps are told apart from other tensors.
+
+use ascan_core::{Error, Result, Tensor};
+
+/// What one axis means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Axis {
+    Batch,
+    Channel,
+    Height,
+    Width,
+    /// `h · w` places in row-major order, after `prefix` tokens that stand for no place (class tokens).
+    Tokens {
+        prefix: usize,
+        h: usize,
+        w: usize,
+    },
+    Other,
+}
+
+/// Axes of a convolution's input and output.
+pub(crate) const NCHW: [Axis; 4] = [Axis::Batch, Axis::Channel, Axis::Height, Axis::Width];
+const NHWC: [Axis; 4] = [Axis::Batch, Axis::Height, Axis::Width, Axis::Channel];
+
+/// How the model stores a feature map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// `[n, c, h, w]`.
+    Nchw,
+    /// `[n, h, w, c]`.
+    Nhwc,
+    /// `[n, t, c]`: `prefix` class tokens, then `h · w` places row by row (and perhaps further tokens).
+    Tokens {
+        /// Tokens before the first place.
+        prefix: usize,
+        /// Height of the map.
+        h: usize,
+        /// Width of the map.
+        w: usize,
+    },
+}
+
+impl Layout {
+    /// The layout that these axes are; `None` if they are no feature map.
+    pub(crate) fn of(axes: &[Axis]) -> Option<Self> {
+        match axes {
+            axes if axes == NCHW => Some(Self::Nchw),
+            axes if axes == NHWC => Some(Self::Nhwc),
+            &[Axis::Batch, Axis::Tokens { prefix, h, w }, Axis::Channel] => Some(Self::Tokens { prefix, h, w }),
+            _ => None,
+        }
+    }
+
+    /// `[c, h, w]` of a map stored with this shape; `None` if the shape does not fit.
+    pub fn map_shape(&self, shape: &[usize]) -> Option<[usize; 3]> {
+        match (*self, shape) {
+            (Self::Nchw, &[_, c, h, w]) | (Self::Nhwc, &[_, h, w, c]) => Some([c, h, w]),
+            (Self::Tokens { prefix, h, w }, &[_, t, c]) if prefix + h * w <= t => Some([c, h, w]),
+            _ => None,
+        }
+    }
+
+    /// Brings a map from the model's layout to `[n, c, h, w]`, without the class tokens.
+    ///
+    /// # Shapes
+    /// - `shape`, `data`: as the model gives them
+    /// - returns `[n, c, h, w]`
+    ///
+    /// # Errors
+    /// `Shape` if the shape is not one of this layout, or does not go with the data.
+    pub fn to_nchw(&self, shape: &[usize], data: &[f32]) -> Result<Tensor> {
+        let wrong = || Error::shape("feature map", format!("a shape for {self:?}"), shape);
+        let [c, h, w] = self.map_shape(shape).ok_or_else(wrong)?;
+        let n = shape[0];
+        if shape.iter().product::<usize>() != data.len() {
+            return Err(Error::shape("feature map", format!("values for {shape:?}"), data.len()));
+        }
+        let (first, per_image) = match *self {
+            Self::Nchw => return Tensor::new([n, c, h, w], data.to_vec()),
+            Self::Nhwc => (0, h * w),
+            Self::Tokens { prefix, .. } => (prefix, shape[1]),
+        };
+        let mut out = Tensor::zeros([n, c, h, w]);
+        let places = out.data_mut().chunks_exact_mut((c * h * w).max(1));
+        for (places, tokens) in places.zip(data.chunks_exact((per_image * c).max(1))) {
+            for (i, token) in tokens[first * c..].chunks_exact(c).take(h * w).enumerate() {
+                for (k, &value) in token.iter().enumerate() {
+                    places[k * h * w + i] = value;
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// The way back of [`Self::to_nchw`], zero for the class tokens: a gradient in the model's own layout.
+    ///
+    /// # Shapes
+    /// - `shape`: as the model gives the map
+    /// - `map`: `[n, c, h, w]`
+    /// - returns `shape`
+    ///
+    /// # Errors
+    /// `Shape` if the two do not go together.
+    pub fn from_nchw(&self, shape: &[usize], map: &Tensor) -> Result<Tensor> {
+        let wrong =
+            || Error::shape("feature map", format!("[n, c, h, w] for {self:?} of shape {shape:?}"), map.shape());
+        let [c, h, w] = self.map_shape(shape).ok_or_else(wrong)?;
+        if map.shape() != [shape[0], c, h, w] {
+            return Err(wrong());
+        }
+        let (first, per_image) = match *self {
+            Self::Nchw => return Ok(map.clone()),
+            Self::Nhwc => (0, h * w),
+            Self::Tokens { prefix, .. } => (prefix, shape[1]),
+        };
+        let mut out = Tensor::zeros(shape);
+        let tokens = out.data_mut().chunks_exact_mut((per_image * c).max(1));
+        for (tokens, places) in tokens.zip(map.data().chunks_exact((c * h * w).max(1))) {
+            for (i, token) in tokens[first * c..].chunks_exact_mut(c).take(h * w).enumerate() {
+                for (k, value) in token.iter_mut().enumerate() {
+                    *value = places[k * h * w + i];
+                }
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// Axes after a `Reshape`: axes that keep their length keep their meaning, height and width that are merged become
+/// tokens, tokens that are split again become height and width.
+pub(crate) fn reshaped(axes: &[Axis], from: &[usize], to: &[usize]) -> Vec<Axis> {
+    let mut out = vec![Axis::Other; to.len()];
+    let (mut i, mut j) = (0, 0);
+    while i < from.len() && j < to.len() {
+        let (start, first) = (i, j);
+        let (mut a, mut b) = (from[i], to[j]);
+        while a != b {
+            if a < b && i + 1 < from.len() {
+                i += 1;
+                a *= from[i];
+            } else if a > b && j + 1 < to.len() {
+                j += 1;
+                b *= to[j];
+            } else {
+                return out;
+            }
+        }
+        match (&axes[start..=i], &to[first..=j]) {
+            ([axis], [_]) => out[first] = *axis,
+            ([Axis::Height, Axis::Width], [_]) => {
+                out[first] = Axis::Tokens { prefix: 0, h: from[start], w: from[i] };
+            }
+            ([Axis::Tokens { prefix: 0, h, w }], [a, b]) if (h, w) == (a, b) => {
+                (out[first], out[j]) = (Axis::Height, Axis::Width);
+            }
+            _ => {}
+        }
+        (i, j) = (i + 1, j + 1);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_of_every_layout_become_nchw() {
+        let nhwc: Vec<f32> = (0..12).map(|i| i as f32).collect(); // [1, 2, 3, 2]
+        let map = Layout::Nhwc.to_nchw(&[1, 2, 3, 2], &nhwc).unwrap();
+        assert_eq!(map.shape(), [1, 2, 2, 3]);
+        assert_eq!(map.data(), [0., 2., 4., 6., 8., 10., 1., 3., 5., 7., 9., 11.]);
+
+        let tokens = Layout::Tokens { prefix: 1, h: 1, w: 2 };
+        let stored = [9., 9., 1., 2., 3., 4., 8., 8., 5., 6., 7., 0.]; // [2, 3, 2]
+        let map = tokens.to_nchw(&[2, 3, 2], &stored).unwrap();
+        assert_eq!(map.shape(), [2, 2, 1, 2]);
+        assert_eq!(map.data(), [1., 3., 2., 4., 5., 7., 6., 0.]);
+        assert!(tokens.to_nchw(&[2, 2, 2], &[0.0; 8]).is_err());
+    }
+
+    #[test]
+    fn the_way_back_leaves_class_tokens_zero() {
+        let tokens = Layout::Tokens { prefix: 1, h: 1, w: 2 };
+        let stored = [0., 0., 1., 2., 3., 4.];
+        let map = tokens.to_nchw(&[1, 3, 2], &stored).unwrap();
+        assert_eq!(tokens.from_nchw(&[1, 3, 2], &map).unwrap().data(), stored);
+        assert!(tokens.from_nchw(&[2, 3, 2], &map).is_err());
+    }
+
+    #[test]
+    fn reshaping_merges_and_splits_places() {
+        let tokens = Axis::Tokens { prefix: 0, h: 7, w: 5 };
+        assert_eq!(reshaped(&NCHW, &[2, 64, 7, 5], &[2, 64, 35]), [Axis::Batch, Axis::Channel, tokens]);
+        assert_eq!(reshaped(&[Axis::Batch, tokens, Axis::Channel], &[2, 35, 8], &[2, 7, 5, 8]), NHWC);
+        assert_eq!(reshaped(&NHWC, &[2, 8, 8, 6], &[2, 2, 4, 2, 4, 6])[1], Axis::Other);
+    }
+}

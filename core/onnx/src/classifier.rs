@@ -1,0 +1,156 @@
+//! [`Classifier`]: what the scan needs to know of a model, found from its graph.
+
+use crate::axes::Layout;
+use crate::flat::Flat;
+use crate::head;
+use crate::model::Model;
+use crate::view::View;
+use ascan_core::{Capabilities, Error, LayerInfo, LinearHead, ModelInfo, Result};
+
+/// A feature map of the model, and how the model stores it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Name, operator and `[c, h, w]`.
+    pub info: LayerInfo,
+    /// How to read the model's own tensor.
+    pub layout: Layout,
+}
+
+/// An image classifier, as its graph describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Classifier {
+    /// Name of the image input.
+    pub input: String,
+    /// `[c, h, w]` of the images that a backend takes, whatever the file's own layout.
+    pub input_shape: [usize; 3],
+    /// Whether the file itself takes `[n, h, w, c]`. [`prepare`](crate::prepare) hides it.
+    pub input_is_nhwc: bool,
+    /// The only batch size that the graph can take; `None` if [`prepare`](crate::prepare) gives one that takes any.
+    pub batch: Option<usize>,
+    /// Name of the tensor with the logits: the input of a final softmax, where there is one.
+    pub logits: String,
+    /// Number of classes.
+    pub n_classes: usize,
+    /// Every feature map with spatial extent on the way to the logits, in graph order.
+    pub layers: Vec<Layer>,
+    /// The layer to explain when none is named: the last one before the head whose places have a gradient.
+    pub default_layer: Option<String>,
+    /// The head, where it is linear in the spatial mean of a layer.
+    pub linear_head: Option<LinearHead>,
+}
+
+impl Classifier {
+    /// Finds input, logits, feature maps and head.
+    ///
+    /// `image_size`: height and width, for models that leave them open.
+    ///
+    /// # Errors
+    /// `File` if the model is no image classifier, saying what its input or its outputs are, or at which node its
+    /// shapes contradict each other; `Param` (`image_size`) if the size is open and not given, or fixed and another.
+    pub fn analyse(model: &Model, image_size: Option<[usize; 2]>) -> Result<Self> {
+        let flat = Flat::of(model, image_size)?;
+        let view = View::of(&flat)?;
+        let (logits, n_classes) = find_logits(&view)?;
+        let used = view.ancestors(logits);
+        let outputs = flat.nodes.iter().flat_map(|node| node.output.iter().map(move |name| (node, name.as_str())));
+        let layers: Vec<Layer> = outputs
+            .filter(|(_, name)| used.contains(name))
+            .filter_map(|(node, name)| {
+                let (layout, shape) = view.feature_map(name)?;
+                let info = LayerInfo { name: name.to_owned(), operator: node.operator(), shape };
+                Some(Layer { info, layout })
+            })
+            .collect();
+        let linear_head = head::linear_head(&view, logits);
+        let default_layer = match &linear_head {
+            Some(head) => Some(head.layer.clone()),
+            None => head::default_layer(&view, logits).map(str::to_owned),
+        };
+        Ok(Self {
+            input: flat.input.name.clone(),
+            input_shape: flat.input.shape,
+            input_is_nhwc: flat.input.nhwc,
+            batch: flat.batch,
+            logits: logits.to_owned(),
+            n_classes,
+            layers,
+            default_layer,
+            linear_head,
+        })
+    }
+
+    /// The layer with this name; `auto` is the default layer.
+    ///
+    /// # Errors
+    /// `UnknownName`, with the layers that exist; `Unsupported` for `auto` if there is no default layer.
+    pub fn layer(&self, name: &str) -> Result<&Layer> {
+        let wanted = if name == "auto" { self.default_layer.as_deref().unwrap_or(name) } else { name };
+        match self.layers.iter().find(|layer| layer.info.name == wanted) {
+            Some(layer) => Ok(layer),
+            // The contract's own words for what is wrong.
+            None => Err(match self.model_info("", Capabilities::default(), 1).layer(name) {
+                Err(error) => error,
+                Ok(info) => Error::unknown_name("layer", &info.name, [] as [&str; 0]),
+            }),
+        }
+    }
+
+    /// What a backend says about this model.
+    pub fn model_info(&self, engine: &str, capabilities: Capabilities, preferred_batch: usize) -> ModelInfo {
+        ModelInfo {
+            engine: engine.to_owned(),
+            input: self.input.clone(),
+            input_shape: self.input_shape,
+            logits: self.logits.clone(),
+            n_classes: self.n_classes,
+            layers: self.layers.iter().map(|layer| layer.info.clone()).collect(),
+            default_layer: self.default_layer.clone(),
+            linear_head: self.linear_head.clone(),
+            capabilities,
+            preferred_batch,
+        }
+    }
+}
+
+/// The tensor with the logits and the number of classes.
+fn find_logits<'f>(view: &View<'f>) -> Result<(&'f str, usize)> {
+    let names = view.flat.graph.output.iter().map(|output| output.name.as_str());
+    let scores = |name: &&str| {
+        let float = view.facts.get(name).is_some_and(|fact| fact.is_float() && fact.image);
+        float && view.vector_len(name).is_some_and(|n| n > 1)
+    };
+    let Some(output) = names.clone().find(scores) else {
+        let list: Vec<String> = names
+            .map(|name| match view.facts.get(name) {
+                Some(fact) => match (&fact.shape, fact.elem) {
+                    (Some(shape), _) => format!("`{name}` {shape:?} for {} images", view.batch),
+                    (None, _) => format!("`{name}` of unknown shape"),
+                },
+                None => format!("`{name}`, which no node gives"),
+            })
+            .collect();
+        return Err(Error::file(
+            &view.flat.model.path,
+            format!("the model has no output [n, n_classes] with at least 2 classes; its outputs: {}", list.join("; ")),
+            "use a classifier; a model of features or boxes has no classes to explain",
+        ));
+    };
+    let logits = before_softmax(view, output).unwrap_or(output);
+    let n_classes = view.vector_len(logits).unwrap_or_default();
+    Ok((logits, n_classes))
+}
+
+/// The input of the softmax that gives this output, if one does.
+fn before_softmax<'f>(view: &View<'f>, output: &'f str) -> Option<&'f str> {
+    let mut tensor = output;
+    loop {
+        let (_, node) = view.producer(tensor)?;
+        let input = node.input(0)?;
+        let same = view.vector_len(input) == view.vector_len(output);
+        match node.op_type.as_str() {
+            "Softmax" | "LogSoftmax" if same => return Some(input),
+            "Identity" | "Cast" | "Flatten" | "Reshape" | "Squeeze" if same => tensor = input,
+            _ => return None,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Light shape inference with numbers: every tensor's shape for one concrete input, and the values of those that are
+//! computed from shapes and constants alone, so that `Shape → Gather → Concat → Reshape` resolves.
+//!
+//! The batch is a number like any other length: inference with two batch sizes tells which axes follow it.
+
+mod fold;
+mod ops;
+mod window;
+
+use crate::axes::Axis;
+use crate::constant;
+use crate::node::is_standard;
+use crate::proto::tensor_proto::DataType;
+use crate::proto::{NodeProto, SparseTensorProto, TensorProto};
+use std::collections::HashMap;
+
+/// Constants with more values are not computed with: they are weights, not shapes.
+const MAX_VALUES: usize = 1 << 14;
+
+/// Tensors with more values are a mistake or an attack.
+const MAX_LEN: usize = 1 << 40;
+
+/// What is known of a tensor.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Fact {
+    /// Element type, if known.
+    pub elem: Option<DataType>,
+    /// Shape, if known.
+    pub shape: Option<Vec<usize>>,
+    /// Values of a small constant or of what is computed from constants and shapes. All types as `f64`.
+    pub value: Option<Vec<f64>>,
+    /// What the axes mean: as many as axes, or empty if the shape is not known.
+    pub axes: Vec<Axis>,
+    /// Whether it depends on the values of the image.
+    pub image: bool,
+}
+
+impl Fact {
+    pub(crate) fn new(elem: Option<DataType>, shape: Vec<usize>) -> Self {
+        let axes = vec![Axis::Other; shape.len()];
+        Self { elem, shape: Some(shape), value: None, axes, image: false }
+    }
+
+    pub(crate) fn with_axes(elem: Option<DataType>, shape: Vec<usize>, axes: Vec<Axis>) -> Self {
+        Self { axes, ..Self::new(elem, shape) }
+    }
+
+    fn unknown(elem: Option<DataType>) -> Self {
+        Self { elem, ..Self::default() }
+    }
+
+    /// Refuses shapes that fit into no memory, before anything multiplies them.
+    fn check_size(&self) -> Result<(), String> {
+        let Some(shape) = &self.shape else { return Ok(()) };
+        let len = shape.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim.max(1)));
+        match len {
+            Some(len) if len <= MAX_LEN => Ok(()),
+            _ => Err(format!("a tensor of shape {shape:?} fits into no memory")),
+        }
+    }
+
+    fn integers(&self) -> Option<Vec<i64>> {
+        self.value.as_ref().map(|values| values.iter().map(|&value| value as i64).collect())
+    }
+
+    pub(crate) fn is_float(&self) -> bool {
+        use DataType as D;
+        matches!(self.elem, Some(D::Float | D::Float16 | D::Bfloat16 | D::Double))
+    }
+
+    pub(crate) fn of_constant(tensor: &TensorProto) -> Result<Self, String> {
+        let shape = constant::shape(tensor).map_err(|error| error.to_string())?;
+        let mut fact = Self::new(Some(tensor.data_type()), shape);
+        fact.check_size()?;
+        let small = fact.shape.iter().flatten().product::<usize>() <= MAX_VALUES;
+        if small && tensor.data_type() != DataType::String {
+            let constant = constant::decode(tensor).map_err(|error| error.to_string())?;
+            fact.value = match constant.to_i64() {
+                Some(values) => Some(values.into_iter().map(|value| value as f64).collect()),
+                None => constant.to_f32().map(|values| values.into_iter().map(f64::from).collect()),
+            };
+        }
+        Ok(fact)
+    }
+}
+
+/// What is known of every tensor of a graph, by name.
+pub(crate) struct Facts<'g> {
+    map: HashMap<&'g str, Fact>,
+}
+
+/// The node at which inference stopped, and why.
+#[derive(Debug)]
+pub(crate) struct Conflict {
+    pub node: String,
+    pub operator: String,
+    pub message: String,
+}
+
+impl<'g> Facts<'g> {
+    /// What is known of constants.
+    pub fn of_constants(constants: impl Iterator<Item = &'g TensorProto>) -> Result<Self, Conflict> {
+        let fact = |tensor: &'g TensorProto| match Fact::of_constant(tensor) {
+            Ok(fact) => Ok((tensor.name.as_str(), fact)),
+            Err(message) => Err(Conflict { node: tensor.name.clone(), operator: "initializer".to_owned(), message }),
+        };
+        Ok(Self { map: constants.map(fact).collect::<Result<_, _>>()? })
+    }
+
+    /// Adds sparse constants, of which the shape is enough.
+    pub fn add_sparse(&mut self, constants: &'g [SparseTensorProto]) {
+        for sparse in constants {
+            if let Some(values) = &sparse.values {
+                let shape = sparse.dims.iter().map(|&dim| usize::try_from(dim).ok()).collect::<Option<_>>();
+                let fact = shape.map(|shape| Fact::new(Some(values.data_type()), shape));
+                let fact = fact.filter(|fact| fact.check_size().is_ok()).unwrap_or_default();
+                self.map.insert(&values.name, fact);
+            }
+        }
+    }
+
+    /// Follows an image through the nodes.
+    pub fn run(&mut self, nodes: &'g [NodeProto], opset: i64, input: &'g str, image: Fact) -> Result<(), Conflict> {
+        image.check_size().map_err(|message| Conflict {
+            node: input.to_owned(),
+            operator: "input".to_owned(),
+            message,
+        })?;
+        self.map.insert(input, Fact { image: true, ..image });
+        self.nodes(nodes, opset)
+    }
+
+    fn nodes(&mut self, nodes: &'g [NodeProto], opset: i64) -> Result<(), Conflict> {
+        for node in nodes {
+            let conflict =
+                |message| Conflict { node: node.display_name().to_owned(), operator: node.operator(), message };
+            let outputs = match node.op_type.as_str() {
+                "If" if is_standard(&node.domain) => self.branch(node, opset)?,
+                _ => self.node(node, opset).map_err(conflict)?,
+            };
+            for (name, fact) in node.output.iter().zip(outputs) {
+                self.map.insert(name, fact);
+            }
+        }
+        Ok(())
+    }
+
+    fn node(&self, node: &NodeProto, opset: i64) -> Result<Vec<Fact>, String> {
+        let unknown = Fact::default();
+        let inputs: Vec<Option<&Fact>> = node
+            .input
+            .iter()
+            .map(|name| (!name.is_empty()).then(|| self.map.get(name.as_str()).unwrap_or(&unknown)))
+            .collect();
+        let mut outputs = ops::infer(node, &inputs, opset)?;
+        outputs.iter().try_for_each(Fact::check_size)?;
+        outputs.resize_with(node.output.len(), || Fact::unknown(None));
+        if let [output] = outputs.as_mut_slice() {
+            output.value = output.value.take().or_else(|| fold::fold(node, &inputs, output));
+        } else if node.op_type == "Split" {
+            fold::split(node, &inputs, &mut outputs);
+        }
+        let image = inputs.iter().flatten().any(|input| input.image);
+        for output in &mut outputs {
+            output.image = image && output.value.is_none();
+        }
+        Ok(outputs)
+    }
+
+    /// The branch of an `If` whose condition is known; otherwise nothing is known of its outputs.
+    fn branch(&mut self, node: &'g NodeProto, opset: i64) -> Result<Vec<Fact>, Conflict> {
+        let condition = node.input(0).and_then(|name| self.map.get(name)).and_then(|fact| fact.value.as_ref()?.first());
+        let graph = match condition {
+            Some(&condition) => node.attr_graph(if condition != 0.0 { "then_branch" } else { "else_branch" }),
+            None => None,
+        };
+        let Some(graph) = graph else {
+            // Whether a branch reads the image is not looked into: assume that it does.
+            return Ok(vec![Fact { image: true, ..Fact::unknown(None) }; node.output.len()]);
+        };
+        for tensor in &graph.initializer {
+            if let Ok(fact) = Fact::of_constant(tensor) {
+                self.map.insert(&tensor.name, fact);
+            }
+        }
+        self.nodes(&graph.node, opset)?;
+        Ok(graph.output.iter().map(|output| self.get(&output.name).cloned().unwrap_or_default()).collect())
+    }
+
+    /// What is known of this tensor; `None` if there is no such tensor.
+    pub fn get(&self, name: &str) -> Option<&Fact> {
+        self.map.get(name)
+    }
+
+    /// Shape of this tensor, if known.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.get(name)?.shape.as_deref()
+    }
+}

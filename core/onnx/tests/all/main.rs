@@ -1,0 +1,5 @@
+//! ONNX classifiers: reading, understanding, rewriting.
+
+mod families;
+mod real_models;
+mod support;

@@ -1,0 +1,161 @@
+//! [`Regularizer`] across the boundary.
+
+use super::host::{ForeignReporter, lend};
+use super::library::state_mut;
+use super::load::State;
+use super::reply::{Reply, answer, ask};
+use super::types::{AscanHost, AscanReply, AscanTensor, slice};
+use crate::{Context, Error, InputGradientPenalty, RegularizedBatch, Regularizer, Result, Tensor, TrainingBatch};
+use serde::{Deserialize, Serialize};
+use std::ffi::c_void;
+
+/// A batch from the data set; see [`TrainingBatch`].
+#[repr(C)]
+#[derive(Debug)]
+pub struct AscanTrainingBatch {
+    /// `sizeof(AscanTrainingBatch)` on the host's side.
+    pub size: usize,
+    /// `[n, c, h, w]` in [0, 1].
+    pub images: AscanTensor,
+    /// `[n]`
+    pub labels: *const usize,
+    /// `[n, h, w]`; its shape is NULL where there are none.
+    pub masks: AscanTensor,
+    /// `[n]`, or NULL.
+    pub spuriousness: *const f32,
+    /// `[n]`, or NULL.
+    pub groups: *const i32,
+    /// Steps taken so far.
+    pub step: u64,
+}
+
+/// Functions of a regularizer.
+#[repr(C)]
+#[derive(Debug)]
+pub struct AscanRegularizerTable {
+    /// `sizeof(AscanRegularizerTable)` on the library's side.
+    pub size: usize,
+    /// Reply JSON `{"labels": [m], "sources": [m], "penalty_strength": number or null}`;
+    /// reply tensors `images` `[m, c, h, w]`, `weights` `[m]`, and `penalty_mask` `[m, h, w]` with a penalty.
+    pub prepare: unsafe extern "C" fn(
+        regularizer: *mut c_void,
+        batch: *const AscanTrainingBatch,
+        host: *const AscanHost,
+        reply: *mut AscanReply,
+    ) -> i32,
+    /// The loss of each image of the last batch.
+    pub observe: unsafe extern "C" fn(
+        regularizer: *mut c_void,
+        losses: *const f32,
+        n_losses: usize,
+        reply: *mut AscanReply,
+    ) -> i32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Prepared {
+    labels: Vec<usize>,
+    sources: Vec<usize>,
+    penalty_strength: Option<f32>,
+}
+
+pub(super) static EXPORT: AscanRegularizerTable =
+    AscanRegularizerTable { size: size_of::<AscanRegularizerTable>(), prepare, observe };
+
+unsafe extern "C" fn prepare(
+    regularizer: *mut c_void,
+    raw: *const AscanTrainingBatch,
+    host: *const AscanHost,
+    reply: *mut AscanReply,
+) -> i32 {
+    // SAFETY: the caller keeps the contract of the boundary.
+    unsafe {
+        answer(reply, || {
+            let raw = &*raw;
+            let images = raw.images.view()?;
+            let n = images.n_rows();
+            let batch = TrainingBatch {
+                images,
+                labels: slice(raw.labels, n),
+                masks: if raw.masks.is_none() { None } else { Some(raw.masks.view()?) },
+                spuriousness: (!raw.spuriousness.is_null()).then(|| slice(raw.spuriousness, n)),
+                groups: (!raw.groups.is_null()).then(|| slice(raw.groups, n)),
+                step: raw.step,
+            };
+            let reporter = ForeignReporter::new(host);
+            let made = state_mut::<dyn Regularizer>(regularizer).prepare(&batch, &reporter.context())?;
+            let penalty_strength = made.penalty.as_ref().map(|penalty| penalty.strength);
+            let mut reply =
+                Reply::json(&Prepared { labels: made.labels, sources: made.sources, penalty_strength })?
+                    .with("images", made.images)
+                    .with("weights", Tensor::new([made.weights.len()], made.weights)?);
+            if let Some(penalty) = made.penalty {
+                reply = reply.with("penalty_mask", penalty.mask);
+            }
+            Ok(reply)
+        })
+    }
+}
+
+unsafe extern "C" fn observe(
+    regularizer: *mut c_void,
+    losses: *const f32,
+    n_losses: usize,
+    reply: *mut AscanReply,
+) -> i32 {
+    // SAFETY: the caller keeps the contract of the boundary.
+    unsafe {
+        answer(reply, || {
+            state_mut::<dyn Regularizer>(regularizer).observe(slice(losses, n_losses)).map(|()| Reply::default())
+        })
+    }
+}
+
+/// A regularizer of a library.
+pub(super) struct ForeignRegularizer(pub(super) State<AscanRegularizerTable>);
+
+impl Regularizer for ForeignRegularizer {
+    fn prepare(&mut self, batch: &TrainingBatch, context: &Context) -> Result<RegularizedBatch> {
+        let n = batch.images.n_rows();
+        for (what, len) in [
+            ("labels", batch.labels.len()),
+            ("spuriousness", batch.spuriousness.map_or(n, <[f32]>::len)),
+            ("groups", batch.groups.map_or(n, <[i32]>::len)),
+        ] {
+            // The boundary passes bare pointers for columns: their lengths must be right before it.
+            if len != n {
+                return Err(Error::shape(what, format!("[{n}], one an image"), [len]));
+            }
+        }
+        let raw = AscanTrainingBatch {
+            size: size_of::<AscanTrainingBatch>(),
+            images: AscanTensor::new(batch.images),
+            labels: batch.labels.as_ptr(),
+            masks: AscanTensor::optional(batch.masks),
+            spuriousness: batch.spuriousness.map_or(std::ptr::null(), <[f32]>::as_ptr),
+            groups: batch.groups.map_or(std::ptr::null(), <[i32]>::as_ptr),
+            step: batch.step,
+        };
+        let state = &self.0;
+        let mut asked = lend(context, |host| {
+            // SAFETY: the arguments are valid for the call.
+            unsafe { ask(state.name(), |reply| (state.table().prepare)(state.ptr(), &raw const raw, host, reply)) }
+        })?;
+        let Prepared { labels, sources, penalty_strength } = asked.parse()?;
+        let penalty = match penalty_strength {
+            Some(strength) => Some(InputGradientPenalty { mask: asked.take("penalty_mask")?, strength }),
+            None => None,
+        };
+        let (images, weights) = (asked.take("images")?, asked.take("weights")?.into_data());
+        Ok(RegularizedBatch { images, labels, weights, sources, penalty })
+    }
+
+    fn observe(&mut self, losses: &[f32]) -> Result<()> {
+        let state = &self.0;
+        // SAFETY: the arguments are valid for the call.
+        unsafe {
+            ask(state.name(), |reply| (state.table().observe)(state.ptr(), losses.as_ptr(), losses.len(), reply))
+        }
+        .map(drop)
+    }
+}

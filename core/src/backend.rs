@@ -1,0 +1,248 @@
+//! [`ModelBackend`]: a classifier that can be run, explained and, where the engine can, trained.
+
+use crate::trainer::{Trainer, TrainerOptions};
+use crate::{Error, Result, Tensor, TensorView};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The engine behind a backend plugin: opens models.
+pub trait Runtime: Send + Sync {
+    /// What the models it opens can do, for choosing a backend before anything is opened.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Whether the engine can run on this machine; the error says what is missing.
+    ///
+    /// # Errors
+    /// `Plugin`, with where the engine was looked for.
+    fn available(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Opens a model. Called once for each worker; the instances share nothing that changes.
+    ///
+    /// # Errors
+    /// `File` for a file that is no model, `UnsupportedOperator` before anything is computed.
+    fn open(&self, request: &OpenModel) -> Result<Box<dyn ModelBackend>>;
+}
+
+/// Which model to open, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenModel {
+    /// The ONNX file.
+    pub path: PathBuf,
+    /// `cpu`, `wgpu` or `cuda`.
+    pub device: String,
+    /// Threads this one instance may use inside a call.
+    pub n_threads: usize,
+    /// Height and width of the images, for models that leave them open.
+    pub image_size: Option<[usize; 2]>,
+}
+
+impl OpenModel {
+    /// A model on one CPU thread.
+    pub fn new(path: impl AsRef<Path>) -> Self {
+        Self { path: path.as_ref().to_owned(), device: "cpu".into(), n_threads: 1, image_size: None }
+    }
+}
+
+/// What a backend can do beside the forward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// ∂logit/∂input and ∂logit/∂feature map.
+    pub gradients: bool,
+    /// Has a [`Trainer`].
+    pub training: bool,
+}
+
+/// A feature map of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerInfo {
+    /// Name of the ONNX tensor; the name to use in configurations.
+    pub name: String,
+    /// Operator that produces it.
+    pub operator: String,
+    /// `[c, h, w]`, as [`ModelBackend::forward`] gives it (token maps already unfolded).
+    pub shape: [usize; 3],
+}
+
+/// What a backend says about an opened model.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// Engine and version, for the record.
+    pub engine: String,
+    /// Name of the input tensor.
+    pub input: String,
+    /// `[c, h, w]` of the images that [`ModelBackend::forward`] takes.
+    pub input_shape: [usize; 3],
+    /// Name of the tensor with the logits: the input of a final softmax, where there is one.
+    pub logits: String,
+    /// Number of classes.
+    pub n_classes: usize,
+    /// Every feature map with spatial extent, in graph order.
+    pub layers: Vec<LayerInfo>,
+    /// The last feature map with spatial extent before the head.
+    pub default_layer: Option<String>,
+    /// The head, where it is linear in the spatial mean of a feature map.
+    #[serde(skip)]
+    pub linear_head: Option<LinearHead>,
+    /// What this model can do on this engine.
+    pub capabilities: Capabilities,
+    /// Images in a call at which this engine is fastest.
+    pub preferred_batch: usize,
+}
+
+impl ModelInfo {
+    /// The layer with this name; `auto` is the default layer.
+    ///
+    /// # Errors
+    /// `UnknownName`, with the layers that exist.
+    pub fn layer(&self, name: &str) -> Result<&LayerInfo> {
+        let name = match (name, &self.default_layer) {
+            ("auto", Some(layer)) => layer,
+            ("auto", None) => {
+                return Err(Error::unsupported(
+                    "the model has no feature map with spatial extent before its head",
+                    "name a layer by hand; `ascan check` prints the layers",
+                ));
+            }
+            (name, _) => name,
+        };
+        self.layers
+            .iter()
+            .find(|layer| layer.name == name)
+            .ok_or_else(|| Error::unknown_name("layer", name, self.layers.iter().map(|layer| &layer.name)))
+    }
+}
+
+/// A head `logit_c = Σ_k weight[c,k] · mean_ij A_kij + bias_c` over the feature map `A` of `layer`.
+///
+/// With such a head Grad-CAM is CAM: ∂logit_c/∂A_kij = weight[c,k] / (h·w), with no backward pass.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LinearHead {
+    /// The feature map that is pooled.
+    pub layer: String,
+    /// `[n_classes, c]`.
+    pub weight: Tensor,
+}
+
+/// Logits and feature maps of a batch.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Forward {
+    /// `[n, n_classes]`, before softmax.
+    pub logits: Tensor,
+    /// The feature maps asked for, in the order asked, each `[n, c, h, w]`.
+    pub feature_maps: Vec<(String, Tensor)>,
+}
+
+impl Forward {
+    /// The feature map of this layer, if it was asked for.
+    pub fn feature_map(&self, layer: &str) -> Option<&Tensor> {
+        self.feature_maps.iter().find(|(name, _)| name == layer).map(|(_, map)| map)
+    }
+}
+
+/// Logits, and gradients of one logit an image.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Gradients {
+    /// `[n, n_classes]`, before softmax.
+    pub logits: Tensor,
+    /// ∂logit/∂tensor for each tensor asked for, in the order asked: shaped like the images
+    /// for the input, `[n, c, h, w]` for a feature map.
+    pub gradients: Vec<Tensor>,
+    /// The values of the same tensors, same shapes.
+    pub values: Vec<Tensor>,
+}
+
+/// A classifier, opened by an engine.
+///
+/// One instance serves one thread at a time; open one for each worker.
+/// The result for an image does not depend on the other images of the call.
+pub trait ModelBackend: Send {
+    /// What this model is.
+    fn info(&self) -> &ModelInfo;
+
+    /// Runs the model.
+    ///
+    /// # Shapes
+    /// - `images`: `[n, c, h, w]`, already normalised as the model expects
+    /// - returns logits `[n, n_classes]` and a feature map `[n, c_l, h_l, w_l]` for each of `layers`
+    ///
+    /// # Errors
+    /// `Shape` if the images do not fit; `UnknownName` for a layer that is not in [`ModelInfo::layers`].
+    fn forward(&self, images: TensorView, layers: &[&str]) -> Result<Forward>;
+
+    /// Gradients of `logits[i][target_classes[i]]` with respect to the input or feature maps.
+    ///
+    /// # Shapes
+    /// - `images`: `[n, c, h, w]`; `target_classes`: `[n]`, each in `0..n_classes`
+    /// - `with_respect_to`: [`ModelInfo::input`] or names from [`ModelInfo::layers`]
+    ///
+    /// # Units
+    /// Logits per unit of the normalised input, or of the activation.
+    ///
+    /// # Errors
+    /// `Unsupported` if the engine has no gradients; `UnknownName` as for [`Self::forward`].
+    fn gradients(&self, images: TensorView, target_classes: &[usize], with_respect_to: &[&str]) -> Result<Gradients> {
+        let _ = (images, target_classes, with_respect_to);
+        Err(Error::unsupported(
+            format!("{} has no gradients", self.info().engine),
+            "use `model.backend = \"burn\"` or `\"auto\"`",
+        ))
+    }
+
+    /// A trainer that starts from this model's weights.
+    ///
+    /// # Errors
+    /// `Unsupported` if the engine cannot train; `UnknownName` for tensors that do not exist.
+    fn trainer(&self, options: &TrainerOptions) -> Result<Box<dyn Trainer>> {
+        let _ = options;
+        Err(Error::unsupported(format!("{} cannot train", self.info().engine), "use `model.backend = \"burn\"`"))
+    }
+
+    /// The backend's own table, if it came through the plugin boundary: it is lent on as it is.
+    #[doc(hidden)]
+    fn as_foreign(&self) -> Option<crate::abi::AscanBackend> {
+        None
+    }
+}
+
+/// Checks what every backend must check before it computes.
+///
+/// # Errors
+/// `Shape` if `images` is not `[n, c, h, w]` with the model's `[c, h, w]`; `UnknownName` for an unknown layer.
+pub fn check_forward(info: &ModelInfo, images: TensorView, layers: &[&str]) -> Result<usize> {
+    let [c, h, w] = info.input_shape;
+    let [n, rest @ ..] = images.dims::<4>("images", &format!("[n, {c}, {h}, {w}]"))?;
+    if rest != [c, h, w] {
+        return Err(Error::shape("images", format!("[n, {c}, {h}, {w}]"), images.shape()));
+    }
+    for layer in layers {
+        info.layer(layer)?;
+    }
+    Ok(n)
+}
+
+/// Checks the arguments of [`ModelBackend::gradients`].
+///
+/// # Errors
+/// As [`check_forward`]; `Shape` for a wrong number of target classes; `Param` for a class the model does not have.
+pub fn check_gradients(
+    info: &ModelInfo,
+    images: TensorView,
+    target_classes: &[usize],
+    with_respect_to: &[&str],
+) -> Result<usize> {
+    let layers: Vec<&str> = with_respect_to.iter().copied().filter(|&name| name != info.input).collect();
+    let n = check_forward(info, images, &layers)?;
+    if target_classes.len() != n {
+        return Err(Error::shape("target classes", format!("[{n}], one an image"), [target_classes.len()]));
+    }
+    match target_classes.iter().find(|&&class| class >= info.n_classes) {
+        Some(class) => Err(Error::param(
+            "target_class",
+            format!("class {class} does not exist: the model has {} classes", info.n_classes),
+            format!("use 0 to {}", info.n_classes.saturating_sub(1)),
+        )),
+        None => Ok(n),
+    }
+}

@@ -1,0 +1,72 @@
+//! What makes a type a plugin: a config name, parameters, and a way to be made from them.
+
+use crate::params::Params;
+use crate::Result;
+use serde::{Deserialize, Serialize};
+
+/// The kinds of plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u32)]
+pub enum Kind {
+    /// A [`crate::Runtime`], which opens [`crate::ModelBackend`]s.
+    Backend = 1,
+    /// An [`crate::Attributor`].
+    Attributor = 2,
+    /// A [`crate::Slicer`].
+    Slicer = 3,
+    /// A [`crate::Projector`].
+    Projector = 4,
+    /// A [`crate::Regularizer`].
+    Regularizer = 5,
+}
+
+impl Kind {
+    /// Every kind, in the order of the data flow.
+    pub const ALL: [Self; 5] = [Self::Backend, Self::Attributor, Self::Projector, Self::Slicer, Self::Regularizer];
+
+    /// The word for it in messages and configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Backend => "backend",
+            Self::Attributor => "attributor",
+            Self::Slicer => "slicer",
+            Self::Projector => "projector",
+            Self::Regularizer => "regularizer",
+        }
+    }
+
+    /// The kind with this number.
+    pub fn from_u32(kind: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|&known| known as u32 == kind)
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A type that [`crate::export_library!`] can export: it also implements the trait of its kind.
+pub trait Plugin: Sized + 'static {
+    /// The name in configurations: snake_case, the same as the folder's.
+    const NAME: &'static str;
+
+    /// One line for `ascan plugins`: what it does, and the paper it follows.
+    const SUMMARY: &'static str;
+
+    /// Its parameters.
+    type Params: Params;
+
+    /// Makes one from parameters that have passed their checks.
+    ///
+    /// # Errors
+    /// What only shows when it is made: a missing file, an engine that is not there.
+    fn new(params: Self::Params) -> Result<Self>;
+
+    /// More for `ascan plugins NAME`: the operators a backend claims, say. Plain text.
+    fn detail() -> String {
+        String::new()
+    }
+}

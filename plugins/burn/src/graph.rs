@@ -1,0 +1,297 @@
+//! A model made ready to run: operators checked, constants folded, batch normalisation merged.
+
+use crate::ops::{Call, Kernel, Run, kernel};
+use crate::value::{Float, Value};
+use ascan_core::{Error, Result};
+use ascan_onnx::Model;
+use ascan_onnx::proto::NodeProto;
+use burn::tensor::Device;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+
+#[derive(Debug)]
+struct Node {
+    proto: NodeProto,
+    kernel: Kernel,
+    inputs: Vec<Option<usize>>,
+    outputs: Vec<Option<usize>>,
+}
+
+/// A graph whose values have numbers instead of names.
+#[derive(Debug)]
+pub struct Graph {
+    nodes: Vec<Node>,
+    names: HashMap<String, usize>,
+    constants: Vec<Option<Value>>,
+    opset: i64,
+    device: Device,
+    path: PathBuf,
+}
+
+/// How a graph is made ready.
+#[derive(Debug, Default)]
+pub struct Preparation<'a> {
+    /// Constants that will be given anew at each run: weights under training. Nothing is folded into them.
+    pub live: &'a [String],
+    /// Merge batch normalisation into the convolution before it; the tensor between them is then gone.
+    pub merge_batch_norm: bool,
+}
+
+impl Graph {
+    /// Makes a model ready.
+    ///
+    /// # Errors
+    /// `UnsupportedOperator` for the first node that cannot be executed, before anything is computed.
+    pub fn new(model: &Model, device: &Device, preparation: &Preparation) -> Result<Self> {
+        let mut graph = Self {
+            nodes: Vec::new(),
+            names: HashMap::new(),
+            constants: Vec::new(),
+            opset: model.opset(),
+            device: device.clone(),
+            path: model.path.clone(),
+        };
+        let proto = model.graph()?;
+        let mut kernels = Vec::with_capacity(proto.node.len());
+        for node in &proto.node {
+            let missing = |why: String| Error::UnsupportedOperator {
+                operator: node.operator(),
+                node: node.display_name().to_owned(),
+                model: model.path.display().to_string(),
+                why,
+            };
+            kernels.push(kernel(node).map_err(missing)?);
+        }
+        for input in &proto.input {
+            graph.slot_for(&input.name);
+        }
+        for tensor in &proto.initializer {
+            let slot = graph.slot_for(&tensor.name);
+            graph.constants[slot] = Some(Value::from_constant(&ascan_onnx::decode(tensor)?, device)?);
+        }
+        for (node, kernel) in proto.node.iter().zip(kernels) {
+            let mut slots = |names: &[String]| -> Vec<Option<usize>> {
+                names.iter().map(|name| (!name.is_empty()).then(|| graph.slot_for(name))).collect()
+            };
+            let (inputs, outputs) = (slots(&node.input), slots(&node.output));
+            let mut proto = node.clone();
+            // Values of constants are kept once, in their slot.
+            if !matches!(node.op_type.as_str(), "Constant" | "ConstantOfShape") {
+                proto.attribute.retain(|attribute| attribute.t.is_none());
+            }
+            graph.nodes.push(Node { proto, kernel, inputs, outputs });
+        }
+        let live: HashSet<usize> = preparation.live.iter().filter_map(|name| graph.names.get(name).copied()).collect();
+        graph.fold_constants(&live)?;
+        if preparation.merge_batch_norm {
+            let kept: HashSet<usize> = proto.output.iter().filter_map(|output| graph.names.get(&output.name).copied()).collect();
+            graph.merge_batch_norm(&kept)?;
+        }
+        Ok(graph)
+    }
+
+    fn slot_for(&mut self, name: &str) -> usize {
+        if let Some(&slot) = self.names.get(name) {
+            return slot;
+        }
+        self.constants.push(None);
+        self.names.insert(name.to_owned(), self.constants.len() - 1);
+        self.constants.len() - 1
+    }
+
+    /// The number of a tensor, if the graph computes it.
+    pub fn slot(&self, name: &str) -> Option<usize> {
+        self.names.get(name).copied()
+    }
+
+    /// What the kernels of one run share.
+    pub fn run_state(&self) -> Run {
+        Run { device: self.device.clone(), opset: self.opset, batch_statistics: None }
+    }
+
+    /// The value of a constant.
+    pub fn constant(&self, slot: usize) -> Option<&Value> {
+        self.constants[slot].as_ref()
+    }
+
+    fn execute(&self, node: &Node, run: &Run, inputs: Vec<Option<Value>>) -> Result<Vec<Value>> {
+        let mut call = Call { node: &node.proto, run, inputs };
+        (node.kernel)(&mut call).map_err(|error| match error {
+            Error::UnsupportedOperator { operator, node, why, .. } => {
+                Error::UnsupportedOperator { operator, node, model: self.path.display().to_string(), why }
+            }
+            Error::Shape { what, expected, got } => {
+                Error::Shape { what: format!("node `{}`: {what}", node.proto.display_name()), expected, got }
+            }
+            other => other,
+        })
+    }
+
+    /// Computes at once what depends on constants alone.
+    fn fold_constants(&mut self, live: &HashSet<usize>) -> Result<()> {
+        let run = self.run_state();
+        let nodes = std::mem::take(&mut self.nodes);
+        for node in nodes {
+            let known = |slot: &usize| self.constants[*slot].is_some() && !live.contains(slot);
+            let makes_live = node.outputs.iter().flatten().any(|slot| live.contains(slot));
+            if makes_live && node.proto.op_type == "Constant" || node.inputs.iter().flatten().all(known) {
+                let inputs = node.inputs.iter().map(|slot| slot.and_then(|slot| self.constants[slot].clone())).collect();
+                let outputs = self.execute(&node, &run, inputs)?;
+                for (slot, value) in node.outputs.iter().zip(outputs) {
+                    if let Some(slot) = *slot {
+                        self.constants[slot] = Some(value);
+                    }
+                }
+            } else {
+                self.nodes.push(node);
+            }
+        }
+        Ok(())
+    }
+
+    fn constant_floats(&self, slot: Option<usize>) -> Option<Vec<f32>> {
+        match self.constants[slot?].as_ref()? {
+            Value::Float(values) => Some(values.to_vec()),
+            Value::Ints(_) => None,
+        }
+    }
+
+    /// `BatchNormalization(Conv(x))` with constant weights becomes one `Conv`.
+    fn merge_batch_norm(&mut self, kept: &HashSet<usize>) -> Result<()> {
+        let mut readers: HashMap<usize, usize> = HashMap::new();
+        for slot in self.nodes.iter().flat_map(|node| node.inputs.iter().flatten()) {
+            *readers.entry(*slot).or_default() += 1;
+        }
+        let mut at = 0;
+        while at < self.nodes.len() {
+            if let Some((conv, weight, bias)) = self.mergeable(at, &readers, kept)? {
+                let norm = self.nodes.remove(at);
+                let gone = self.nodes[conv].outputs[0];
+                self.names.retain(|_, slot| Some(*slot) != gone);
+                self.constants.extend([Some(Value::Float(weight)), Some(Value::Float(bias))]);
+                let last = self.constants.len() - 1;
+                let node = &mut self.nodes[conv];
+                node.outputs = norm.outputs;
+                node.inputs.truncate(1);
+                node.inputs.extend([Some(last - 1), Some(last)]);
+                continue;
+            }
+            at += 1;
+        }
+        Ok(())
+    }
+
+    /// The convolution before the batch normalisation at `at`, and its weights with the normalisation in them.
+    fn mergeable(
+        &self,
+        at: usize,
+        readers: &HashMap<usize, usize>,
+        kept: &HashSet<usize>,
+    ) -> Result<Option<(usize, Float, Float)>> {
+        let norm = &self.nodes[at];
+        if norm.proto.op_type != "BatchNormalization" || norm.outputs.iter().skip(1).any(Option::is_some) {
+            return Ok(None);
+        }
+        let Some(&Some(between)) = norm.inputs.first() else { return Ok(None) };
+        let made_by = |node: &Node| node.proto.op_type == "Conv" && node.outputs == [Some(between)];
+        let Some(index) = self.nodes[..at].iter().position(made_by) else { return Ok(None) };
+        if readers.get(&between) != Some(&1) || kept.contains(&between) {
+            return Ok(None);
+        }
+        let conv = &self.nodes[index];
+        let parameters: Option<Vec<Vec<f32>>> = (1..5)
+            .map(|i| self.constant_floats(norm.inputs.get(i).copied().flatten()))
+            .collect();
+        let weight_slot = conv.inputs.get(1).copied().flatten();
+        let (Some(parameters), Some(mut weight)) = (parameters, self.constant_floats(weight_slot)) else {
+            return Ok(None);
+        };
+        let bias = match conv.inputs.get(2).copied().flatten() {
+            None => vec![0.0; parameters[0].len()],
+            slot => match self.constant_floats(slot) {
+                Some(bias) => bias,
+                None => return Ok(None),
+            },
+        };
+        let [scale, shift, mean, variance] = &parameters[..] else { return Ok(None) };
+        let epsilon = f64::from(norm.proto.attr_float("epsilon").unwrap_or(1e-5));
+        let factors: Vec<f64> = scale
+            .iter()
+            .zip(variance)
+            .map(|(&scale, &variance)| f64::from(scale) / (f64::from(variance) + epsilon).sqrt())
+            .collect();
+        let per_channel = weight.len() / factors.len().max(1);
+        for (row, &factor) in weight.chunks_exact_mut(per_channel.max(1)).zip(&factors) {
+            row.iter_mut().for_each(|value| *value = (f64::from(*value) * factor) as f32);
+        }
+        let bias: Vec<f32> = (0..factors.len())
+            .map(|i| ((f64::from(bias[i]) - f64::from(mean[i])) * factors[i] + f64::from(shift[i])) as f32)
+            .collect();
+        let shape = weight_slot.and_then(|slot| self.constant(slot)).map(Value::shape).unwrap_or_default();
+        let n = bias.len();
+        Ok(Some((index, Float::new(weight, &shape, &self.device)?, Float::new(bias, &[n], &self.device)?)))
+    }
+
+    /// Computes the tensors `wanted` from those in `feeds`.
+    ///
+    /// `visit` sees every value that is made or fed and may replace it. Each value is dropped after its last use.
+    ///
+    /// # Errors
+    /// Whatever the kernels report.
+    pub fn run(
+        &self,
+        run: &Run,
+        feeds: Vec<(usize, Value)>,
+        wanted: &[usize],
+        visit: &mut dyn FnMut(usize, Value) -> Value,
+    ) -> Result<Vec<Value>> {
+        let mut values: HashMap<usize, Value> = HashMap::new();
+        for (slot, value) in feeds {
+            values.insert(slot, visit(slot, value));
+        }
+        // Nodes that matter, found from the end, and the last one that reads each value.
+        let mut needed: HashSet<usize> = wanted.iter().copied().collect();
+        let mut last_reader: HashMap<usize, usize> = HashMap::new();
+        let mut schedule = Vec::new();
+        for (at, node) in self.nodes.iter().enumerate().rev() {
+            if !node.outputs.iter().flatten().any(|slot| needed.contains(slot) && !values.contains_key(slot)) {
+                continue;
+            }
+            schedule.push(at);
+            for &slot in node.inputs.iter().flatten() {
+                needed.insert(slot);
+                last_reader.entry(slot).or_insert(at);
+            }
+        }
+        let kept: HashSet<usize> = wanted.iter().copied().collect();
+        for at in schedule.into_iter().rev() {
+            let node = &self.nodes[at];
+            let mut inputs = Vec::with_capacity(node.inputs.len());
+            for (i, slot) in node.inputs.iter().enumerate() {
+                let Some(slot) = *slot else {
+                    inputs.push(None);
+                    continue;
+                };
+                let again = node.inputs[i + 1..].contains(&Some(slot));
+                let done = last_reader.get(&slot) == Some(&at) && !kept.contains(&slot) && !again;
+                let value = if done { values.remove(&slot) } else { values.get(&slot).cloned() };
+                inputs.push(value.or_else(|| self.constants[slot].clone()));
+            }
+            let outputs = self.execute(node, run, inputs)?;
+            for (slot, value) in node.outputs.iter().zip(outputs) {
+                if let Some(slot) = slot.filter(|slot| needed.contains(slot)) {
+                    values.insert(slot, visit(slot, value));
+                }
+            }
+        }
+        let found = |&slot: &usize| values.get(&slot).cloned().or_else(|| self.constants[slot].clone());
+        wanted
+            .iter()
+            .map(|slot| {
+                found(slot).ok_or_else(|| {
+                    Error::file(&self.path, "a tensor is used that nothing computes", "export the model again")
+                })
+            })
+            .collect()
+    }
+}

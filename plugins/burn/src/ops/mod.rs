@@ -1,0 +1,198 @@
+//! The operators, by family. [`claimed_operators`] lists them.
+
+mod conv;
+mod convert;
+mod einsum;
+mod elementwise;
+mod kernel;
+mod linear;
+mod norm;
+mod pool;
+mod quant;
+mod reduce;
+mod resize;
+mod select;
+mod shape;
+
+use crate::value::{Float, Ints, Value, check_rank};
+use ascan_core::{Error, Result};
+use ascan_onnx::proto::NodeProto;
+use burn::tensor::Device;
+use std::cell::RefCell;
+use std::ops::RangeInclusive;
+
+/// Versions of ONNX's operator set that the interpreter knows.
+pub const OPSETS: RangeInclusive<i64> = 7..=26;
+
+/// Computes the outputs of a node.
+pub type Kernel = fn(&mut Call) -> Result<Vec<Value>>;
+
+/// An operator that the interpreter can execute.
+pub struct Operator {
+    /// Its ONNX name.
+    pub name: &'static str,
+    kernel: Kernel,
+    /// Says what is missing for a node, if anything is.
+    check: fn(&NodeProto) -> Option<String>,
+}
+
+const fn op(name: &'static str, kernel: Kernel) -> Operator {
+    Operator { name, kernel, check: |_| None }
+}
+
+const fn op_if(name: &'static str, kernel: Kernel, check: fn(&NodeProto) -> Option<String>) -> Operator {
+    Operator { name, kernel, check }
+}
+
+fn families() -> impl Iterator<Item = &'static Operator> {
+    [
+        conv::OPERATORS,
+        convert::OPERATORS,
+        einsum::OPERATORS,
+        elementwise::OPERATORS,
+        linear::OPERATORS,
+        norm::OPERATORS,
+        pool::OPERATORS,
+        quant::OPERATORS,
+        reduce::OPERATORS,
+        resize::OPERATORS,
+        select::OPERATORS,
+        shape::OPERATORS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The ONNX operators that the interpreter executes, sorted, with the operator set versions it knows.
+pub fn claimed_operators() -> Vec<(&'static str, RangeInclusive<i64>)> {
+    let mut names: Vec<_> = families().map(|operator| (operator.name, OPSETS)).collect();
+    names.sort_by_key(|&(name, _)| name);
+    names
+}
+
+/// The kernel for a node.
+///
+/// # Errors
+/// What is missing, in words, if the interpreter cannot execute it.
+pub fn kernel(node: &NodeProto) -> Result<Kernel, String> {
+    let ours = matches!(node.domain.as_str(), "" | "ai.onnx");
+    let operator = families().find(|operator| ours && operator.name == node.op_type);
+    let operator = operator.ok_or("the burn backend does not have it")?;
+    match (operator.check)(node) {
+        None => Ok(operator.kernel),
+        Some(why) => Err(why),
+    }
+}
+
+/// What the kernels of one run share.
+#[derive(Debug)]
+pub struct Run {
+    /// Where the floats are.
+    pub device: Device,
+    /// Version of the operator set of the model.
+    pub opset: i64,
+    /// Running statistics that trained batch normalisation has updated, by initializer name;
+    /// `None` where batch normalisation is frozen.
+    pub batch_statistics: Option<RefCell<Vec<(String, Vec<f32>)>>>,
+}
+
+/// One execution of a node: its attributes, and inputs that each kernel takes.
+pub struct Call<'a> {
+    /// The node.
+    pub node: &'a NodeProto,
+    /// What the run shares.
+    pub run: &'a Run,
+    /// Inputs; `None` for one left out, or taken.
+    pub inputs: Vec<Option<Value>>,
+}
+
+impl Call<'_> {
+    /// Whether input `i` is there.
+    pub fn has(&self, i: usize) -> bool {
+        self.inputs.get(i).is_some_and(Option::is_some)
+    }
+
+    /// Whether input `i` is there and holds integers or booleans.
+    pub fn is_ints(&self, i: usize) -> bool {
+        matches!(self.inputs.get(i), Some(Some(Value::Ints(_))))
+    }
+
+    /// Takes input `i`, if it is there.
+    pub fn optional(&mut self, i: usize) -> Option<Value> {
+        self.inputs.get_mut(i).and_then(Option::take)
+    }
+
+    /// Takes input `i`.
+    pub fn value(&mut self, i: usize) -> Result<Value> {
+        self.optional(i).ok_or_else(|| self.error(format!("its input {i} is missing")))
+    }
+
+    /// Takes input `i` as floats; integers are converted.
+    pub fn float(&mut self, i: usize) -> Result<Float> {
+        match self.value(i)? {
+            Value::Float(float) => Ok(float),
+            Value::Ints(ints) => ints.to_float(&self.run.device),
+        }
+    }
+
+    /// Takes input `i` as floats, if it is there.
+    pub fn optional_float(&mut self, i: usize) -> Result<Option<Float>> {
+        if self.has(i) { self.float(i).map(Some) } else { Ok(None) }
+    }
+
+    /// Takes input `i` as integers.
+    pub fn ints(&mut self, i: usize) -> Result<Ints> {
+        match self.value(i)? {
+            Value::Ints(ints) => Ok(ints),
+            Value::Float(_) => Err(self.error(format!("its input {i} has to be integers"))),
+        }
+    }
+
+    /// Takes the list of integers that older operator sets give as an attribute and newer ones as input `i`.
+    pub fn list(&mut self, name: &str, i: usize) -> Result<Option<Vec<i64>>> {
+        match self.node.attr_ints(name) {
+            Some(list) => Ok(Some(list.to_vec())),
+            None if self.has(i) => Ok(Some(self.ints(i)?.data)),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes a number that older operator sets give as an attribute and newer ones as input `i`.
+    pub fn number(&mut self, name: &str, i: usize) -> Result<Option<f64>> {
+        match (self.node.attr_float(name), self.optional(i)) {
+            (Some(number), _) => Ok(Some(number.into())),
+            (None, Some(Value::Float(float))) => Ok(float.to_vec().first().map(|&number| number.into())),
+            (None, Some(Value::Ints(ints))) => Ok(ints.data.first().map(|&number| number as f64)),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// An integer attribute, or its default.
+    pub fn int(&self, name: &str, default: i64) -> i64 {
+        self.node.attr_int(name).unwrap_or(default)
+    }
+
+    /// A number attribute, or its default.
+    pub fn real(&self, name: &str, default: f32) -> f32 {
+        self.node.attr_float(name).unwrap_or(default)
+    }
+
+    /// An error at this node.
+    pub fn error(&self, why: impl Into<String>) -> Error {
+        Error::UnsupportedOperator {
+            operator: self.node.operator(),
+            node: self.node.display_name().to_owned(),
+            model: "the model".to_owned(),
+            why: why.into(),
+        }
+    }
+}
+
+fn floats(float: Float) -> Result<Vec<Value>> {
+    check_rank(float.rank())?;
+    Ok(vec![Value::Float(float)])
+}
+
+fn ints(ints: Ints) -> Result<Vec<Value>> {
+    Ok(vec![Value::Ints(ints)])
+}

@@ -1,0 +1,302 @@
+//! The mathematics: k-means++ seeding, Lloyd iterations, restarts.
+//!
+//! Everything that is summed over images is summed over fixed blocks in a fixed order,
+//! so that the result has the same bits at any number of threads.
+
+use crate::points::{CHUNK, Points, dot};
+use ascan_core::Result;
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
+/// Below this share of `‖x‖² + ‖c‖²`, rounding dominates `‖x‖² − 2x·c + ‖c‖²` in f32 and seeding takes the difference.
+const CANCELLATION: f32 = 1e-5;
+
+/// What to fit.
+pub struct Settings {
+    pub k: usize,
+    pub n_init: usize,
+    pub max_iterations: usize,
+    pub tolerance: f64,
+    pub seed: u64,
+}
+
+/// The result of [`fit`].
+pub struct Fit {
+    pub centres: Centres,
+    /// Sum of squared distances to the nearest centre.
+    pub inertia: f64,
+    pub converged: bool,
+}
+
+/// Cluster centres, around a mean.
+#[derive(Clone)]
+pub struct Centres {
+    d: usize,
+    /// `[k, d]`.
+    data: Vec<f32>,
+    /// `[k]`.
+    sq_norms: Vec<f32>,
+    /// `[d]`.
+    mean: Vec<f32>,
+}
+
+impl Centres {
+    fn empty(points: &Points) -> Self {
+        Self { d: points.d(), data: Vec::new(), sq_norms: Vec::new(), mean: points.mean().to_vec() }
+    }
+
+    fn push(&mut self, centre: &[f32]) {
+        self.data.extend_from_slice(centre);
+        self.sq_norms.push(dot(centre, centre));
+    }
+
+    pub fn k(&self) -> usize {
+        self.sq_norms.len()
+    }
+
+    pub fn mean(&self) -> &[f32] {
+        &self.mean
+    }
+
+    fn row(&self, cluster: usize) -> &[f32] {
+        &self.data[cluster * self.d..(cluster + 1) * self.d]
+    }
+
+    /// `x·c` of every row of a chunk with every centre: `[CHUNK, k]`.
+    fn products(&self, chunk: &[f32], products: &mut [f32]) {
+        let x = MatRef::from_row_major_slice(chunk, CHUNK, self.d);
+        let c = MatRef::from_row_major_slice(&self.data, self.k(), self.d);
+        let products = MatMut::from_row_major_slice_mut(products, CHUNK, self.k());
+        matmul(products, Accum::Replace, x, c.transpose(), 1.0f32, Par::Seq);
+    }
+}
+
+/// Nearest centre of each row of a block, and what the block adds to the new centres.
+struct Block {
+    nearest: Vec<usize>,
+    sq_distances: Vec<f32>,
+    /// `[k, d]`.
+    sums: Vec<f32>,
+    counts: Vec<usize>,
+}
+
+/// The best of `n_init` restarts. `progress(restarts done, restarts)` is asked before each iteration.
+pub fn fit(
+    points: &Points,
+    settings: &Settings,
+    pool: &ThreadPool,
+    mut progress: impl FnMut(usize, usize) -> Result<()>,
+) -> Result<Fit> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(settings.seed);
+    let mut best: Option<Fit> = None;
+    for restart in 0..settings.n_init {
+        let mut go_on = || progress(restart, settings.n_init);
+        let seeds = seed(points, settings.k, &mut rng, pool, &mut go_on)?;
+        let fit = lloyd(points, seeds, settings, pool, &mut go_on)?;
+        if best.as_ref().is_none_or(|best| fit.inertia < best.inertia) {
+            best = Some(fit);
+        }
+    }
+    progress(settings.n_init, settings.n_init)?;
+    // `n_init` is at least 1 by the check of the parameters.
+    Ok(best.unwrap_or_else(|| Fit { centres: Centres::empty(points), inertia: 0.0, converged: false }))
+}
+
+/// The nearest centre of each row, the first on a tie.
+pub fn nearest(points: &Points, centres: &Centres, pool: &ThreadPool) -> Vec<usize> {
+    assign(points, centres, pool, false).into_iter().flat_map(|block| block.nearest).collect()
+}
+
+/// Greedy k-means++: each next centre is the best of `2 + ln k` rows drawn with probability ∝ squared distance to the
+/// centres so far. Gives fewer than `k` centres when there are fewer distinct rows.
+fn seed(
+    points: &Points,
+    k: usize,
+    rng: &mut Xoshiro256PlusPlus,
+    pool: &ThreadPool,
+    go_on: &mut impl FnMut() -> Result<()>,
+) -> Result<Centres> {
+    let n = points.n();
+    let n_candidates = 2 + (k as f64).ln() as usize;
+    let mut centres = Centres::empty(points);
+    let mut closest = vec![f32::INFINITY; n];
+    let mut cumulative = vec![0.0f64; n];
+    let mut candidates = vec![((rng.random::<f64>() * n as f64) as usize).min(n - 1)];
+    while centres.k() < k {
+        go_on()?;
+        let mut tried = Centres::empty(points);
+        candidates.iter().for_each(|&row| tried.push(points.row(row)));
+        let distances = pool.install(|| sq_distances(points, &tried));
+        let t = tried.k();
+        let potential = |candidate: usize| -> f64 {
+            closest.iter().enumerate().map(|(i, &c)| f64::from(c.min(distances[i * t + candidate]))).sum()
+        };
+        let best = (0..t).map(|c| (c, potential(c))).reduce(|a, b| if b.1 < a.1 { b } else { a }).map_or(0, |b| b.0);
+        centres.push(tried.row(best));
+        let mut total = 0.0;
+        for (i, (closest, cumulative)) in closest.iter_mut().zip(&mut cumulative).enumerate() {
+            *closest = closest.min(distances[i * t + best]);
+            total += f64::from(*closest);
+            *cumulative = total;
+        }
+        if total <= 0.0 {
+            break;
+        }
+        candidates = (0..n_candidates)
+            .map(|_| {
+                let draw = rng.random::<f64>() * total;
+                cumulative.partition_point(|&c| c <= draw).min(n - 1)
+            })
+            .collect();
+    }
+    Ok(centres)
+}
+
+/// `[n, k]`, exactly zero for equal rows.
+fn sq_distances(points: &Points, centres: &Centres) -> Vec<f32> {
+    let k = centres.k();
+    let mut distances = vec![0.0; points.n_chunks() * CHUNK * k];
+    distances.par_chunks_mut(CHUNK * k).enumerate().for_each(|(chunk, distances)| {
+        let (data, rows) = points.chunk(chunk);
+        centres.products(data, distances);
+        for (i, distances) in rows.zip(distances.chunks_exact_mut(k)) {
+            for (cluster, distance) in distances.iter_mut().enumerate() {
+                let scale = points.sq_norm(i) + centres.sq_norms[cluster];
+                *distance = scale - 2.0 * *distance;
+                if *distance < CANCELLATION * scale {
+                    let row = points.row(i).iter().zip(centres.row(cluster));
+                    *distance = row.map(|(x, c)| (x - c) * (x - c)).sum();
+                }
+            }
+        }
+    });
+    distances
+}
+
+fn lloyd(
+    points: &Points,
+    mut centres: Centres,
+    settings: &Settings,
+    pool: &ThreadPool,
+    go_on: &mut impl FnMut() -> Result<()>,
+) -> Result<Fit> {
+    let tolerance = settings.tolerance * points.variance();
+    let mut previous: Vec<usize> = Vec::new();
+    let mut converged = false;
+    for _ in 0..settings.max_iterations {
+        go_on()?;
+        let blocks = assign(points, &centres, pool, true);
+        let moved = update(points, &mut centres, &blocks);
+        let labels: Vec<usize> = blocks.into_iter().flat_map(|block| block.nearest).collect();
+        converged = moved <= tolerance || labels == previous;
+        if converged {
+            break;
+        }
+        previous = labels;
+    }
+    let blocks = assign(points, &centres, pool, false);
+    let inertia = blocks.iter().flat_map(|block| &block.sq_distances).map(|&v| f64::from(v)).sum();
+    Ok(Fit { centres, inertia, converged })
+}
+
+fn assign(points: &Points, centres: &Centres, pool: &ThreadPool, with_sums: bool) -> Vec<Block> {
+    let blocks = points.blocks();
+    pool.install(|| {
+        blocks.into_par_iter().map(|chunks| assign_block(points, centres, chunks, with_sums)).collect::<Vec<Block>>()
+    })
+}
+
+fn assign_block(points: &Points, centres: &Centres, chunks: std::ops::Range<usize>, with_sums: bool) -> Block {
+    let (k, d) = (centres.k(), points.d());
+    let mut block = Block {
+        nearest: Vec::with_capacity(chunks.len() * CHUNK),
+        sq_distances: Vec::with_capacity(chunks.len() * CHUNK),
+        sums: if with_sums { vec![0.0; k * d] } else { Vec::new() },
+        counts: vec![0; k],
+    };
+    let mut products = vec![0.0; CHUNK * k];
+    for chunk in chunks {
+        let (data, rows) = points.chunk(chunk);
+        centres.products(data, &mut products);
+        for (i, products) in rows.zip(products.chunks_exact(k)) {
+            // ‖x‖² is the same for all centres: it can wait.
+            let mut best = (0, f32::INFINITY);
+            for (cluster, (product, sq_norm)) in products.iter().zip(&centres.sq_norms).enumerate() {
+                let distance = sq_norm - 2.0 * product;
+                if distance < best.1 {
+                    best = (cluster, distance);
+                }
+            }
+            let (cluster, distance) = best;
+            block.nearest.push(cluster);
+            block.sq_distances.push((points.sq_norm(i) + distance).max(0.0));
+            if with_sums {
+                block.counts[cluster] += 1;
+                for (sum, x) in block.sums[cluster * d..][..d].iter_mut().zip(points.row(i)) {
+                    *sum += x;
+                }
+            }
+        }
+    }
+    block
+}
+
+/// Moves each centre to the mean of its rows; gives the sum of the squared movements.
+fn update(points: &Points, centres: &mut Centres, blocks: &[Block]) -> f64 {
+    let (k, d) = (centres.k(), centres.d);
+    let mut sums = vec![0.0f64; k * d];
+    let mut counts = vec![0usize; k];
+    for block in blocks {
+        for (sum, &part) in sums.iter_mut().zip(&block.sums) {
+            *sum += f64::from(part);
+        }
+        for (count, part) in counts.iter_mut().zip(&block.counts) {
+            *count += part;
+        }
+    }
+    relocate_empty(points, blocks, &mut sums, &mut counts);
+    let mut moved = 0.0;
+    for (cluster, &count) in counts.iter().enumerate().filter(|&(_, &count)| count > 0) {
+        let centre = &mut centres.data[cluster * d..(cluster + 1) * d];
+        for (value, sum) in centre.iter_mut().zip(&sums[cluster * d..]) {
+            let new = (sum / count as f64) as f32;
+            moved += f64::from(new - *value) * f64::from(new - *value);
+            *value = new;
+        }
+        centres.sq_norms[cluster] = dot(centre, centre);
+    }
+    moved
+}
+
+/// Gives each empty cluster the row that is farthest from its own centre.
+fn relocate_empty(points: &Points, blocks: &[Block], sums: &mut [f64], counts: &mut [usize]) {
+    let empty: Vec<usize> = (0..counts.len()).filter(|&cluster| counts[cluster] == 0).collect();
+    if empty.is_empty() {
+        return;
+    }
+    let d = points.d();
+    let mut rows: Vec<(f32, usize, usize)> = blocks
+        .iter()
+        .flat_map(|block| block.sq_distances.iter().zip(&block.nearest))
+        .enumerate()
+        .map(|(row, (&distance, &cluster))| (distance, row, cluster))
+        .collect();
+    // Farthest first; the earlier row on a tie.
+    rows.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let mut rows = rows.into_iter();
+    for target in empty {
+        let Some((_, row, source)) = rows.find(|&(distance, _, source)| distance > 0.0 && counts[source] > 1) else {
+            return;
+        };
+        for (j, &x) in points.row(row).iter().enumerate() {
+            sums[source * d + j] -= f64::from(x);
+            sums[target * d + j] = f64::from(x);
+        }
+        counts[source] -= 1;
+        counts[target] = 1;
+    }
+}

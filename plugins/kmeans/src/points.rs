@@ -1,0 +1,135 @@
+//! The rows to cluster, prepared once: normalised, centred, padded.
+
+use crate::Normalise;
+use ascan_core::{Error, Result, TensorView};
+use std::ops::Range;
+
+/// Rows of one matrix product. Every product has exactly this many (the last chunk is padded), so that the
+/// distance of a row never depends on how many rows there are or which thread takes it.
+pub const CHUNK: usize = 256;
+
+/// Sums are taken over at most this many blocks, in their order, at any number of threads.
+const MAX_BLOCKS: usize = 64;
+
+/// Rows to cluster.
+pub struct Points {
+    n: usize,
+    d: usize,
+    /// `[n rounded up to CHUNK, d]`, zero beyond `n`.
+    data: Vec<f32>,
+    /// `[n]`, squared length of each row.
+    sq_norms: Vec<f32>,
+    /// `[d]`, what was subtracted from each row.
+    mean: Vec<f32>,
+}
+
+impl Points {
+    /// Rows to fit to, centred: small numbers keep `‖x‖² − 2x·c + ‖c‖²` precise.
+    pub fn to_fit(embeddings: TensorView, rows: &[usize], normalise: Normalise) -> Result<Self> {
+        Self::new(embeddings, rows, normalise, None)
+    }
+
+    /// Rows to assign to centres that were fitted around `mean`.
+    pub fn to_assign(embeddings: TensorView, rows: &[usize], normalise: Normalise, mean: &[f32]) -> Result<Self> {
+        Self::new(embeddings, rows, normalise, Some(mean))
+    }
+
+    fn new(embeddings: TensorView, rows: &[usize], normalise: Normalise, mean: Option<&[f32]>) -> Result<Self> {
+        let (n, d) = (rows.len(), embeddings.row_len());
+        let mut data = vec![0.0; n.next_multiple_of(CHUNK) * d];
+        for (target, &row) in data.chunks_exact_mut(d.max(1)).zip(rows) {
+            target.copy_from_slice(embeddings.row(row));
+            if normalise == Normalise::L2 {
+                scale_to_unit(target);
+            }
+        }
+        let mean = mean.map_or_else(|| column_means(&data[..n * d], d), <[f32]>::to_vec);
+        let mut sq_norms = vec![0.0; n];
+        for (row, sq_norm) in data.chunks_exact_mut(d.max(1)).zip(&mut sq_norms) {
+            for (value, mean) in row.iter_mut().zip(&mean) {
+                *value -= mean;
+            }
+            *sq_norm = dot(row, row);
+        }
+        if !sq_norms.iter().all(|v| v.is_finite()) {
+            return Err(Error::NotFinite { what: "embeddings, squared (the values are too large)".into() });
+        }
+        Ok(Self { n, d, data, sq_norms, mean })
+    }
+
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    pub fn d(&self) -> usize {
+        self.d
+    }
+
+    pub fn mean(&self) -> &[f32] {
+        &self.mean
+    }
+
+    pub fn row(&self, i: usize) -> &[f32] {
+        &self.data[i * self.d..(i + 1) * self.d]
+    }
+
+    pub fn sq_norm(&self, i: usize) -> f32 {
+        self.sq_norms[i]
+    }
+
+    /// Mean variance of a dimension.
+    pub fn variance(&self) -> f64 {
+        let total: f64 = self.sq_norms.iter().map(|&v| f64::from(v)).sum();
+        total / (self.n * self.d).max(1) as f64
+    }
+
+    /// Number of chunks.
+    pub fn n_chunks(&self) -> usize {
+        self.n.div_ceil(CHUNK)
+    }
+
+    /// A whole chunk `[CHUNK, d]`, padding included, and its rows.
+    pub fn chunk(&self, chunk: usize) -> (&[f32], Range<usize>) {
+        let start = chunk * CHUNK;
+        (&self.data[start * self.d..(start + CHUNK) * self.d], start..(start + CHUNK).min(self.n))
+    }
+
+    /// The chunks of each block.
+    pub fn blocks(&self) -> Vec<Range<usize>> {
+        let size = self.n_chunks().div_ceil(MAX_BLOCKS).max(1);
+        (0..self.n_chunks()).step_by(size).map(|start| start..(start + size).min(self.n_chunks())).collect()
+    }
+}
+
+fn scale_to_unit(row: &mut [f32]) {
+    let length = row.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
+    if length > 0.0 {
+        for value in row {
+            *value = (f64::from(*value) / length) as f32;
+        }
+    }
+}
+
+fn column_means(data: &[f32], d: usize) -> Vec<f32> {
+    let mut sums = vec![0.0f64; d];
+    for row in data.chunks_exact(d.max(1)) {
+        for (sum, &value) in sums.iter_mut().zip(row) {
+            *sum += f64::from(value);
+        }
+    }
+    let n = (data.len() / d.max(1)).max(1) as f64;
+    sums.into_iter().map(|sum| (sum / n) as f32).collect()
+}
+
+/// Inner product in a fixed order; eight sums at once, so that it can be vectorised.
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 8];
+    let (a_chunks, b_chunks) = (a.chunks_exact(8), b.chunks_exact(8));
+    let tail: f32 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(a, b)| a * b).sum();
+    for (a, b) in a_chunks.zip(b_chunks) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += a * b;
+        }
+    }
+    sums.iter().sum::<f32>() + tail
+}

@@ -1,0 +1,162 @@
+use super::*;
+use ascan_core::testing::{ToyTable, check_slicer, toy_slice_table};
+use ascan_core::{Level, Params, Problems, Reporter};
+use std::sync::Mutex;
+
+fn kmeans(params: KMeansParams) -> KMeans {
+    KMeans::new(params).unwrap()
+}
+
+fn k(n_slices: usize) -> KMeansParams {
+    KMeansParams { n_slices, ..Default::default() }
+}
+
+/// Fits and assigns.
+fn assign(params: KMeansParams, table: &ToyTable, context: &Context) -> Vec<i32> {
+    let model = kmeans(params).fit(&table.view(), context).unwrap();
+    slicer::assignment(&model.membership(&table.view(), context).unwrap())
+}
+
+/// A reporter that keeps what it is told.
+#[derive(Default)]
+struct Memory(Mutex<Vec<String>>);
+
+impl Reporter for Memory {
+    fn log(&self, _level: Level, message: &str) {
+        self.0.lock().unwrap().push(message.to_owned());
+    }
+
+    fn progress(&self, _stage: &str, _done: u64, _total: u64) -> bool {
+        true
+    }
+}
+
+#[test]
+fn conforms() {
+    for group_by in [GroupBy::None, GroupBy::Label, GroupBy::PredictedClass] {
+        for normalise in [Normalise::None, Normalise::L2] {
+            check_slicer("kmeans", &kmeans(KMeansParams { group_by, normalise, ..k(7) }));
+        }
+    }
+}
+
+#[test]
+fn planted_clusters_are_found() {
+    let table = toy_slice_table(500, 10, 3);
+    let found = assign(k(5), &table, &Context::default());
+    for i in 0..500 {
+        for j in 0..i {
+            assert_eq!(found[i] == found[j], table.planted[i] == table.planted[j], "images {i} and {j}");
+        }
+    }
+}
+
+/// Sum of squared distances to the mean of the own slice, by the definition.
+fn inertia(table: &ToyTable, assignment: &[i32]) -> f64 {
+    let n_slices = *assignment.iter().max().unwrap() as usize + 1;
+    (0..n_slices as i32)
+        .map(|slice| {
+            let rows: Vec<&[f32]> =
+                (0..assignment.len()).filter(|&i| assignment[i] == slice).map(|i| table.embeddings.row(i)).collect();
+            let d = table.embeddings.view().row_len();
+            let column = |j: usize| rows.iter().map(move |row| f64::from(row[j]));
+            (0..d)
+                .map(|j| {
+                    let mean = column(j).sum::<f64>() / rows.len().max(1) as f64;
+                    column(j).map(|v| (v - mean).powi(2)).sum::<f64>()
+                })
+                .sum::<f64>()
+        })
+        .sum()
+}
+
+/// scikit-learn 1.9.1, `KMeans(k, n_init=4, random_state=0)` on the same table.
+#[test]
+fn as_tight_as_scikit_learn() {
+    let table = toy_slice_table(600, 10, 7);
+    for (n_slices, theirs) in [(5, 5_835.578_19), (20, 4_575.899_77), (40, 3_834.668_90)] {
+        let ours = inertia(&table, &assign(k(n_slices), &table, &Context::default()));
+        assert!(ours < 1.01 * theirs, "k = {n_slices}: {ours}, scikit-learn {theirs}");
+    }
+}
+
+#[test]
+fn the_same_bits_at_any_number_of_threads_on_many_blocks() {
+    let table = toy_slice_table(20_011, 6, 5);
+    let at = |n_threads| {
+        let context = Context { n_threads, ..Context::default() };
+        kmeans(KMeansParams { n_init: 2, ..k(12) }).fit(&table.view(), &context).unwrap();
+        assign(KMeansParams { n_init: 2, ..k(12) }, &table, &context)
+    };
+    let one = at(1);
+    assert_eq!(at(2), one);
+    assert_eq!(at(3), one);
+}
+
+#[test]
+fn fewer_distinct_images_than_slices_give_fewer_slices_and_a_warning() {
+    let table = toy_slice_table(30, 4, 0).rows(&[0, 1, 2, 0, 1, 2, 2, 2]);
+    let memory = Memory::default();
+    let context = Context { reporter: &memory, ..Context::default() };
+    let model = kmeans(k(40)).fit(&table.view(), &context).unwrap();
+    assert_eq!(model.n_slices(), 3);
+    let warnings = memory.0.into_inner().unwrap();
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains("3 slices instead of 40"), "{warnings:?}");
+}
+
+#[test]
+fn slices_by_label_never_mix_labels_and_unknown_labels_are_noise() {
+    let mut table = toy_slice_table(200, 6, 1);
+    table.labels[3] = -1;
+    let params = KMeansParams { group_by: GroupBy::Label, ..k(4) };
+    let model = kmeans(params.clone()).fit(&table.view(), &Context::default()).unwrap();
+    assert_eq!(model.n_slices(), 8);
+    let assignment = assign(params, &table, &Context::default());
+    assert_eq!(assignment[3], -1);
+    for (i, &slice) in assignment.iter().enumerate().filter(|&(i, _)| i != 3) {
+        assert_eq!(slice / 4, table.labels[i], "image {i}");
+    }
+}
+
+#[test]
+fn only_directions_count_after_l2() {
+    let mut table = toy_slice_table(200, 6, 1);
+    let params = KMeansParams { normalise: Normalise::L2, ..k(5) };
+    let before = assign(params.clone(), &table, &Context::default());
+    for (i, row) in table.embeddings.data_mut().chunks_mut(6).enumerate() {
+        row.iter_mut().for_each(|v| *v *= [0.25, 1.0, 8.0][i % 3]);
+    }
+    assert_eq!(assign(params, &table, &Context::default()), before);
+}
+
+/// One restart of Lloyd on a table whose seeds leave a cluster empty must still use every slice.
+#[test]
+fn no_slice_stays_empty_while_images_differ() {
+    let table = toy_slice_table(300, 3, 11);
+    for seed in 0..20 {
+        let context = Context { seed, ..Context::default() };
+        let assignment = assign(KMeansParams { n_init: 1, ..k(60) }, &table, &context);
+        let mut used: Vec<i32> = assignment;
+        used.sort_unstable();
+        used.dedup();
+        assert_eq!(used.len(), 60, "seed {seed}");
+    }
+}
+
+#[test]
+fn values_too_large_to_square_are_an_error() {
+    let mut table = toy_slice_table(20, 3, 0);
+    table.embeddings.data_mut()[4] = 1e30;
+    let error = kmeans(k(2)).fit(&table.view(), &Context::default()).err().unwrap();
+    assert_eq!(error.code(), ascan_core::ErrorCode::NotFinite);
+}
+
+#[test]
+fn parameters_out_of_range_are_named() {
+    let mut problems = Problems::default();
+    KMeansParams { n_slices: 0, n_init: 0, max_iterations: 0, tolerance: f64::NAN, ..Default::default() }
+        .check(&mut problems);
+    let keys: Vec<_> = problems.into_errors().iter().filter_map(|error| error.key().map(str::to_owned)).collect();
+    assert_eq!(keys, ["n_slices", "n_init", "max_iterations", "tolerance"]);
+}

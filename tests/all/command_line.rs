@@ -1,0 +1,56 @@
+//! The commands of the README, as a new user types them, on the demo's data.
+
+use crate::harness::Dir;
+
+#[test]
+fn the_demo_finds_what_it_planted() {
+    let dir = Dir::new();
+    let run = dir.ascan(&["demo", "-o", "demo"]).exits(0);
+    assert_eq!(run.stdout.trim_end().lines().count(), 3, "three lines:\n{}", run.stdout);
+    assert!(run.stdout.contains("demo/report.html"), "{}", run.stdout);
+    let slices = dir.ascan(&["slice", "demo/scan", "--json"]).exits(0).json();
+    // Each class fails on the other's ground; the worst slice is made of one such group.
+    let worst = &slices["slices"][0];
+    let groups = worst["groups"].as_object().unwrap();
+    let largest = groups.values().filter_map(|n| n.as_u64()).max().unwrap();
+    assert!(largest * 10 >= worst["size"].as_u64().unwrap() * 8, "a mixed worst slice: {worst:#}");
+    assert!(worst["gap"].as_f64().unwrap() < -0.1, "{worst:#}");
+    let unusual = ["shape=disc,ground=water", "shape=square,ground=sand"];
+    assert!(unusual.iter().any(|group| groups.get(*group).and_then(|n| n.as_u64()) == Some(largest)), "{worst:#}");
+}
+
+#[test]
+fn the_commands_of_the_readme_work() {
+    let dir = Dir::new();
+    dir.ascan(&["demo", "-o", "demo", "--quiet"]).exits(0);
+    let init = ["init", "demo/shortcut.onnx", "demo/data/metadata.csv", "-o", "scan.toml"];
+    dir.ascan(&init).exits(0);
+    dir.ascan(&["check", "scan.toml"]).exits(0);
+    dir.ascan(&["scan", "scan.toml", "--out", "scan", "--limit", "60"]).exits(0);
+    let few = ["slice", "scan", "--set", "slicing.params.n_slices=3", "--json"];
+    assert!(dir.ascan(&few).exits(0).json()["slices"].as_array().unwrap().len() <= 3);
+    dir.ascan(&["slice", "scan", "--plugin", "confusion_matrix"]).exits(0);
+    dir.ascan(&["report", "scan", "-o", "report.html"]).exits(0);
+    dir.ascan(&["mosaic", "scan", "-o", "mosaic.png"]).exits(0);
+    for format in ["csv", "parquet", "json", "npy", "fiftyone", "hf"] {
+        dir.ascan(&["export", "scan", "--to", format, "-o", format]).exits(0);
+        assert!(std::fs::read_dir(dir.path().join(format)).unwrap().count() > 0, "{format} wrote nothing");
+    }
+    let kept = std::fs::read_dir(dir.path().join("scan/slices")).unwrap().count();
+    assert!(kept >= 3, "slices must be kept side by side, found {kept}");
+}
+
+#[test]
+fn a_scan_of_another_configuration_is_not_resumed() {
+    let dir = Dir::new();
+    dir.ascan(&["demo", "-o", "demo", "--quiet"]).exits(0);
+    let other = ["scan", "demo/demo.toml", "--out", "demo/scan", "--set", "features.weighting=none"];
+    dir.ascan(&other).exits(1).says(&["weighting"]);
+}
+
+#[test]
+fn wrong_usage_exits_with_two() {
+    let dir = Dir::new();
+    dir.ascan(&["scam"]).exits(2).says(&["scam"]);
+    dir.ascan(&["scan", "nowhere.toml", "--out", "scan"]).exits(2).says(&["nowhere.toml"]);
+}

@@ -1,0 +1,105 @@
+//! Every plugin keeps the laws of its kind: the same body for the loaded library and for the static one.
+
+use crate::harness::Dir;
+use ascan_core::abi::{EntryPoint, Library, LoadedPlugin};
+use ascan_core::params::ParamMap;
+use ascan_core::testing::{self, BackendExpectations, TrainerExpectations};
+use ascan_core::{Kind, ModelBackend, OpenModel};
+use ascan_onnx::builder::GraphBuilder;
+use std::path::PathBuf;
+
+/// The library files of the workspace with the entry points that they share with the linked crates.
+const LIBRARIES: [(&str, EntryPoint); 8] = [
+    ("ascan_burn", ascan_burn::ascan_library),
+    ("ascan_confusion_matrix", ascan_confusion_matrix::ascan_library),
+    ("ascan_grad_cam", ascan_grad_cam::ascan_library),
+    ("ascan_integrated_gradients", ascan_integrated_gradients::ascan_library),
+    ("ascan_kmeans", ascan_kmeans::ascan_library),
+    ("ascan_ort", ascan_ort::ascan_library),
+    ("ascan_pca", ascan_pca::ascan_library),
+    ("ascan_tract", ascan_tract::ascan_library),
+];
+
+/// Where cargo puts the libraries: beside the test binary.
+fn library_file(stem: &str) -> PathBuf {
+    let folder = std::env::current_exe().unwrap().parent().unwrap().to_owned();
+    folder.join(format!("{}{stem}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))
+}
+
+/// Checks the plugins of a library, loaded and linked.
+fn check(stem: &str) {
+    let entry = LIBRARIES.iter().find(|(known, _)| *known == stem).expect("a library of the workspace").1;
+    let loaded = Library::load(&library_file(stem)).unwrap();
+    let linked = Library::from_static(entry).unwrap();
+    assert_eq!(loaded.plugins().len(), linked.plugins().len());
+    for plugin in loaded.plugins().iter().chain(linked.plugins()) {
+        check_plugin(plugin);
+    }
+}
+
+fn check_plugin(plugin: &LoadedPlugin) {
+    let name = plugin.name();
+    let defaults = ParamMap::new();
+    let resolved = plugin.resolve(&defaults).unwrap();
+    assert_eq!(resolved.problems, [], "the defaults of `{name}` must be good");
+    let helped: Vec<_> = resolved.help.iter().map(|(key, _)| key.as_str()).collect();
+    for key in resolved.params.keys() {
+        assert!(helped.contains(&key.as_str()), "`{name}` has no help for `{key}`");
+    }
+    match plugin.kind() {
+        Kind::Backend => check_backend(plugin),
+        Kind::Attributor => testing::check_attributor(name, &*plugin.attributor(&defaults).unwrap()),
+        Kind::Slicer => testing::check_slicer(name, &*plugin.slicer(&defaults).unwrap()),
+        Kind::Projector => testing::check_projector(name, &*plugin.projector(&defaults).unwrap()),
+        Kind::Regularizer => testing::check_regularizer(name, &|| plugin.regularizer(&defaults).unwrap()),
+    }
+}
+
+fn check_backend(plugin: &LoadedPlugin) {
+    let runtime = plugin.backend(&ParamMap::new()).unwrap();
+    if let Err(error) = runtime.available() {
+        println!("skipped: {error}");
+        return;
+    }
+    let dir = Dir::new();
+    let path = dir.path().join("model.onnx");
+    let mut graph = GraphBuilder::new("input", [3, 12, 12], 3);
+    let conv = graph.conv("conv1", "input", 3, 5, 3, 1);
+    let relu = graph.relu("relu1", &conv);
+    let conv = graph.conv("conv2", &relu, 5, 4, 3, 2);
+    let relu = graph.relu("relu2", &conv);
+    let pooled = graph.global_average_pool("pool", &relu);
+    let flat = graph.flatten("flat", &pooled);
+    let logits = graph.linear("head", &flat, 4, 3);
+    graph.finish(&logits, &path).save(&path).unwrap();
+
+    let open = |n_threads: usize| -> Box<dyn ModelBackend> {
+        runtime.open(&OpenModel { n_threads, ..OpenModel::new(&path) }).unwrap()
+    };
+    let images = testing::toy_images(4, [3, 12, 12], 5);
+    testing::check_backend(plugin.name(), &open, &BackendExpectations::new(images.clone()));
+    if runtime.capabilities().training {
+        let expectations = TrainerExpectations::new(images, vec![0, 1, 2, 0]);
+        testing::check_trainer(plugin.name(), &|options, n_threads| open(n_threads).trainer(options), &expectations);
+    }
+}
+
+macro_rules! conformance {
+    ($($stem:ident),+ $(,)?) => {$(
+        #[test]
+        fn $stem() {
+            check(stringify!($stem));
+        }
+    )+};
+}
+
+conformance!(
+    ascan_burn,
+    ascan_confusion_matrix,
+    ascan_grad_cam,
+    ascan_integrated_gradients,
+    ascan_kmeans,
+    ascan_ort,
+    ascan_pca,
+    ascan_tract,
+);

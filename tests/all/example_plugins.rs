@@ -1,0 +1,55 @@
+//! Plugins written outside the workspace work by their config name alone.
+
+use crate::harness::{Dir, workspace};
+use ascan_core::abi::Library;
+use ascan_core::params::ParamMap;
+use ascan_core::testing;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The folder of the example plugins, built once a run.
+pub fn plugin_folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("example-plugins");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--locked", "--manifest-path"]).arg(workspace().join("tests/plugins/Cargo.toml"));
+        // A variable of the outer cargo would aim the inner one at the outer's folder.
+        cargo.arg("--target-dir").arg(&target).env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS");
+        run(&mut cargo);
+        let folder = target.join("debug");
+        compile_c(&workspace().join("tests/plugins/loss_bands/loss_bands.c"), &folder.join("libloss_bands.so"));
+        folder
+    })
+}
+
+/// Compiles a plugin in C against the header.
+pub fn compile_c(source: &Path, library: &Path) {
+    let mut cc = Command::new("cc");
+    cc.args(["-std=c11", "-Wall", "-Werror", "-shared", "-fPIC", "-I"]).arg(workspace().join("core/include"));
+    run(cc.arg("-o").arg(library).arg(source));
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn both_keep_the_laws_of_slicers() {
+    for file in ["libmargin_bands.so", "libloss_bands.so"] {
+        let library = Library::load(&plugin_folder().join(file)).unwrap();
+        let plugin = &library.plugins()[0];
+        testing::check_slicer(plugin.name(), &*plugin.slicer(&ParamMap::new()).unwrap());
+    }
+}
+
+#[test]
+fn both_answer_to_their_names() {
+    let dir = Dir::new();
+    let folder = plugin_folder().display().to_string();
+    let list = dir.ascan(&["plugins", "--json", "--plugin-dir", &folder]).exits(0).json();
+    let names: Vec<&str> = list["plugins"].as_array().unwrap().iter().filter_map(|row| row["name"].as_str()).collect();
+    assert!(names.contains(&"margin_bands") && names.contains(&"loss_bands"), "{names:?}");
+}

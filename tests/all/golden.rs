@@ -1,0 +1,99 @@
+//! Golden nets of every family: Grad-CAM and integrated gradients through burn against captum, logits on every engine.
+
+#[path = "../golden/golden.rs"]
+mod files;
+
+use ascan_core::abi::{EntryPoint, Library};
+use ascan_core::params::ParamMap;
+use ascan_core::{AttributionBatch, Attributor, Context, ModelBackend, Runtime, Tensor};
+use files::{Export, Family};
+use serde_json::json;
+
+fn runtime(entry: EntryPoint) -> Box<dyn Runtime> {
+    Library::from_static(entry).unwrap().plugins()[0].backend(&ParamMap::new()).unwrap()
+}
+
+fn attributor(entry: EntryPoint, params: serde_json::Value) -> Box<dyn Attributor> {
+    let params = params.as_object().unwrap();
+    Library::from_static(entry).unwrap().plugins()[0].attributor(params).unwrap()
+}
+
+/// Runs `check` on every file of every family and panics with the list of those that failed.
+fn every_export(runtime: &dyn Runtime, check: impl Fn(&dyn ModelBackend, &Family, &Export)) {
+    let mut failed = Vec::new();
+    for family in files::families() {
+        for export in &family.exports {
+            let run = || check(&*runtime.open(&family.open(&export.exporter)).unwrap(), &family, export);
+            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err() {
+                failed.push(export.file.clone());
+            }
+        }
+    }
+    assert!(failed.is_empty(), "failed: {failed:?}");
+}
+
+/// The attributor's maps of the golden images.
+fn maps(attributor: &dyn Attributor, model: &dyn ModelBackend, family: &Family) -> Tensor {
+    let images = family.tensor("images").view();
+    let layers = attributor.requirements(model.info()).unwrap().layers;
+    let layers: Vec<&str> = layers.iter().map(String::as_str).collect();
+    let forward = model.forward(images, &layers).unwrap();
+    let batch = AttributionBatch { images, target_classes: &family.target_classes, forward: &forward };
+    attributor.attribute(model, &batch, &Context::default()).unwrap().maps
+}
+
+/// Sum over the channels: `[n, c, h, w]` to `[n, h, w]`.
+fn channel_sum(tensor: &Tensor) -> Tensor {
+    let [n, c, h, w] = tensor.shape().try_into().unwrap();
+    let mut sum = Tensor::zeros([n, h, w]);
+    for (i, &v) in tensor.data().iter().enumerate() {
+        sum.data_mut()[i / (c * h * w) * h * w + i % (h * w)] += v;
+    }
+    sum
+}
+
+#[test]
+fn grad_cam_agrees_with_captum() {
+    every_export(&*runtime(ascan_burn::ascan_library), |model, family, export| {
+        let grad_cam = attributor(ascan_grad_cam::ascan_library, json!({"layer": export.layer}));
+        let maps = maps(&*grad_cam, model, family);
+        files::assert_close(&format!("{}: Grad-CAM", export.file), &maps, family.tensor("grad_cam"), 1e-3);
+    });
+}
+
+#[test]
+fn integrated_gradients_agree_with_captum() {
+    every_export(&*runtime(ascan_burn::ascan_library), |model, family, export| {
+        let n = family.ig_steps;
+        // captum weighs the points of its trapezoid by 1/n, where the rule says 1/(n − 1)
+        let captum = n as f32 / (n - 1) as f32;
+        for (method, factor) in [("gauss_legendre", 1.0), ("trapezoid", captum)] {
+            let golden = format!("ig_{method}");
+            if !family.has(&golden) {
+                continue;
+            }
+            let ig = attributor(
+                ascan_integrated_gradients::ascan_library,
+                json!({"n_steps": n, "method": method, "baseline": "zero"}),
+            );
+            let mut expected = channel_sum(family.tensor(&golden));
+            expected.data_mut().iter_mut().for_each(|v| *v *= factor);
+            let maps = maps(&*ig, model, family);
+            files::assert_close(&format!("{}: {golden}", export.file), &maps, &expected, 1e-3);
+        }
+    });
+}
+
+#[test]
+fn logits_and_feature_maps_on_tract() {
+    every_export(&*runtime(ascan_tract::ascan_library), files::check_forward);
+}
+
+#[test]
+fn logits_and_feature_maps_on_onnxruntime() {
+    let ort = runtime(ascan_ort::ascan_library);
+    match ort.available() {
+        Ok(()) => every_export(&*ort, files::check_forward),
+        Err(error) => println!("skipped: {error}"),
+    }
+}

@@ -1,0 +1,100 @@
+//! The README's four configurations on real images and models.
+
+use crate::harness::{Dir, shared_data, workspace};
+use serde_json::Value;
+
+/// A folder with `data` in it, as the README's configurations expect, and the configuration of this name.
+fn prepare(config: &str) -> Option<Dir> {
+    let data = shared_data()?;
+    let dir = Dir::new();
+    std::os::unix::fs::symlink(data, dir.path().join("data")).expect("a link to the data");
+    let readme = std::fs::read_to_string(workspace().join("README.md")).expect("the README");
+    let head = format!("```toml\n# {config}\n");
+    let block = readme.split(&head).nth(1).unwrap_or_else(|| panic!("the README has no {config}"));
+    dir.write(config, block.split("```").next().expect("a block"));
+    Some(dir)
+}
+
+fn scan(dir: &Dir, config: &str, more: &[&str]) -> Value {
+    let arguments = [&["scan", config, "--out", "scan", "--json"], more].concat();
+    dir.ascan(&arguments).exits(0).json()
+}
+
+#[track_caller]
+fn close(found: &Value, expected: f64, tolerance: f64) {
+    let found = found.as_f64().unwrap_or(f64::NAN);
+    assert!((found - expected).abs() <= tolerance, "expected {expected} ± {tolerance}, found {found}");
+}
+
+/// Group accuracies of the biased model, as measured with onnxruntime and Pillow.
+const WATERBIRDS: [(&str, f64); 4] =
+    [("y=0,place=0", 0.957), ("y=0,place=1", 0.573), ("y=1,place=0", 0.761), ("y=1,place=1", 0.970)];
+
+#[test]
+fn waterbirds_landbirds_on_water_are_a_slice() {
+    let Some(dir) = prepare("waterbirds.toml") else { return };
+    let summary = scan(&dir, "waterbirds.toml", &[]);
+    assert_eq!((&summary["n"], &summary["n_failed"]), (&1200.into(), &0.into()));
+    assert_eq!(summary["layer"], "conv34_relu6");
+    for (group, accuracy) in WATERBIRDS {
+        close(&summary["group_accuracy"][group], accuracy, 0.002);
+    }
+
+    let slices = dir.ascan(&["slice", "scan", "--json"]).exits(0).json();
+    let found = slices["slices"].as_array().unwrap().iter().any(|slice| {
+        let size = slice["size"].as_f64().unwrap();
+        let landbirds_on_water = slice["groups"]["y=0,place=1"].as_f64().unwrap_or(0.0);
+        size >= 30.0 && landbirds_on_water >= 0.9 * size && slice["accuracy"].as_f64().unwrap() < 0.65
+    });
+    assert!(found, "no slice of landbirds on water in {slices:#}");
+
+    dir.ascan(&["report", "scan", "-o", "report.html"]).exits(0);
+    let report = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
+    assert!(!report.contains("http://") && !report.contains("https://"), "the report must not need a network");
+    dir.ascan(&["mosaic", "scan", "-o", "mosaic.png"]).exits(0);
+    image::open(dir.path().join("mosaic.png")).expect("a picture");
+}
+
+#[test]
+fn waterbirds_agree_on_every_backend() {
+    let Some(dir) = prepare("waterbirds.toml") else { return };
+    for backend in ["tract", "burn", "ort"] {
+        let out = format!("scan-{backend}");
+        let set = format!("model.backend={backend}");
+        let run = dir.ascan(&["scan", "waterbirds.toml", "--out", &out, "--set", &set, "--json", "--no-slice"]);
+        if backend == "ort" && run.code != 0 && run.stderr.contains("no onnxruntime library") {
+            println!("skipped: no onnxruntime on this machine");
+            continue;
+        }
+        let summary = run.exits(0).json();
+        assert_eq!(summary["backend"], backend);
+        for (group, accuracy) in WATERBIRDS {
+            close(&summary["group_accuracy"][group], accuracy, 0.002);
+        }
+    }
+}
+
+#[test]
+fn imagenette_meets_the_outputs_of_imagenet_through_a_class_map() {
+    let Some(dir) = prepare("imagenette.toml") else { return };
+    let summary = scan(&dir, "imagenette.toml", &[]);
+    assert_eq!(summary["n"], 1000);
+    // 99.4 % among the ten classes with onnxruntime; fewer among all thousand outputs.
+    assert!(summary["accuracy"].as_f64().unwrap() > 0.8, "{summary:#}");
+}
+
+#[test]
+fn cifar10_is_read_from_its_archive() {
+    let Some(dir) = prepare("cifar10.toml") else { return };
+    let summary = scan(&dir, "cifar10.toml", &[]);
+    assert_eq!(summary["n"], 10_000);
+    close(&summary["accuracy"], 0.810, 0.005);
+}
+
+#[test]
+fn mnist_is_read_from_idx_files() {
+    let Some(dir) = prepare("mnist.toml") else { return };
+    let summary = scan(&dir, "mnist.toml", &[]);
+    assert_eq!(summary["n"], 10_000);
+    close(&summary["accuracy"], 0.989, 0.001);
+}

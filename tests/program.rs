@@ -1,0 +1,5 @@
+//! The `ascan` program, for the tests.
+
+fn main() -> std::process::ExitCode {
+    ascan::main()
+}
