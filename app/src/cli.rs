@@ -224,7 +224,7 @@ pub struct ExportArgs {
     /// Folder to write to
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
-    /// Which slices go along; default: the newest
+    /// Which slices go along; default: all
     #[arg(long, value_name = "ID")]
     pub slices: Option<String>,
 }

@@ -4,6 +4,7 @@
 
 pub mod album;
 pub mod config;
+pub mod demo;
 pub mod export;
 pub mod host;
 pub mod mosaic;

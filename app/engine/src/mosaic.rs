@@ -2,12 +2,13 @@
 
 use crate::slices::{SliceReport, SliceSet};
 use crate::table::ScanTable;
-use ascan_core::Result;
+use ascan_core::{Error, Result};
 use ascan_viz::mosaic::{FRAME, LARGE_PX, Mosaic, N_SMALL, SMALL_PX, Tile, tile_aspect};
 use ascan_viz::text::Style;
 use ascan_viz::{Heat, Rgb, color, grid, text};
 use image::RgbImage;
 use rayon::prelude::*;
+use std::path::Path;
 
 /// More tiles than this cannot be told apart; the first slices of the set are shown.
 pub const MAX_TILES: usize = 240;
@@ -157,6 +158,15 @@ pub fn mosaic(scene: &Scene, set: &SliceSet) -> RgbImage {
     .draw()
 }
 
+/// Writes a picture as PNG, whatever the file's name ends in.
+///
+/// # Errors
+/// `File` if it cannot be written.
+pub fn save_png(picture: &RgbImage, path: &Path) -> Result<()> {
+    let saved = picture.save_with_format(path, image::ImageFormat::Png);
+    saved.map_err(|error| Error::file(path, format!("cannot be written: {error}"), "choose another place with -o"))
+}
+
 fn legend(set: &SliceSet) -> Vec<(Rgb, String)> {
     let Some(overall) = set.accuracy else {
         return vec![
@@ -236,4 +246,58 @@ fn placeholder(side_px: u32) -> RgbImage {
     let x = (side_px as f32 - text::width(words, style)) / 2.0;
     text::draw(&mut picture, x, (side_px as f32 - style.size_px) / 2.0, words, style);
     picture
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slices::tests::{find_in, table};
+
+    fn scene<'a>(table: &'a ScanTable, names: &'a [String]) -> Scene<'a> {
+        let pictures = |row: usize, side: u32| match row {
+            0 => Err(Error::unsupported("gone", "")),
+            _ => Ok(RgbImage::from_pixel(side, side / 2, image::Rgb([200, 60, 60]))),
+        };
+        Scene { table, class_names: names, pictures: Box::new(pictures), absolute: false, title: "a on b".into() }
+    }
+
+    #[test]
+    fn a_mosaic_has_a_tile_a_slice_even_where_images_are_gone() {
+        let (table, names) = (table(), ["land".to_owned(), "water".to_owned()]);
+        let set = find_in(&table);
+        let scene = scene(&table, &names);
+        let page = mosaic(&scene, &set);
+        let (columns, rows, cells) = cells(&set);
+        assert_eq!((columns * rows, cells.len()), (2, 2));
+        let bars = set.slices.iter().map(|slice| bar(slice, &set).0);
+        for color in bars {
+            assert!(page.pixels().filter(|pixel| pixel.0 == color).count() > 1000, "{color:?}");
+        }
+        assert_eq!(scene.picture(0, 90).dimensions(), (90, 90));
+        assert_eq!(scene.title(&set.slices[0]), "land → water");
+    }
+
+    #[test]
+    fn a_mean_picture_is_stretched_and_leaves_out_what_is_gone() {
+        let pictures = [10u8, 30].map(|v| RgbImage::from_fn(10, 10, |x, _| image::Rgb([v + (x as u8) * 4; 3])));
+        let mean = mean_picture(pictures.into_iter()).unwrap();
+        let (low, high) = (mean.get_pixel(0, 0).0[0], mean.get_pixel(9, 0).0[0]);
+        assert!(low == 10 && high == 245, "{low} {high}");
+        assert!(mean_picture(std::iter::empty()).is_none());
+    }
+
+    #[test]
+    fn percentages_are_whole_but_never_claim_all_or_none() {
+        assert_eq!([0.0, 0.001, 0.573, 0.999, 1.0].map(percent), ["0 %", "< 1 %", "57 %", "> 99 %", "100 %"]);
+        assert_eq!([1, 1200, 1_234_567].map(images), ["1 image", "1,200 images", "1,234,567 images"]);
+    }
+
+    #[test]
+    fn classes_without_a_name_have_a_number() {
+        let (table, names) = (table(), ["land".to_owned()]);
+        let scene = scene(&table, &names);
+        assert_eq!([0, 1, -1].map(|class| scene.class(class)), ["land", "class 1", "?"]);
+        assert_eq!(scene.verdict(0, 0), "land");
+        assert_eq!(scene.verdict(-1, 1), "class 1");
+    }
 }

@@ -1,7 +1,12 @@
 //! The commands, one a file, and what they share: how they fail and how they print.
 
 mod check;
+mod demo;
+mod export;
 mod init;
+mod slice;
+mod report;
+mod mosaic;
 mod plugins;
 mod scan;
 
@@ -79,6 +84,11 @@ pub fn run(command: Command, globals: &Globals) -> Result {
         Command::Check(args) => check::run(args, globals),
         Command::Plugins(args) => plugins::run(args, globals),
         Command::Scan(args) => scan::run(args, globals),
+        Command::Export(args) => export::run(args, globals),
+        Command::Mosaic(args) => mosaic::run(args, globals),
+        Command::Report(args) => report::run(args, globals),
+        Command::Slice(args) => slice::run(args, globals),
+        Command::Demo(args) => demo::run(args, globals),
     }
 }
 

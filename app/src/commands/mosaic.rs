@@ -2,9 +2,8 @@
 
 use super::{Result, make_parent, note, print};
 use crate::cli::{Globals, MosaicArgs};
-use ascan_core::Error;
 use ascan_engine::album::Album;
-use ascan_engine::mosaic::mosaic;
+use ascan_engine::mosaic::{mosaic, save_png};
 use ascan_engine::slices::SliceSet;
 use ascan_engine::store::Scan;
 use std::process::ExitCode;
@@ -18,8 +17,7 @@ pub(super) fn run(args: MosaicArgs, globals: &Globals) -> Result {
     }
     let picture = mosaic(&album.scene(), &set);
     make_parent(&args.output)?;
-    ascan_engine::mosaic::save_png(&picture, &args.output)
-        .map_err(|error| Error::file(&args.output, format!("cannot be written: {error}"), "choose another place with -o"))?;
+    save_png(&picture, &args.output)?;
     print(&args.output.display().to_string())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -178,6 +178,14 @@ pub(crate) fn default_layer<'f>(view: &View<'f>, logits: &'f str) -> Option<&'f 
         open.extend(view.image_inputs(node).filter(|name| seen.insert(name)));
     }
     let &(_, last) = frontier.iter().max()?;
+    // Branches whose maps are joined only when they are single places: the map that all of them come from.
+    let last = match frontier.as_slice() {
+        [_] => last,
+        several => {
+            let maps: Vec<&str> = several.iter().map(|&(_, map)| map).collect();
+            last_common(view, &maps, |name| view.feature_map(name).is_some()).unwrap_or(last)
+        }
+    };
     let last = past_identities(view, last);
     match view.feature_map(last)? {
         (Layout::Tokens { prefix, .. }, [c, ..]) if prefix > 0 && reads_prefix_only(view, last, prefix, &behind) => {
@@ -255,12 +263,19 @@ fn before_attention<'f>(view: &View<'f>, last: &'f str, n_channels: usize) -> Op
     });
     let operands = |node| view.image_inputs(node).collect::<Vec<_>>();
     let inputs = mixers.map(operands).find(|inputs| inputs.len() > 1)?;
-    let mut common = view.ancestors(inputs[0]);
-    for input in &inputs[1..] {
-        let others = view.ancestors(input);
+    last_common(view, &inputs, |name| {
+        matches!(view.feature_map(name), Some((Layout::Tokens { .. }, [c, ..])) if c == n_channels)
+    })
+}
+
+/// The last tensor of a kind, in graph order, that all of these come from.
+fn last_common<'f>(view: &View<'f>, tensors: &[&'f str], wanted: impl Fn(&str) -> bool) -> Option<&'f str> {
+    let (first, rest) = tensors.split_first()?;
+    let mut common = view.ancestors(first);
+    for tensor in rest {
+        let others = view.ancestors(tensor);
         common.retain(|name| others.contains(name));
     }
-    let tokens =
-        |name: &&&str| matches!(view.feature_map(name), Some((Layout::Tokens { .. }, [c, ..])) if c == n_channels);
-    common.iter().filter(tokens).filter_map(|name| Some((view.producer(name)?.0, *name))).max().map(|(_, name)| name)
+    let places = common.into_iter().filter(|name| wanted(name)).filter_map(|name| Some((view.producer(name)?.0, name)));
+    places.max().map(|(_, name)| name)
 }

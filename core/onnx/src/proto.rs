@@ -196,7 +196,7 @@ pub struct ValueInfoProto {
 #[derive(Clone, PartialEq, Message)]
 pub struct TensorProto {
     /// Length of each axis.
-    #[prost(int64, repeated, tag = "1")]
+    #[prost(int64, repeated, packed = "false", tag = "1")]
     pub dims: Vec<i64>,
     /// Element type.
     #[prost(enumeration = "tensor_proto::DataType", tag = "2")]
@@ -252,7 +252,7 @@ pub struct SparseTensorProto {
     #[prost(message, optional, tag = "2")]
     pub indices: Option<TensorProto>,
     /// Length of each axis of the dense form.
-    #[prost(int64, repeated, tag = "3")]
+    #[prost(int64, repeated, packed = "false", tag = "3")]
     pub dims: Vec<i64>,
 }
 

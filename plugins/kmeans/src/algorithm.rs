@@ -66,11 +66,11 @@ impl Centres {
         &self.data[cluster * self.d..(cluster + 1) * self.d]
     }
 
-    /// `x·c` of every row of a chunk with every centre: `[CHUNK, k]`.
+    /// `x·c` of every centre with every row of a chunk: `[k, CHUNK]`, the layout in which the product is quickest.
     fn products(&self, chunk: &[f32], products: &mut [f32]) {
         let x = MatRef::from_row_major_slice(chunk, CHUNK, self.d);
         let c = MatRef::from_row_major_slice(&self.data, self.k(), self.d);
-        let products = MatMut::from_row_major_slice_mut(products, CHUNK, self.k());
+        let products = MatMut::from_column_major_slice_mut(products, CHUNK, self.k());
         matmul(products, Accum::Replace, x, c.transpose(), 1.0f32, Par::Seq);
     }
 }
@@ -132,14 +132,15 @@ fn seed(
         candidates.iter().for_each(|&row| tried.push(points.row(row)));
         let distances = pool.install(|| sq_distances(points, &tried));
         let t = tried.k();
+        let distance = |row: usize, candidate: usize| distances[(row / CHUNK * t + candidate) * CHUNK + row % CHUNK];
         let potential = |candidate: usize| -> f64 {
-            closest.iter().enumerate().map(|(i, &c)| f64::from(c.min(distances[i * t + candidate]))).sum()
+            closest.iter().enumerate().map(|(i, &c)| f64::from(c.min(distance(i, candidate)))).sum()
         };
         let best = (0..t).map(|c| (c, potential(c))).reduce(|a, b| if b.1 < a.1 { b } else { a }).map_or(0, |b| b.0);
         centres.push(tried.row(best));
         let mut total = 0.0;
         for (i, (closest, cumulative)) in closest.iter_mut().zip(&mut cumulative).enumerate() {
-            *closest = closest.min(distances[i * t + best]);
+            *closest = closest.min(distance(i, best));
             total += f64::from(*closest);
             *cumulative = total;
         }
@@ -156,15 +157,15 @@ fn seed(
     Ok(centres)
 }
 
-/// `[n, k]`, exactly zero for equal rows.
+/// `[k, CHUNK]` for each chunk, exactly zero for equal rows.
 fn sq_distances(points: &Points, centres: &Centres) -> Vec<f32> {
     let k = centres.k();
     let mut distances = vec![0.0; points.n_chunks() * CHUNK * k];
     distances.par_chunks_mut(CHUNK * k).enumerate().for_each(|(chunk, distances)| {
         let (data, rows) = points.chunk(chunk);
         centres.products(data, distances);
-        for (i, distances) in rows.zip(distances.chunks_exact_mut(k)) {
-            for (cluster, distance) in distances.iter_mut().enumerate() {
+        for (cluster, distances) in distances.chunks_exact_mut(CHUNK).enumerate() {
+            for (i, distance) in rows.clone().zip(distances) {
                 let scale = points.sq_norm(i) + centres.sq_norms[cluster];
                 *distance = scale - 2.0 * *distance;
                 if *distance < CANCELLATION * scale {
@@ -222,16 +223,17 @@ fn assign_block(points: &Points, centres: &Centres, chunks: std::ops::Range<usiz
     for chunk in chunks {
         let (data, rows) = points.chunk(chunk);
         centres.products(data, &mut products);
-        for (i, products) in rows.zip(products.chunks_exact(k)) {
-            // ‖x‖² is the same for all centres: it can wait.
-            let mut best = (0, f32::INFINITY);
-            for (cluster, (product, sq_norm)) in products.iter().zip(&centres.sq_norms).enumerate() {
+        // ‖x‖² is the same for all centres: it can wait.
+        let (mut nearest, mut least) = ([0; CHUNK], [f32::INFINITY; CHUNK]);
+        for (cluster, (products, sq_norm)) in products.chunks_exact(CHUNK).zip(&centres.sq_norms).enumerate() {
+            for ((product, nearest), least) in products.iter().zip(&mut nearest).zip(&mut least) {
                 let distance = sq_norm - 2.0 * product;
-                if distance < best.1 {
-                    best = (cluster, distance);
+                if distance < *least {
+                    (*nearest, *least) = (cluster, distance);
                 }
             }
-            let (cluster, distance) = best;
+        }
+        for ((i, cluster), distance) in rows.zip(nearest).zip(least) {
             block.nearest.push(cluster);
             block.sq_distances.push((points.sq_norm(i) + distance).max(0.0));
             if with_sums {

@@ -5,6 +5,7 @@ use ascan_core::metrics::argmax;
 use ascan_core::{
     Context, Error, OpenModel, Optimizer, Result, Runtime, Tensor, Trainable, TrainerOptions, TrainingStep,
 };
+use ascan_onnx::Model;
 use ascan_onnx::builder::GraphBuilder;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -24,7 +25,7 @@ const CHANNELS: [usize; 3] = [16, 32, 48];
 /// # Errors
 /// `File` for pictures or a model that cannot be read or written; whatever the trainer reports.
 pub fn train(folder: &Path, entries: &[Entry], runtime: &dyn Runtime, model: &Path, context: &Context) -> Result<f64> {
-    let mut onnx = network(context.seed)?;
+    let mut onnx = network(context.seed, model);
     onnx.save(model)?;
     let train: Vec<&Entry> = entries.iter().filter(|entry| entry.split == "train").collect();
     let images: Vec<Vec<f32>> = train.iter().map(|entry| pixels(&folder.join(&entry.file_name))).collect::<Result<_>>()?;
@@ -61,6 +62,23 @@ pub fn train(folder: &Path, entries: &[Entry], runtime: &dyn Runtime, model: &Pa
     onnx.set_weights(&trainer.weights()?)?;
     onnx.save(model)?;
     Ok(n_right as f64 / train.len() as f64)
+}
+
+/// Three times convolution, batch norm, ReLU at half the size each; global average pool; linear.
+fn network(seed: u64, path: &Path) -> Model {
+    let side = SIDE as usize;
+    let mut graph = GraphBuilder::new("image", [3, side, side], seed);
+    let (mut x, mut c_in) = ("image".to_owned(), 3);
+    for (i, c_out) in CHANNELS.into_iter().enumerate() {
+        x = graph.conv(&format!("conv{i}"), &x, c_in, c_out, 3, 2);
+        x = graph.batch_norm(&format!("norm{i}"), &x, c_out);
+        x = graph.relu(&format!("relu{i}"), &x);
+        c_in = c_out;
+    }
+    let x = graph.global_average_pool("pool", &x);
+    let x = graph.flatten("flat", &x);
+    let logits = graph.linear("logits", &x, c_in, CLASSES.len());
+    graph.finish(&logits, path)
 }
 
 /// Pixels of a picture in [0, 1], `[3, SIDE, SIDE]`.

@@ -1,0 +1,72 @@
+use super::*;
+use crate::slices::tests::{find_in, table};
+use crate::table::ScanTable;
+use image::RgbImage;
+
+fn html(table: &ScanTable, names: &[&str], title: &str) -> String {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let pictures = |row: usize, side: u32| Ok(RgbImage::from_pixel(side, side, image::Rgb([row as u8 * 20, 60, 60])));
+    let scene =
+        Scene { table, class_names: &names, pictures: Box::new(pictures), absolute: false, title: title.to_owned() };
+    report(&scene, &find_in(table), &[("model".to_owned(), "m.onnx".to_owned())]).unwrap()
+}
+
+#[test]
+fn the_report_stands_alone() {
+    let html = html(&table(), &["land", "water"], "a on b");
+    for outside in ["http://", "https://", "<link", " src=", "@import", "fetch("] {
+        assert!(!html.contains(outside), "{outside}");
+    }
+    assert!(html.contains("default-src 'none'"));
+    assert_eq!(html.matches("url(").count(), html.matches("url(data:image/").count());
+}
+
+#[test]
+fn every_picture_that_is_used_is_there_once() {
+    let html = html(&table(), &["land", "water"], "a on b");
+    let used: std::collections::BTreeSet<&str> =
+        html.split("<i class=\"").skip(1).flat_map(|rest| rest.split('"').next().unwrap().split(' ')).collect();
+    assert!(used.contains("p1") && used.contains("m1") && used.contains("ps0") && used.len() > 12, "{used:?}");
+    for class in used {
+        assert_eq!(html.matches(&format!(".{class}{{")).count(), 1, "{class}");
+    }
+}
+
+#[test]
+fn names_from_files_cannot_become_markup() {
+    let evil = "\"><script>alert(1)</script>";
+    let mut table = table();
+    table.uris.iter_mut().for_each(|uri| *uri = format!("{evil}{uri}"));
+    table.errors[4] = Some(evil.to_owned());
+    table.groups[0].name = evil.to_owned();
+    let html = html(&table, &[evil, "'><img onerror=x>"], evil);
+    assert_eq!(html.matches("<script").count(), 1, "only the report's own");
+    assert!(!html.contains("<img") && !html.contains("alert(1)</script>"));
+    assert!(html.contains("&lt;script&gt;alert(1)&lt;&#x2f;script&gt;"), "the name is still shown");
+}
+
+#[test]
+fn what_stands_out_is_said_in_words() {
+    let plain = html(&table(), &["land", "water"], "a on b");
+    assert!(plain.contains("The model is right on 50 % of 8 images."));
+    assert!(plain.contains("No slice is clearly worse"));
+    assert!(plain.contains("1 image could not be read and is left out."));
+    assert!(plain.contains("used only to score"));
+    let mut without = table();
+    without.groups.clear();
+    without.labels.fill(-1);
+    without.losses.fill(f32::NAN);
+    let without = html(&without, &["land", "water"], "a on b");
+    assert!(without.contains("have no labels") && !without.contains("used only to score"));
+}
+
+#[test]
+fn every_slice_has_its_row_its_tile_and_its_detail() {
+    let html = html(&table(), &["land", "water"], "a on b");
+    for id in [0, 2] {
+        assert_eq!(html.matches(&format!("id=\"slice-{id}\"")).count(), 1);
+        assert!(html.matches(&format!("href=\"#slice-{id}\"")).count() >= 2);
+    }
+    assert!(html.contains("in no slice"), "noise is listed too");
+    assert!(html.contains("aria-label=\"1.png: "), "pictures have words");
+}

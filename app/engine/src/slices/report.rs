@@ -115,9 +115,9 @@ impl Source<'_> {
     pub(super) fn centre(&self, members: &[usize]) -> Vec<f64> {
         let mut centre = vec![0.0; self.sliced.view().row_len()];
         for &member in members {
-            let share = 1.0 / members.len() as f64;
-            centre.iter_mut().zip(self.sliced.row(member)).for_each(|(c, &v)| *c += f64::from(v) * share);
+            centre.iter_mut().zip(self.sliced.row(member)).for_each(|(c, &v)| *c += f64::from(v));
         }
+        centre.iter_mut().for_each(|c| *c /= members.len() as f64);
         centre
     }
 

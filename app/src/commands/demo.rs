@@ -1,0 +1,75 @@
+//! `ascan demo`: plants an error in a small data set, trains a model that learns it, and finds it.
+
+use super::{Result, note, print, print_json};
+use crate::cli::{DemoArgs, Globals};
+use crate::progress::Terminal;
+use ascan_core::{Context, Error, ParamMap};
+use ascan_engine::album::{Album, scanned};
+use ascan_engine::config::LoadedConfig;
+use ascan_engine::demo::{self, pictures};
+use ascan_engine::mosaic::percent;
+use ascan_engine::plan::RunPlan;
+use ascan_engine::report::report;
+use ascan_engine::scan::scan;
+use ascan_engine::slices::{self, SliceSet};
+use ascan_engine::store::Scan;
+use serde_json::json;
+use std::process::ExitCode;
+
+pub(super) fn run(args: DemoArgs, globals: &Globals) -> Result {
+    let host = globals.host()?;
+    let terminal = Terminal::new(globals.quiet);
+    let n_threads = match globals.threads {
+        None | Some(0) => std::thread::available_parallelism().map_or(1, usize::from),
+        Some(n) => n,
+    };
+    let context = Context { seed: globals.seed.unwrap_or(0), n_threads, reporter: &terminal };
+
+    let [n_train, n_test] = ["train", "test"].map(|split| pictures::entries().iter().filter(|e| e.split == split).count());
+    note(globals, format_args!("drawing discs and squares, training a small network on {n_train} of them"));
+    let runtime = host.backend("burn", &ParamMap::new())?;
+    let made = demo::make(&args.output, &*runtime, &context)?;
+    terminal.clear();
+    note(globals, format_args!("it is right on {} of them; scanning {n_test} others", percent(made.train_accuracy)));
+
+    let folder = args.output.join("scan");
+    let plan = RunPlan::compile(LoadedConfig::read(&made.config, &globals.with_overrides(&[]))?, &host)?;
+    let summary = scan(&plan, &folder, &terminal)?;
+    drop(plan);
+    let opened = Scan::open(&folder)?;
+    let album = Album::open(&opened)?;
+    let set = slices::slice(&album.table, &opened.config, &host, &context)?;
+    set.save(&opened)?;
+    let file = args.output.join("report.html");
+    let html = report(&album.scene(), &set, &scanned(&opened, &set))?;
+    std::fs::write(&file, html).map_err(|error| {
+        Error::file(&file, format!("cannot be written: {error}"), "choose another folder with -o")
+    })?;
+    terminal.clear();
+    if globals.json {
+        print_json(&json!({ "scan": summary, "slice_set": set.id, "report": file }))?;
+    } else {
+        print(&findings(&set, &file.display().to_string()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Three lines: what was planted, what was found, where to look.
+fn findings(set: &SliceSet, report: &str) -> String {
+    let overall = set.accuracy.map_or_else(String::new, percent);
+    let found = set.slices.first().map_or_else(|| "no slices".to_owned(), |worst| {
+        let (group, n) = worst.groups.iter().max_by_key(|(_, n)| **n).map_or(("", 0), |(group, &n)| (group.as_str(), n));
+        let right = worst.accuracy.map_or_else(String::new, percent);
+        let share = percent(n as f64 / worst.size as f64);
+        format!("slice {} of {} images is right on {right} only, and {share} of it is {group}", worst.id, worst.size)
+    });
+    format!(
+        "planted: in training, {} lie on {} and {}s on {}; the network is right on {overall} of new pictures\n\
+         found, without being told the ground: {found}\n\
+         look: {report} shows it first, with what the network looked at",
+        format_args!("{}s", pictures::CLASSES[0]),
+        pictures::GROUNDS[0],
+        pictures::CLASSES[1],
+        pictures::GROUNDS[1],
+    )
+}
