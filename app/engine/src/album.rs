@@ -94,7 +94,9 @@ fn title(config: &RunConfig) -> String {
     let source = match (&data.images, &data.archive, &data.manifest, &data.idx) {
         (Some(path), ..) | (_, Some(path), ..) => stem(path),
         // A manifest mostly has a name that says nothing; its folder has one that does.
-        (_, _, Some(manifest), _) => manifest.parent().map(stem).filter(|name| !name.is_empty()).unwrap_or_else(|| stem(manifest)),
+        (_, _, Some(manifest), _) => {
+            manifest.parent().map(stem).filter(|name| !name.is_empty()).unwrap_or_else(|| stem(manifest))
+        }
         (_, _, _, Some(path)) => stem(path),
         _ => "images".to_owned(),
     };

@@ -4,11 +4,11 @@ mod check;
 mod demo;
 mod export;
 mod init;
-mod slice;
-mod report;
 mod mosaic;
 mod plugins;
+mod report;
 mod scan;
+mod slice;
 
 use crate::cli::{Command, Globals};
 use ascan_core::Error;

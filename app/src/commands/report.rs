@@ -18,8 +18,9 @@ pub(super) fn run(args: ReportArgs, globals: &Globals) -> Result {
     }
     let html = report(&album.scene(), &set, &scanned(&scan, &set))?;
     make_parent(&args.output)?;
-    std::fs::write(&args.output, html)
-        .map_err(|error| Error::file(&args.output, format!("cannot be written: {error}"), "choose another place with -o"))?;
+    std::fs::write(&args.output, html).map_err(|error| {
+        Error::file(&args.output, format!("cannot be written: {error}"), "choose another place with -o")
+    })?;
     print(&args.output.display().to_string())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -16,14 +16,8 @@ pub(super) fn run(args: SliceArgs, globals: &Globals) -> Result {
     let scan = Scan::open(&args.scan)?;
     let host = globals.host()?;
     // The scan's own configuration, as a file, so that an error of `--set` is shown like any other.
-    let mut overrides = Vec::new();
-    if let Some(plugin) = &args.plugin {
-        overrides.push(format!("slicing.plugin={plugin}"));
-        if *plugin != scan.config.slicing.plugin {
-            // Parameters of one slicer mean nothing to another.
-            overrides.push("slicing.params={}".to_owned());
-        }
-    }
+    // Another slicer than the scan's own starts from its own defaults.
+    let overrides: Vec<String> = args.plugin.iter().map(|plugin| format!("slicing.plugin={plugin}")).collect();
     let config = globals.resolved_config(&args.scan.join("scan.toml"), &overrides, &host)?.config;
     let n_threads = match config.run.n_threads {
         0 => std::thread::available_parallelism().map_or(1, Into::into),
@@ -54,14 +48,18 @@ fn describe(set: &SliceSet) -> String {
     text += "\n  slice  images    right   95 % interval  main cell (label > prediction)  main known group";
     for slice in set.slices.iter().take(N_PRINTED) {
         let right = slice.accuracy.map_or_else(|| "-".to_owned(), percent);
-        let interval =
-            slice.interval.map_or_else(String::new, |[low, high]| format!("{:.0} to {:.0} %", low * 100.0, high * 100.0));
-        let cell = slice.confusion.first().map_or_else(String::new, |cell| {
-            format!("{} > {} ({})", cell.label, cell.predicted_class, cell.count)
-        });
-        let group = slice.groups.iter().max_by_key(|(_, n)| **n).map_or_else(String::new, |(group, &n)| {
-            format!("{group} ({})", percent(n as f64 / slice.size as f64))
-        });
+        let interval = slice
+            .interval
+            .map_or_else(String::new, |[low, high]| format!("{:.0} to {:.0} %", low * 100.0, high * 100.0));
+        let cell = slice
+            .confusion
+            .first()
+            .map_or_else(String::new, |cell| format!("{} > {} ({})", cell.label, cell.predicted_class, cell.count));
+        let group = slice
+            .groups
+            .iter()
+            .max_by_key(|(_, n)| **n)
+            .map_or_else(String::new, |(group, &n)| format!("{group} ({})", percent(n as f64 / slice.size as f64)));
         text += &format!("\n  {:>5}  {:>6}  {right:>7}   {interval:>13}  {cell:<30}  {group}", slice.id, slice.size);
     }
     if set.slices.len() > N_PRINTED {

@@ -40,7 +40,15 @@ impl Heat {
     /// If `map` has another length.
     pub fn new(map: &[f32], height: usize, width: usize, absolute: bool) -> Self {
         assert_eq!(map.len(), height * width, "a map of {height} x {width}");
-        let weight = |v: f32| if !v.is_finite() { 0.0 } else if absolute { v.abs() } else { v.max(0.0) };
+        let weight = |v: f32| {
+            if !v.is_finite() {
+                0.0
+            } else if absolute {
+                v.abs()
+            } else {
+                v.max(0.0)
+            }
+        };
         let (rows, columns) = (height.min(MAX_CELLS), width.min(MAX_CELLS));
         let mut values = Vec::with_capacity(rows * columns);
         for row in 0..rows {

@@ -19,9 +19,7 @@ pub struct Style {
 fn font(bold: bool) -> &'static FontRef<'static> {
     static FONTS: OnceLock<[FontRef<'static>; 2]> = OnceLock::new();
     let load = |bytes| FontRef::try_from_slice(bytes).expect("the embedded font is a font");
-    let fonts = FONTS.get_or_init(|| {
-        [load(dejavu::sans_condensed::regular()), load(dejavu::sans_condensed::bold())]
-    });
+    let fonts = FONTS.get_or_init(|| [load(dejavu::sans_condensed::regular()), load(dejavu::sans_condensed::bold())]);
     &fonts[usize::from(bold)]
 }
 

@@ -263,9 +263,11 @@ fn before_attention<'f>(view: &View<'f>, last: &'f str, n_channels: usize) -> Op
     });
     let operands = |node| view.image_inputs(node).collect::<Vec<_>>();
     let inputs = mixers.map(operands).find(|inputs| inputs.len() > 1)?;
-    last_common(view, &inputs, |name| {
-        matches!(view.feature_map(name), Some((Layout::Tokens { .. }, [c, ..])) if c == n_channels)
-    })
+    last_common(
+        view,
+        &inputs,
+        |name| matches!(view.feature_map(name), Some((Layout::Tokens { .. }, [c, ..])) if c == n_channels),
+    )
 }
 
 /// The last tensor of a kind, in graph order, that all of these come from.

@@ -152,12 +152,12 @@ impl Model {
 
     fn find_constant(&mut self, name: &str) -> Result<&TensorProto> {
         let dequantized = self.graph()?.node.iter().find_map(|node| {
-            let linear = node.op_type == "DequantizeLinear" && node.output.first().is_some_and(|output| output == name);
-            linear.then(|| node.input(0).unwrap_or_default().to_owned())
+            let stored = node.input(0).filter(|_| node.op_type == "DequantizeLinear")?;
+            (stored == name || node.output.first().is_some_and(|output| output == name)).then(|| stored.to_owned())
         });
         if let Some(stored) = dequantized {
             return Err(Error::unsupported(
-                format!("`{name}` is computed from the quantised constant `{stored}` and cannot take trained weights"),
+                format!("the weight `{name}` is quantised (constant `{stored}`) and cannot take trained values"),
                 "train the floating-point model, and quantise it afterwards",
             ));
         }

@@ -2,7 +2,7 @@
 
 use crate::device;
 use crate::graph::{Graph, Preparation};
-use crate::trainer::BurnTrainer;
+use crate::trainer::{BurnTrainer, Place};
 use crate::value::{Float, MAX_RANK, Value};
 use ascan_core::backend::{check_forward, check_gradients};
 use ascan_core::params::NoParams;
@@ -55,6 +55,8 @@ pub struct BurnBackend {
     layouts: Vec<Layout>,
     device: Device,
     n_threads: usize,
+    /// The only number of images that the graph takes, if there is one; shorter calls are filled up.
+    fixed_batch: Option<usize>,
     /// Batch normalisation merged into convolutions, for speed.
     merged: Graph,
     /// Every tensor of the file, made when a layer is asked for that merging has removed.
@@ -68,6 +70,24 @@ struct Part {
     values: Vec<Tensor>,
 }
 
+impl Part {
+    /// What belongs to the first `n` images.
+    fn first(self, n: usize) -> Self {
+        let cut = |tensor: Tensor| match tensor.n_rows() {
+            rows if rows <= n => tensor,
+            _ => {
+                let shape = [&[n][..], &tensor.shape()[1..]].concat();
+                let len = shape.iter().product();
+                let mut data = tensor.into_data();
+                data.truncate(len);
+                Tensor::new(shape, data).unwrap_or_default()
+            }
+        };
+        let all = |tensors: Vec<Tensor>| tensors.into_iter().map(cut).collect();
+        Self { logits: cut(self.logits), gradients: all(self.gradients), values: all(self.values) }
+    }
+}
+
 impl BurnBackend {
     /// Opens a model.
     ///
@@ -78,7 +98,8 @@ impl BurnBackend {
         let original = Model::load(&request.path)?;
         let classifier = Classifier::analyse(&original, request.image_size)?;
         // On the CPU one image at a time is fastest, and makes a result independent of its batch.
-        let preferred_batch = if device::is_cpu(&device) { request.n_threads.max(1) } else { 32 };
+        let at_once = classifier.batch.unwrap_or(1);
+        let preferred_batch = if device::is_cpu(&device) { at_once * request.n_threads.max(1) } else { 32 };
         let info = classifier.model_info("burn 0.22.1", CAPABILITIES, preferred_batch);
         let names: Vec<&str> = classifier.layers.iter().map(|layer| layer.info.name.as_str()).collect();
         let model = Model::from_proto(ascan_onnx::prepare(&original, &classifier, &names, None)?, &request.path);
@@ -89,6 +110,7 @@ impl BurnBackend {
             layouts: classifier.layers.into_iter().map(|layer| layer.layout).collect(),
             device,
             n_threads: request.n_threads.max(1),
+            fixed_batch: classifier.batch,
             merged,
             complete: OnceLock::new(),
         })
@@ -118,30 +140,36 @@ impl BurnBackend {
 
     fn feed(&self, graph: &Graph, images: TensorView, range: Range<usize>) -> Result<(usize, Value)> {
         let mut shape = images.shape().to_vec();
-        shape[0] = range.len();
-        let image = Float::new(images.rows(range).to_vec(), &shape, &self.device)?;
+        shape[0] = self.fixed_batch.unwrap_or(range.len());
+        let last = images.row(range.end - 1);
+        let mut values = images.rows(range.clone()).to_vec();
+        (range.len()..shape[0]).for_each(|_| values.extend(last));
+        let image = Float::new(values, &shape, &self.device)?;
         let missing = || Error::unknown_name("input", &self.info.input, Vec::<String>::new());
         Ok((graph.slot(&self.info.input).ok_or_else(missing)?, Value::Float(image)))
     }
 
     /// Runs `work` on every image, on as many threads as there are; on a GPU on all images at once.
     fn in_parts(&self, n: usize, work: impl Fn(Range<usize>) -> Result<Part> + Sync) -> Result<Vec<Part>> {
-        if !device::is_cpu(&self.device) {
-            return Ok(vec![work(0..n)?]);
-        }
-        let n_threads = self.n_threads.min(n);
-        if n_threads <= 1 {
-            return (0..n).map(|i| work(i..i + 1)).collect();
+        let size = match (self.fixed_batch, device::is_cpu(&self.device)) {
+            (Some(size), _) => size,
+            (None, true) => 1,
+            (None, false) => n.max(1),
+        };
+        let ranges: Vec<Range<usize>> = (0..n).step_by(size).map(|start| start..(start + size).min(n)).collect();
+        let n_threads = self.n_threads.min(ranges.len());
+        if n_threads <= 1 || !device::is_cpu(&self.device) {
+            return ranges.into_iter().map(work).collect();
         }
         let next = std::sync::atomic::AtomicUsize::new(0);
         let worker = || {
             let mut done = Vec::new();
             loop {
                 let i = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                if i >= n {
-                    return done;
+                match ranges.get(i) {
+                    Some(range) => done.push((i, work(range.clone()))),
+                    None => return done,
                 }
-                done.push((i, work(i..i + 1)));
             }
         };
         let mut parts: Vec<(usize, Result<Part>)> = std::thread::scope(|scope| {
@@ -201,16 +229,18 @@ impl ModelBackend for BurnBackend {
 
     fn forward(&self, images: TensorView, layers: &[&str]) -> Result<Forward> {
         let n = check_forward(&self.info, images, layers)?;
-        let layers = layers.iter().map(|layer| Ok(self.info.layer(layer)?.name.as_str())).collect::<Result<Vec<_>>>()?;
+        let layers =
+            layers.iter().map(|layer| Ok(self.info.layer(layer)?.name.as_str())).collect::<Result<Vec<_>>>()?;
         let names: Vec<&str> = [self.info.logits.as_str()].into_iter().chain(layers.iter().copied()).collect();
         let (graph, slots) = self.graph(&names)?;
         let parts = self.in_parts(n, |range| {
+            let n = range.len();
             let feed = self.feed(graph, images, range)?;
             let mut outputs = graph.run(&graph.run_state(), vec![feed], &slots, &mut |_, value| value)?.into_iter();
             let logits = outputs.next().map(|logits| self.float(logits)).transpose()?;
             let logits = logits.ok_or_else(|| Error::shape("outputs", "logits", "none"))?.to_plain()?;
             let values = outputs.zip(&layers).map(|(map, layer)| self.to_nchw(layer, &self.float(map)?));
-            Ok(Part { logits, gradients: Vec::new(), values: values.collect::<Result<_>>()? })
+            Ok(Part { logits, gradients: Vec::new(), values: values.collect::<Result<_>>()? }.first(n))
         })?;
         let mut logits = Vec::with_capacity(parts.len());
         let mut maps: Vec<Vec<Tensor>> = layers.iter().map(|_| Vec::with_capacity(parts.len())).collect();
@@ -249,19 +279,23 @@ impl ModelBackend for BurnBackend {
             let output = graph.run(&graph.run_state(), vec![feed], &[logits_slot], &mut track)?.remove(0);
             let logits = self.float(output)?;
             let plain = logits.to_plain()?;
+            let n = range.len();
             let classes = &target_classes[range];
             let mut gradients = differentiate(logits, classes);
             let mut part = Part { logits: plain, gradients: Vec::new(), values: Vec::new() };
             for (name, slot) in sources.iter().zip(&slots) {
                 let Some((_, leaf, value)) = leaves.iter().find(|leaf| leaf.0 == *slot) else {
-                    return Err(Error::unsupported(format!("the logits do not depend on `{name}`"), "choose another layer"));
+                    return Err(Error::unsupported(
+                        format!("the logits do not depend on `{name}`"),
+                        "choose another layer",
+                    ));
                 };
                 let gradient = gradients.as_mut().and_then(|gradients| leaf.grad(gradients));
                 let gradient = gradient.unwrap_or_else(|| value.clone().six().zeros_like());
                 part.gradients.push(self.to_nchw(name, &Float::from_six(gradient, value.rank()))?);
                 part.values.push(self.to_nchw(name, value)?);
             }
-            Ok(part)
+            Ok(part.first(n))
         })?;
         let mut logits = Vec::with_capacity(parts.len());
         let mut columns: Vec<(Vec<Tensor>, Vec<Tensor>)> = sources.iter().map(|_| Default::default()).collect();
@@ -272,7 +306,8 @@ impl ModelBackend for BurnBackend {
                 column.1.push(value);
             }
         }
-        let mut result = Gradients { logits: join(logits.into_iter(), vec![0, self.info.n_classes])?, ..Gradients::default() };
+        let mut result =
+            Gradients { logits: join(logits.into_iter(), vec![0, self.info.n_classes])?, ..Gradients::default() };
         for (name, (gradients, values)) in sources.iter().zip(columns) {
             result.gradients.push(join(gradients.into_iter(), self.empty(name))?);
             result.values.push(join(values.into_iter(), self.empty(name))?);
@@ -281,7 +316,12 @@ impl ModelBackend for BurnBackend {
     }
 
     fn trainer(&self, options: &TrainerOptions) -> Result<Box<dyn Trainer>> {
-        Ok(Box::new(BurnTrainer::new(&self.model, &self.info, &self.device, options)?))
+        Ok(Box::new(BurnTrainer::new(
+            &self.model,
+            &self.info,
+            Place { device: &self.device, n_threads: self.n_threads, fixed_batch: self.fixed_batch },
+            options,
+        )?))
     }
 }
 

@@ -84,7 +84,8 @@ impl Graph {
         let live: HashSet<usize> = preparation.live.iter().filter_map(|name| graph.names.get(name).copied()).collect();
         graph.fold_constants(&live)?;
         if preparation.merge_batch_norm {
-            let kept: HashSet<usize> = proto.output.iter().filter_map(|output| graph.names.get(&output.name).copied()).collect();
+            let kept: HashSet<usize> =
+                proto.output.iter().filter_map(|output| graph.names.get(&output.name).copied()).collect();
             graph.merge_batch_norm(&kept)?;
         }
         Ok(graph)
@@ -135,7 +136,8 @@ impl Graph {
             let known = |slot: &usize| self.constants[*slot].is_some() && !live.contains(slot);
             let makes_live = node.outputs.iter().flatten().any(|slot| live.contains(slot));
             if makes_live && node.proto.op_type == "Constant" || node.inputs.iter().flatten().all(known) {
-                let inputs = node.inputs.iter().map(|slot| slot.and_then(|slot| self.constants[slot].clone())).collect();
+                let inputs =
+                    node.inputs.iter().map(|slot| slot.and_then(|slot| self.constants[slot].clone())).collect();
                 let outputs = self.execute(&node, &run, inputs)?;
                 for (slot, value) in node.outputs.iter().zip(outputs) {
                     if let Some(slot) = *slot {
@@ -199,9 +201,8 @@ impl Graph {
             return Ok(None);
         }
         let conv = &self.nodes[index];
-        let parameters: Option<Vec<Vec<f32>>> = (1..5)
-            .map(|i| self.constant_floats(norm.inputs.get(i).copied().flatten()))
-            .collect();
+        let parameters: Option<Vec<Vec<f32>>> =
+            (1..5).map(|i| self.constant_floats(norm.inputs.get(i).copied().flatten())).collect();
         let weight_slot = conv.inputs.get(1).copied().flatten();
         let (Some(parameters), Some(mut weight)) = (parameters, self.constant_floats(weight_slot)) else {
             return Ok(None);

@@ -28,9 +28,11 @@ const PASSED: [&str; 9] =
 /// Floating-point constants that hold values themselves, by name: initializers, and outputs of `Constant` nodes.
 fn float_constants(graph: &GraphProto) -> HashMap<&str, &TensorProto> {
     let initializers = graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor));
-    let nodes = graph.node.iter().filter(|node| node.op_type == "Constant").filter_map(|node| {
-        Some((node.output.first()?.as_str(), node.attr_tensor("value")?))
-    });
+    let nodes = graph
+        .node
+        .iter()
+        .filter(|node| node.op_type == "Constant")
+        .filter_map(|node| Some((node.output.first()?.as_str(), node.attr_tensor("value")?)));
     let floats = [DataType::Float, DataType::Double, DataType::Float16, DataType::Bfloat16].map(i32::from);
     initializers.chain(nodes).filter(|(_, tensor)| floats.contains(&tensor.data_type)).collect()
 }
@@ -44,7 +46,13 @@ fn is_vector(tensor: &TensorProto) -> bool {
 /// Inputs of a node that may be weights.
 fn weight_inputs<'a>(node: &'a NodeProto, constants: &HashMap<&str, &TensorProto>, deep: bool) -> Vec<&'a str> {
     let named = |range: std::ops::Range<usize>| {
-        node.input.iter().take(range.end).skip(range.start).map(String::as_str).filter(|name| !name.is_empty()).collect()
+        node.input
+            .iter()
+            .take(range.end)
+            .skip(range.start)
+            .map(String::as_str)
+            .filter(|name| !name.is_empty())
+            .collect()
     };
     match node.op_type.as_str() {
         // Running statistics are no weights.

@@ -1,17 +1,16 @@
 //! [`BurnTrainer`]: weighted cross-entropy steps on a model's weights.
 
+use crate::device;
 use crate::graph::{Graph, Preparation};
 use crate::ops::Run;
 use crate::value::{Float, MAX_RANK, Value};
 use ascan_core::backend::check_forward;
-use ascan_core::{
-    Error, InputGradientPenalty, ModelInfo, Optimizer, Result, StepOutcome, Tensor, Trainer, TrainerOptions,
-    TrainingStep,
-};
+use ascan_core::{Error, ModelInfo, Optimizer, Result, StepOutcome, Tensor, Trainer, TrainerOptions, TrainingStep};
 use ascan_onnx::Model;
 use burn::tensor::{Device, Gradients, Tensor as BurnTensor, activation};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ops::Range;
 
 type Six = BurnTensor<MAX_RANK>;
 
@@ -28,6 +27,17 @@ struct Weight {
     second: Option<Six>,
 }
 
+/// Where and how a trainer works.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// Where the tensors are.
+    pub device: &'a Device,
+    /// Threads, on the CPU.
+    pub n_threads: usize,
+    /// The only number of images that the graph takes, if there is one.
+    pub fixed_batch: Option<usize>,
+}
+
 /// Trains a model's weights in place.
 #[derive(Debug)]
 pub struct BurnTrainer {
@@ -38,25 +48,32 @@ pub struct BurnTrainer {
     weights: Vec<Weight>,
     /// Running statistics of trained batch normalisation, by name.
     statistics: Vec<(String, usize, Vec<f32>)>,
+    n_threads: usize,
+    fixed_batch: Option<usize>,
     n_steps: i32,
     input: usize,
     logits: usize,
 }
 
-/// Loss of a batch, ready for `backward`.
-struct Loss {
-    total: BurnTensor<1>,
-    outcome: StepOutcome,
+/// What some images of a step give.
+struct Shard {
+    gradients: Vec<Six>,
+    losses: Vec<f32>,
+    logits: Vec<f32>,
+    /// New running statistics.
     updates: Vec<(String, Vec<f32>)>,
-    leaves: Vec<Six>,
 }
+
+/// Images that are worked on together where they do not depend on each other.
+const SHARD: usize = 4;
 
 impl BurnTrainer {
     /// A trainer that starts from the model's weights.
     ///
     /// # Errors
     /// `UnknownName` for tensors that do not exist; `Unsupported` if nothing is left to train.
-    pub fn new(model: &Model, info: &ModelInfo, device: &Device, options: &TrainerOptions) -> Result<Self> {
+    pub fn new(model: &Model, info: &ModelInfo, place: Place, options: &TrainerOptions) -> Result<Self> {
+        let Place { device, n_threads, fixed_batch } = place;
         let trainable = crate::trainable::names(model, info, &options.trainable)?;
         let statistics =
             if options.train_batch_norm { crate::trainable::running_statistics(model)? } else { Vec::new() };
@@ -84,7 +101,19 @@ impl BurnTrainer {
         let slot = |name: &str| graph.slot(name).ok_or_else(|| Error::unknown_name("tensor", name, [&info.input]));
         let (input, logits) = (slot(&info.input)?, slot(&info.logits)?);
         let (info, device, options) = (info.clone(), device.clone(), options.clone());
-        Ok(Self { graph, info, device, options, weights, statistics, n_steps: 0, input, logits })
+        Ok(Self {
+            graph,
+            info,
+            device,
+            options,
+            weights,
+            statistics,
+            n_threads,
+            fixed_batch,
+            n_steps: 0,
+            input,
+            logits,
+        })
     }
 
     fn check(&self, step: &TrainingStep) -> Result<usize> {
@@ -99,6 +128,25 @@ impl BurnTrainer {
                 "label",
                 format!("class {label} does not exist: the model has {} classes", self.info.n_classes),
                 format!("use 0 to {}", self.info.n_classes.saturating_sub(1)),
+            ));
+        }
+        if let Some(penalty) = step.penalty {
+            let [_, height, width] = self.info.input_shape;
+            if penalty.mask.shape() != [n, height, width] {
+                let expected = format!("[{n}, {height}, {width}]");
+                return Err(Error::shape("mask of the penalty", expected, penalty.mask.shape()));
+            }
+            if self.options.train_batch_norm {
+                return Err(Error::unsupported(
+                    "burn has no input-gradient penalty while batch normalisation is trained",
+                    "set `train_batch_norm = false`",
+                ));
+            }
+        }
+        if let Some(fixed) = self.fixed_batch.filter(|fixed| !n.is_multiple_of(*fixed)) {
+            return Err(Error::unsupported(
+                format!("the model takes {fixed} images at once, and the batch has {n}"),
+                format!("use a batch size that is a multiple of {fixed}, or export the model with a dynamic batch"),
             ));
         }
         if n == 0 {
@@ -129,91 +177,106 @@ impl BurnTrainer {
         }
     }
 
-    fn images(&self, step: &TrainingStep) -> Result<Six> {
-        Ok(Float::new(step.images.data().to_vec(), step.images.shape(), &self.device)?.six())
+    fn images(&self, step: &TrainingStep, range: &Range<usize>) -> Result<Six> {
+        let shape = [&[range.len()][..], &self.info.input_shape].concat();
+        Ok(Float::new(step.images.rows(range.clone()).to_vec(), &shape, &self.device)?.six())
     }
 
-    /// `Σ wᵢ·CEᵢ / n`, with what the step reports.
-    fn loss(&self, step: &TrainingStep) -> Result<Loss> {
-        let n = self.check(step)?;
-        let (logits, leaves, run) = self.logits(self.images(step)?, true)?;
+    /// `Σ wᵢ·CEᵢ / n` over some of the step's images, and its gradients.
+    fn shard(&self, step: &TrainingStep, range: Range<usize>) -> Result<Shard> {
+        let (images, labels, weights) =
+            (self.images(step, &range)?, &step.labels[range.clone()], &step.weights[range.clone()]);
+        let (logits, leaves, run) = self.logits(images.clone(), true)?;
         let plain = logits.to_plain()?;
-        let n_classes = self.info.n_classes;
         let losses: Vec<f32> =
-            step.labels.iter().enumerate().map(|(i, &label)| cross_entropy(plain.row(i), label)).collect();
-        let mut factors = vec![0.0; n * n_classes];
-        for (i, (&label, &weight)) in step.labels.iter().zip(step.weights).enumerate() {
-            factors[i * n_classes + label] = -weight / n as f32;
-        }
-        let factors = Float::new(factors, &[n, n_classes], &self.device)?;
-        let total = activation::log_softmax(logits.six(), MAX_RANK - 1).mul(factors.six()).sum();
-        let total_value = losses.iter().zip(step.weights).map(|(loss, weight)| loss * weight).sum::<f32>();
-        if !total_value.is_finite() {
+            labels.iter().enumerate().map(|(i, &label)| cross_entropy(plain.row(i), label)).collect();
+        let share = 1.0 / step.labels.len() as f32;
+        let factors: Vec<f32> = weights.iter().map(|weight| -weight * share).collect();
+        let weighted = losses.iter().zip(weights).map(|(loss, weight)| loss * weight).sum::<f32>();
+        if !weighted.is_finite() {
             return Err(Error::NotFinite { what: "the loss of a training step".into() });
         }
+        let loss = self.sum_of_log_probs(logits, labels, &factors)?;
+        let mut found = loss.is_tracked().then(|| loss.backward());
+        let mut gradients: Vec<Six> = leaves.iter().map(|leaf| take(leaf, found.as_mut())).collect();
+        if let Some(penalty) = step.penalty.filter(|penalty| penalty.strength != 0.0) {
+            let extra =
+                self.penalty_gradients(images, labels, &penalty.mask.view().rows(range), penalty.strength * share)?;
+            gradients = gradients.into_iter().zip(extra).map(|(a, b)| a.add(b)).collect();
+        }
         let updates = run.batch_statistics.map(RefCell::into_inner).unwrap_or_default();
-        Ok(Loss { total, outcome: StepOutcome { losses, logits: plain }, updates, leaves })
+        Ok(Shard { gradients, losses, logits: plain.into_data(), updates })
     }
 
     /// Gradients of the whole loss with respect to each weight.
-    fn gradients(&self, step: &TrainingStep) -> Result<(Vec<Six>, StepOutcome, Vec<(String, Vec<f32>)>)> {
-        let loss = self.loss(step)?;
-        let mut found = if loss.total.is_tracked() { Some(loss.total.backward()) } else { None };
-        let mut gradients: Vec<Six> = loss.leaves.iter().map(|leaf| take(leaf, found.as_mut())).collect();
-        if let Some(penalty) = step.penalty.filter(|penalty| penalty.strength != 0.0) {
-            let extra = self.penalty_gradients(step, penalty)?;
-            gradients = gradients.into_iter().zip(extra).map(|(a, b)| a.add(b)).collect();
+    ///
+    /// Images are worked on in shards of a fixed size, on as many threads as there are, and summed in their order: the
+    /// result does not depend on the number of threads. Batch statistics need the whole batch at once.
+    fn gradients(&self, step: &TrainingStep) -> Result<Shard> {
+        let n = self.check(step)?;
+        let size = match self.fixed_batch {
+            Some(fixed) => fixed,
+            None if self.options.train_batch_norm || !device::is_cpu(&self.device) => n,
+            None => SHARD,
+        };
+        let shards: Vec<Range<usize>> = (0..n).step_by(size).map(|start| start..(start + size).min(n)).collect();
+        let mut total: Option<Shard> = None;
+        for round in shards.chunks(self.n_threads) {
+            let done: Vec<Result<Shard>> = std::thread::scope(|scope| {
+                let work = |range: &Range<usize>| {
+                    let range = range.clone();
+                    scope.spawn(move || self.shard(step, range))
+                };
+                let workers: Vec<_> = round.iter().map(work).collect();
+                let join = |worker: std::thread::ScopedJoinHandle<'_, Result<Shard>>| {
+                    worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                };
+                workers.into_iter().map(join).collect()
+            });
+            for shard in done {
+                let shard = shard?;
+                total = Some(match total {
+                    None => shard,
+                    Some(total) => total.join(shard),
+                });
+            }
         }
-        Ok((gradients, loss.outcome, loss.updates))
+        total.ok_or_else(|| Error::shape("images", "at least one image", step.images.shape()))
     }
 
     /// Gradients of the input-gradient penalty with respect to the weights.
     ///
     /// burn has no second derivatives. With `g(x, θ) = ∂ log p / ∂x` and `v = mask² ⊙ g` held fixed, the penalty's
-    /// gradient is `2·strength/n · ∂/∂θ (g(x, θ)·v)`, and `g·v` is the derivative of `log p` along `v`, taken as a
+    /// gradient is `2·strength · ∂/∂θ (g(x, θ)·v)`, and `g·v` is the derivative of `log p` along `v`, taken as a
     /// central difference between `x ± h·v`: exact to second order in `h`.
-    fn penalty_gradients(&self, step: &TrainingStep, penalty: &InputGradientPenalty) -> Result<Vec<Six>> {
-        if self.options.train_batch_norm {
-            return Err(Error::unsupported(
-                "burn has no input-gradient penalty while batch normalisation is trained",
-                "set `train_batch_norm = false`",
-            ));
-        }
-        let [n, channels, height, width] = step.images.dims::<4>("images", "[n, c, h, w]")?;
-        if penalty.mask.shape() != [n, height, width] {
-            return Err(Error::shape("mask of the penalty", format!("[{n}, {height}, {width}]"), penalty.mask.shape()));
-        }
-        let images = self.images(step)?;
+    fn penalty_gradients(&self, images: Six, labels: &[usize], mask: &[f32], strength: f32) -> Result<Vec<Six>> {
+        let n = labels.len();
+        let [channels, height, width] = self.info.input_shape;
+        let (plane, per_image) = (height * width, channels * height * width);
         let leaf = images.clone().autodiff().require_grad();
         let (logits, ..) = self.logits(leaf.clone(), false)?;
-        let chosen = self.chosen(step.labels, &vec![1.0; n])?;
-        let sum = activation::log_softmax(logits.six(), MAX_RANK - 1).mul(chosen).sum();
+        let sum = self.sum_of_log_probs(logits, labels, &vec![1.0; n])?;
         let gradient = leaf.grad(&sum.backward()).map(|gradient| Float::from_six(gradient, 4).into_vec());
-        let Some(mut direction) = gradient else { return Ok(self.zeros()) };
-        let plane = height * width;
-        for (i, value) in direction.iter_mut().enumerate() {
-            let (image, at) = (i / (channels * plane), i % plane);
-            let mask = penalty.mask.row(image)[at];
-            *value *= mask * mask;
-        }
-        // One step length an image: a thousandth of the scale of its pixels.
-        let per_image = channels * plane;
+        let Some(mut offset) = gradient else { return Ok(self.zeros()) };
+        let pixels = Float::from_six(images.clone(), 4).into_vec();
+        // One step length an image: a hundredth of the scale of its pixels.
         let mut factors = Vec::with_capacity(n);
-        let mut offset = direction.clone();
-        for (i, row) in offset.chunks_exact_mut(per_image).enumerate() {
-            let largest = row.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
-            let scale = step.images.row(i).iter().fold(1e-3f32, |largest, value| largest.max(value.abs()));
-            let h = if largest > 0.0 { 1e-2 * scale / largest } else { 0.0 };
+        for (i, (row, pixels)) in offset.chunks_exact_mut(per_image).zip(pixels.chunks_exact(per_image)).enumerate() {
+            for (at, value) in row.iter_mut().enumerate() {
+                let mask = mask[i * plane + at % plane];
+                *value *= mask * mask;
+            }
+            let reach = |values: &[f32]| values.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+            let h = if reach(row) > 0.0 { 1e-2 * reach(pixels).max(1e-3) / reach(row) } else { 0.0 };
             row.iter_mut().for_each(|value| *value *= h);
-            factors.push(if h > 0.0 { 2.0 * penalty.strength / n as f32 / (2.0 * h) } else { 0.0 });
+            factors.push(if h > 0.0 { strength / h } else { 0.0 });
         }
-        let offset = Float::new(offset, step.images.shape(), &self.device)?.six();
+        let offset = Float::new(offset, &[n, channels, height, width], &self.device)?.six();
         let mut total = self.zeros();
         for sign in [1.0f32, -1.0] {
-            let moved = images.clone().add(offset.clone().mul_scalar(sign));
-            let (logits, leaves, _) = self.logits(moved, true)?;
+            let (logits, leaves, _) = self.logits(images.clone().add(offset.clone().mul_scalar(sign)), true)?;
             let factors: Vec<f32> = factors.iter().map(|factor| sign * factor).collect();
-            let loss = activation::log_softmax(logits.six(), MAX_RANK - 1).mul(self.chosen(step.labels, &factors)?).sum();
+            let loss = self.sum_of_log_probs(logits, labels, &factors)?;
             let mut found = loss.is_tracked().then(|| loss.backward());
             total = total.into_iter().zip(&leaves).map(|(sum, leaf)| sum.add(take(leaf, found.as_mut()))).collect();
         }
@@ -224,14 +287,29 @@ impl BurnTrainer {
         self.weights.iter().map(|weight| weight.value.zeros_like()).collect()
     }
 
-    /// `[n, n_classes]`: a factor at each image's label, zero elsewhere.
-    fn chosen(&self, labels: &[usize], factors: &[f32]) -> Result<Six> {
+    /// `Σ factorᵢ · log p(labelᵢ)`.
+    fn sum_of_log_probs(&self, logits: Float, labels: &[usize], factors: &[f32]) -> Result<BurnTensor<1>> {
         let n_classes = self.info.n_classes;
         let mut chosen = vec![0.0; labels.len() * n_classes];
         for (i, (&label, &factor)) in labels.iter().zip(factors).enumerate() {
             chosen[i * n_classes + label] = factor;
         }
-        Ok(Float::new(chosen, &[labels.len(), n_classes], &self.device)?.six())
+        let chosen = Float::new(chosen, &[labels.len(), n_classes], &self.device)?.six();
+        Ok(activation::log_softmax(logits.six(), MAX_RANK - 1).mul(chosen).sum())
+    }
+}
+
+impl Shard {
+    /// This shard and the next as one.
+    fn join(mut self, next: Self) -> Self {
+        self.gradients = self.gradients.into_iter().zip(next.gradients).map(|(a, b)| a.add(b)).collect();
+        self.losses.extend(next.losses);
+        self.logits.extend(next.logits);
+        self
+    }
+
+    fn outcome(self, n_classes: usize) -> Result<StepOutcome> {
+        Ok(StepOutcome { logits: Tensor::new([self.losses.len(), n_classes], self.logits)?, losses: self.losses })
     }
 }
 
@@ -285,7 +363,8 @@ impl Weight {
 
 impl Trainer for BurnTrainer {
     fn step(&mut self, step: &TrainingStep) -> Result<StepOutcome> {
-        let (gradients, outcome, updates) = self.gradients(step)?;
+        let mut shard = self.gradients(step)?;
+        let (gradients, updates) = (std::mem::take(&mut shard.gradients), std::mem::take(&mut shard.updates));
         self.n_steps += 1;
         let (options, rate, t) = (self.options.clone(), step.learning_rate, self.n_steps);
         for (weight, gradient) in self.weights.iter_mut().zip(gradients) {
@@ -302,22 +381,26 @@ impl Trainer for BurnTrainer {
                 values.clone_from(update);
             }
         }
-        Ok(outcome)
+        shard.outcome(self.info.n_classes)
     }
 
     fn weight_gradients(&mut self, step: &TrainingStep) -> Result<Vec<(String, Tensor)>> {
-        let (gradients, ..) = self.gradients(step)?;
+        let gradients = self.gradients(step)?.gradients;
         let named = self.weights.iter().zip(gradients);
-        named.map(|(weight, gradient)| Ok((weight.name.clone(), Float::from_six(gradient, weight.rank).to_plain()?))).collect()
+        named
+            .map(|(weight, gradient)| Ok((weight.name.clone(), Float::from_six(gradient, weight.rank).to_plain()?)))
+            .collect()
     }
 
     fn weights(&self) -> Result<Vec<(String, Tensor)>> {
-        let statistics = self.statistics.iter().map(|(name, _, values)| {
-            Ok((name.clone(), Tensor::new([values.len()], values.clone())?))
-        });
-        let weights = self.weights.iter().map(|weight| {
-            Ok((weight.name.clone(), Float::from_six(weight.value.clone(), weight.rank).to_plain()?))
-        });
+        let statistics = self
+            .statistics
+            .iter()
+            .map(|(name, _, values)| Ok((name.clone(), Tensor::new([values.len()], values.clone())?)));
+        let weights = self
+            .weights
+            .iter()
+            .map(|weight| Ok((weight.name.clone(), Float::from_six(weight.value.clone(), weight.rank).to_plain()?)));
         weights.chain(statistics).collect()
     }
 }

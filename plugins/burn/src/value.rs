@@ -131,6 +131,10 @@ impl Float {
         if padded(shape) == self.tensor.dims() {
             return Ok(Self { tensor: self.tensor, rank: shape.len() });
         }
+        if shape.contains(&0) {
+            // In a shape of burn's, 0 means "as before".
+            return Self::new(Vec::new(), shape, &self.device());
+        }
         Ok(Self { tensor: self.tensor.reshape(padded(shape)), rank: shape.len() })
     }
 

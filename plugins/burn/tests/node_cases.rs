@@ -1,9 +1,9 @@
 //! ONNX's own conformance cases, run through the interpreter.
 
 use ascan_burn::{Graph, Preparation, Value};
+use ascan_core::{Error, Result};
 use ascan_onnx::Model;
 use ascan_onnx::proto::TensorProto;
-use ascan_core::{Error, Result};
 use burn::tensor::Device;
 use prost::Message;
 use std::collections::BTreeMap;
@@ -95,7 +95,11 @@ fn every_case_whose_operators_are_claimed_passes() {
         }
     }
     let n_skipped: usize = skipped.values().sum();
-    println!("{} cases run, {n_skipped} skipped: {}", passed + failed.len(), skipped.keys().cloned().collect::<Vec<_>>().join(", "));
+    println!(
+        "{} cases run, {n_skipped} skipped: {}",
+        passed + failed.len(),
+        skipped.keys().cloned().collect::<Vec<_>>().join(", ")
+    );
     assert!(failed.is_empty(), "{} cases fail:\n{}", failed.len(), failed.join("\n"));
     assert!(passed >= 200, "only {passed} cases run");
 }

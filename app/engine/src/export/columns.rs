@@ -140,7 +140,8 @@ impl Export<'_> {
         table.ints("main_prediction", all().map(|s| cell(s).map(|cell| cell.predicted_class.into())));
         table.ints("main_count", all().map(|s| cell(s).map(|cell| cell.count as i64)));
         if rows.iter().any(|(_, slice)| !slice.groups.is_empty()) {
-            let main = |s: &crate::slices::SliceReport| s.groups.iter().max_by_key(|(_, n)| **n).map(|(g, _)| g.clone());
+            let main =
+                |s: &crate::slices::SliceReport| s.groups.iter().max_by_key(|(_, n)| **n).map(|(g, _)| g.clone());
             table.text("main_group", all().map(main));
             table.ints("main_group_count", all().map(|s| s.groups.values().max().map(|&n| n as i64)));
         }

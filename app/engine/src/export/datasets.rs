@@ -74,7 +74,8 @@ fn file_of(export: &Export, row: usize, dir: &Path, folder: &str, copies: bool) 
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let inside = |path: &Path| {
         let path = absolute(path);
-        let parts: Option<Vec<&str>> = path.strip_prefix(absolute(dir)).ok()?.iter().map(|part| part.to_str()).collect();
+        let parts: Option<Vec<&str>> =
+            path.strip_prefix(absolute(dir)).ok()?.iter().map(|part| part.to_str()).collect();
         Some(parts?.join("/"))
     };
     let put = |name: String, write: &dyn Fn(&Path) -> Result<(), String>| {

@@ -40,7 +40,10 @@ fn csv_reads_back() {
         assert_eq!(rows.len(), 9);
         assert_eq!((cell(0, "uri"), cell(0, "label_name"), cell(0, "right")), ("0.png", "land, dry", "false"));
         assert_eq!(cell(5, &format!("slice_{}", set.id)), "2");
-        assert_eq!((cell(4, "error"), cell(4, "confidence"), cell(4, &format!("slice_{}", set.id))), ("truncated", "", ""));
+        assert_eq!(
+            (cell(4, "error"), cell(4, "confidence"), cell(4, &format!("slice_{}", set.id))),
+            ("truncated", "", "")
+        );
         assert_eq!(cell(3, &format!("slice_{}", set.id)), "-1", "noise is a value, a failed image has none");
         let mut slices = csv::Reader::from_path(dir.join("slices.csv")).unwrap();
         assert_eq!(slices.records().count(), 3);

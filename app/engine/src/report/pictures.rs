@@ -24,11 +24,10 @@ pub(super) struct Pictures {
 }
 
 pub(super) fn style(scene: &Scene, set: &SliceSet, rows: &BTreeSet<usize>, n_slices: usize) -> Pictures {
-    let of_rows: Vec<(String, RgbImage, Heat)> = rows
-        .par_iter()
-        .map(|&row| (row.to_string(), scene.picture(row, SIDE_PX), scene.heat(row)))
-        .collect();
-    let aspect = of_rows.first().map_or(1.0, |(_, picture, _)| f64::from(picture.width()) / f64::from(picture.height()));
+    let of_rows: Vec<(String, RgbImage, Heat)> =
+        rows.par_iter().map(|&row| (row.to_string(), scene.picture(row, SIDE_PX), scene.heat(row))).collect();
+    let aspect =
+        of_rows.first().map_or(1.0, |(_, picture, _)| f64::from(picture.width()) / f64::from(picture.height()));
     let of_slices: Vec<(String, RgbImage, Heat)> = members(set)
         .par_iter()
         .take(n_slices)

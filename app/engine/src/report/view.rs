@@ -146,7 +146,8 @@ pub(super) fn page(
     if set.accuracy.is_some() {
         stats.push(("clearly worse".into(), thousands(n_flagged)));
     }
-    let failed = table.errors.iter().enumerate().filter_map(|(row, error)| Some((table.uris[row].clone(), error.clone()?)));
+    let failed =
+        table.errors.iter().enumerate().filter_map(|(row, error)| Some((table.uris[row].clone(), error.clone()?)));
     Page {
         title: scene.title.clone(),
         scanned: scanned.to_vec(),
@@ -295,7 +296,11 @@ fn member(scene: &Scene, row: usize) -> Member {
     let verdict = scene.verdict(label, class);
     let confidence = table.probs.row(row).iter().copied().fold(0.0, f32::max);
     let loss = table.losses[row];
-    let numbers = if loss.is_finite() { format!("{confidence:.2} sure, loss {loss:.2}") } else { format!("{confidence:.2} sure") };
+    let numbers = if loss.is_finite() {
+        format!("{confidence:.2} sure, loss {loss:.2}")
+    } else {
+        format!("{confidence:.2} sure")
+    };
     let place = where_it_looks(&scene.heat(row));
     let alt = format!("{}: {verdict}, {numbers}; the model looks {place}", table.uris[row]);
     Member { row, uri: table.uris[row].clone(), verdict, numbers, right: label < 0 || label == class, alt }

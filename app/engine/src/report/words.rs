@@ -42,7 +42,11 @@ pub(super) fn summary(scene: &Scene, set: &SliceSet, coherence: Option<f64>) -> 
         overall += &concentration(set, &flagged);
     }
     if n_failed > 0 {
-        overall += &format!(" {} could not be read and {} left out.", images(n_failed), if n_failed == 1 { "is" } else { "are" });
+        overall += &format!(
+            " {} could not be read and {} left out.",
+            images(n_failed),
+            if n_failed == 1 { "is" } else { "are" }
+        );
     }
     Summary { overall, findings }
 }
@@ -54,7 +58,11 @@ fn concentration(set: &SliceSet, flagged: &[&SliceReport]) -> String {
             .to_owned();
     }
     let errors = |slices: &mut dyn Iterator<Item = &SliceReport>| -> usize {
-        slices.flat_map(|s| &s.confusion).filter(|c| c.label >= 0 && c.label != c.predicted_class).map(|c| c.count).sum()
+        slices
+            .flat_map(|s| &s.confusion)
+            .filter(|c| c.label >= 0 && c.label != c.predicted_class)
+            .map(|c| c.count)
+            .sum()
     };
     let size: usize = flagged.iter().map(|slice| slice.size).sum();
     let inside = errors(&mut flagged.iter().copied());
@@ -89,7 +97,8 @@ fn finding(scene: &Scene, slice: &SliceReport, coherence: Option<f64>) -> Findin
     if let (Some(own), Some(whole)) = (slice.coherence, coherence)
         && own > whole + ALIKE
     {
-        text += &format!("The model looks at much the same place in them (coherence {own:.2}; all images {whole:.2}). ");
+        text +=
+            &format!("The model looks at much the same place in them (coherence {own:.2}; all images {whole:.2}). ");
     }
     if let Some((group, count)) = slice.groups.iter().max_by_key(|(_, count)| **count) {
         let share = exact(*count as f64 / slice.size as f64);

@@ -147,7 +147,7 @@ fn collect_in_order(
                 let outcome = outcome?;
                 early.insert(outcome.index, outcome);
             }
-            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => progress.report(n_rows)?,
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(Error::plugin("the scan", "all workers ended early", "this is a defect: please report it"));
             }
@@ -161,8 +161,12 @@ fn collect_in_order(
             collect(rows, outcome.rows)?;
             // Every permit was taken from this queue, so there is room for it.
             let _ = permits.try_send(());
+            match progress.report(n_rows) {
+                // Too late to stop: everything is done.
+                Err(_) if n_collected == batches.len() => {}
+                reported => reported?,
+            }
         }
-        progress.report(n_rows)?;
     }
     Ok(())
 }

@@ -112,7 +112,11 @@ pub fn find(
     // The only door to a slicer: it has no groups, no masks and no failed rows.
     let input = table.slice_input();
     if input.rows.is_empty() {
-        return Err(Error::param("scan", "no image of this scan can be sliced: all failed", "look at the scan's errors"));
+        return Err(Error::param(
+            "scan",
+            "no image of this scan can be sliced: all failed",
+            "look at the scan's errors",
+        ));
     }
     let sliced = match projector {
         None => Cow::Borrowed(&input.embeddings),

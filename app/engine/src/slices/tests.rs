@@ -176,7 +176,8 @@ fn the_id_follows_the_recipe_and_nothing_else() {
     assert!(id.starts_with("by_sign-") && id.len() == "by_sign-".len() + 8, "{id}");
     assert_eq!(id, recipe().id());
     assert_ne!(id, Recipe { seed: 1, ..recipe() }.id());
-    let order = [r#"{"a":1,"b":2}"#, r#"{"b":2,"a":1}"#].map(|text| Recipe { params: serde_json::from_str(text).unwrap(), ..recipe() }.id());
+    let order = [r#"{"a":1,"b":2}"#, r#"{"b":2,"a":1}"#]
+        .map(|text| Recipe { params: serde_json::from_str(text).unwrap(), ..recipe() }.id());
     assert_eq!(order[0], order[1]);
 }
 

@@ -1,5 +1,10 @@
 //! ONNX classifiers: reading, understanding, rewriting.
 
+mod constants;
 mod families;
+mod graphs;
+mod loading;
+mod mistakes;
 mod real_models;
 mod support;
+mod weights;

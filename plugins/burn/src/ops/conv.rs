@@ -96,9 +96,11 @@ pub(super) fn convolve(call: &Call, x: Float, weight: Float, bias: Option<Float>
             shape,
         ));
     }
-    let fits = input.iter().zip(&window.pads).enumerate().all(|(i, (&len, pads))| {
-        len + pads.0 + pads.1 > window.dilation[i] * (window.kernel[i] - 1)
-    });
+    let fits = input
+        .iter()
+        .zip(&window.pads)
+        .enumerate()
+        .all(|(i, (&len, pads))| len + pads.0 + pads.1 > window.dilation[i] * (window.kernel[i] - 1));
     if !fits {
         return Err(call.error(format!("the kernel {:?} is larger than its padded input {input:?}", window.kernel)));
     }
@@ -154,29 +156,29 @@ fn conv_transpose(call: &mut Call) -> Result<Vec<Value>> {
     let taps: Vec<usize> = kernel.get(2..).unwrap_or_default().to_vec();
     let window = window(call, &input, taps)?;
     let groups = call.int("group", 1).max(1) as usize;
-    let extra = lengths(call, "output_padding", n_axes, 0)?;
+    let mut extra = lengths(call, "output_padding", n_axes, 0)?;
     let wanted = match call.node.attr_ints("output_shape") {
         // Some exporters write the batch and channel lengths too.
         Some(list) if list.len() >= n_axes => Some(list[list.len() - n_axes..].to_vec()),
         _ => None,
     };
     let auto_pad = call.node.attr_string("auto_pad").unwrap_or("NOTSET");
-    let full: Vec<usize> = (0..n_axes)
-        .map(|i| (input[i] - 1) * window.stride[i] + window.dilation[i] * (window.kernel[i] - 1) + 1 + extra[i])
-        .collect();
+    let mut full = Vec::with_capacity(n_axes);
     let mut crops = explicit_pads(call, n_axes)?;
     for i in 0..n_axes {
+        let reach = (input[i] - 1) * window.stride[i] + window.dilation[i] * (window.kernel[i] - 1) + 1;
         let target = match (&wanted, auto_pad) {
-            (Some(list), _) => list[i].max(0) as usize,
-            (None, "SAME_UPPER" | "SAME_LOWER") => input[i] * window.stride[i],
-            _ => continue,
+            (Some(list), _) => Some(list[i].max(0) as usize),
+            (None, "SAME_UPPER" | "SAME_LOWER") => Some(input[i] * window.stride[i]),
+            _ => None,
         };
-        let total = full[i].saturating_sub(target);
-        let (small, large) = (total / 2, total - total / 2);
-        crops[i] = if auto_pad == "SAME_UPPER" { (small, large) } else { (large, small) };
-        if full[i] < target {
-            return Err(call.error(format!("an output of {target} where its windows reach {}", full[i])));
+        if let Some(target) = target {
+            extra[i] = extra[i].max(target.saturating_sub(reach));
+            let total = reach + extra[i] - target;
+            let (small, large) = (total / 2, total - total / 2);
+            crops[i] = if auto_pad == "SAME_UPPER" { (small, large) } else { (large, small) };
         }
+        full.push(reach + extra[i]);
     }
     let three = |list: &[usize], fill: usize| {
         let mut all = [fill; 3];

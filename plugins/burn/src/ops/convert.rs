@@ -90,8 +90,9 @@ fn range(call: &mut Call) -> Result<Vec<Value>> {
         if delta == 0 {
             return Err(call.error("its step is 0"));
         }
-        let n = (limit - start).div_euclid(delta) + i64::from((limit - start).rem_euclid(delta) != 0);
-        let mut list = Ints::list((0..n.max(0)).map(|i| start + i * delta));
+        let forward = (limit > start) == (delta > 0);
+        let n = if forward { limit.abs_diff(start).div_ceil(delta.unsigned_abs()) as i64 } else { 0 };
+        let mut list = Ints::list((0..n).map(|i| start + i * delta));
         list.kind = kind;
         return ints(list);
     }
@@ -112,10 +113,7 @@ fn is_float(kind: DataType) -> bool {
 
 fn is_int(kind: DataType) -> bool {
     use DataType as D;
-    matches!(
-        kind,
-        D::Int8 | D::Int16 | D::Int32 | D::Int64 | D::Uint8 | D::Uint16 | D::Uint32 | D::Uint64 | D::Bool
-    )
+    matches!(kind, D::Int8 | D::Int16 | D::Int32 | D::Int64 | D::Uint8 | D::Uint16 | D::Uint32 | D::Uint64 | D::Bool)
 }
 
 fn cast(call: &mut Call) -> Result<Vec<Value>> {

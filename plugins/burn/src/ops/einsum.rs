@@ -69,7 +69,11 @@ fn einsum(call: &mut Call) -> Result<Vec<Value>> {
     let operands = operands
         .into_iter()
         .zip(&inputs)
-        .map(|(operand, term)| if diagonal(term) { take_diagonal(call, operand, term) } else { Ok((operand, term.clone())) })
+        .map(
+            |(operand, term)| {
+                if diagonal(term) { take_diagonal(call, operand, term) } else { Ok((operand, term.clone())) }
+            },
+        )
         .collect::<Result<Vec<_>>>()?;
     if let [(a, left), (b, right)] = &operands[..] {
         if let Some(result) = as_matmul(a, left, b, right, &output)? {
@@ -103,9 +107,11 @@ fn take_diagonal(call: &Call, operand: Float, term: &[char]) -> Result<(Float, V
     let lengths: Vec<usize> = kept.iter().map(|&letter| shape[axis(letter)]).collect();
     let mut indices = Vec::new();
     crate::value::for_each_index(&lengths, |index| {
-        let flat: usize = term.iter().zip(&steps).map(|(letter, step)| {
-            step * kept.iter().position(|other| other == letter).map_or(0, |i| index[i])
-        }).sum();
+        let flat: usize = term
+            .iter()
+            .zip(&steps)
+            .map(|(letter, step)| step * kept.iter().position(|other| other == letter).map_or(0, |i| index[i]))
+            .sum();
         indices.push(flat as i64);
     });
     let n = shape.iter().product();
@@ -117,8 +123,7 @@ fn take_diagonal(call: &Call, operand: Float, term: &[char]) -> Result<(Float, V
 /// Permutes an operand to the order of `letters`, with length 1 where it lacks one.
 fn align(operand: Float, term: &[char], letters: &[char]) -> Result<Float> {
     let shape = operand.shape();
-    let order: Vec<usize> =
-        letters.iter().filter_map(|letter| term.iter().position(|other| other == letter)).collect();
+    let order: Vec<usize> = letters.iter().filter_map(|letter| term.iter().position(|other| other == letter)).collect();
     let full: Vec<usize> = letters
         .iter()
         .map(|letter| term.iter().position(|other| other == letter).map_or(1, |axis| shape[axis]))
@@ -143,7 +148,13 @@ fn as_matmul(a: &Float, left: &[char], b: &Float, right: &[char], output: &[char
         return Ok(None);
     }
     let size = |letters: &[char]| -> usize {
-        letters.iter().map(|letter| match length(letter) { (Some(n), _) | (None, Some(n)) => n, _ => 1 }).product()
+        letters
+            .iter()
+            .map(|letter| match length(letter) {
+                (Some(n), _) | (None, Some(n)) => n,
+                _ => 1,
+            })
+            .product()
     };
     let (n, m, k, p) = (size(&batch), size(&rows), size(&summed), size(&columns));
     let arranged = |value: &Float, term: &[char], order: [&[char]; 3]| {

@@ -72,10 +72,14 @@ pub(super) const OPERATORS: &[Operator] = &[
     op("PRelu", prelu),
     op("Clip", clip),
     op("IsNaN", |call| test(call, f32::is_nan)),
-    op_if("IsInf", |call| test(call, f32::is_infinite), |node| {
-        let both = node.attr_int("detect_negative") != Some(0) && node.attr_int("detect_positive") != Some(0);
-        (!both).then(|| "infinities of one sign only".to_owned())
-    }),
+    op_if(
+        "IsInf",
+        |call| test(call, f32::is_infinite),
+        |node| {
+            let both = node.attr_int("detect_negative") != Some(0) && node.attr_int("detect_positive") != Some(0);
+            (!both).then(|| "infinities of one sign only".to_owned())
+        },
+    ),
     op("Equal", |call| compare(call, Six::equal, |a, b| a == b)),
     op("Greater", |call| compare(call, Six::greater, |a, b| a > b)),
     op("GreaterOrEqual", |call| compare(call, Six::greater_equal, |a, b| a >= b)),

@@ -55,11 +55,7 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, geometry
     let [x, weight, bias] = [x, weight, bias].map(|tensor| tensor.to_contiguous());
     let shapes = Shapes::new(&x, &weight, geometry);
     let output = shapes.forward(&x, &weight, &bias);
-    let output = match Conv2d
-        .prepare::<NoCheckpointing>([x_node, weight_node, bias_node])
-        .compute_bound()
-        .stateful()
-    {
+    let output = match Conv2d.prepare::<NoCheckpointing>([x_node, weight_node, bias_node]).compute_bound().stateful() {
         OpsKind::Tracked(prep) => prep.finish(Saved { x, weight, shapes }, output),
         OpsKind::UnTracked(prep) => prep.finish(output),
     };
@@ -374,5 +370,76 @@ fn add_scaled(target: &mut [f32], target_step: usize, source: &[f32], source_ste
         for (target, &source) in target.iter_mut().step_by(target_step).zip(source.iter().step_by(source_step)) {
             *target += scale * source;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::ops::ConvOptions;
+    use burn::tensor::{Device, module};
+
+    fn wave<const D: usize>(shape: [usize; D], phase: f32) -> Tensor<D> {
+        let data: Vec<f32> = (0..shape.iter().product()).map(|i| (i as f32 * 0.7 + phase).sin()).collect();
+        Tensor::from_data(TensorData::new(data, shape), &Device::flex())
+    }
+
+    fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        tensor.without_autodiff().into_data().try_into_vec().unwrap()
+    }
+
+    /// Output, and gradients of a weighted sum of it with respect to input, weight and bias.
+    fn all(
+        convolve: impl Fn([Tensor<4>; 2], Tensor<1>) -> Tensor<4>,
+        x: [usize; 4],
+        weight: [usize; 4],
+    ) -> [Vec<f32>; 4] {
+        let leaves = [wave(x, 0.0), wave(weight, 1.0)].map(|tensor| tensor.autodiff().require_grad());
+        let bias = wave([weight[0]], 2.0).autodiff().require_grad();
+        let output = convolve(leaves.clone(), bias.clone());
+        let gradients = output.clone().mul(wave(output.dims(), 3.0)).sum().backward();
+        let [x, weight] = leaves.map(|leaf| values(leaf.grad(&gradients).unwrap()));
+        [values(output), x, weight, values(bias.grad(&gradients).unwrap())]
+    }
+
+    #[test]
+    fn agrees_with_burn_in_every_geometry() {
+        let base = Geometry { stride: [1, 1], dilation: [1, 1], pads: [(0, 0); 2], groups: 1 };
+        let cases = [
+            ([2, 3, 7, 6], [4, 3, 3, 3], Geometry { pads: [(1, 1); 2], ..base }),
+            ([2, 3, 7, 6], [4, 3, 3, 3], Geometry { stride: [2, 2], pads: [(0, 1), (1, 0)], ..base }),
+            ([1, 2, 9, 8], [3, 2, 2, 3], Geometry { dilation: [2, 3], pads: [(2, 2), (3, 1)], ..base }),
+            ([2, 4, 5, 5], [6, 2, 3, 3], Geometry { groups: 2, pads: [(1, 1); 2], ..base }),
+            ([2, 4, 6, 5], [4, 1, 3, 3], Geometry { groups: 4, pads: [(1, 1); 2], ..base }),
+            ([2, 4, 6, 7], [4, 1, 3, 5], Geometry { groups: 4, stride: [2, 3], pads: [(0, 1), (2, 2)], ..base }),
+            ([2, 5, 4, 3], [7, 5, 1, 1], base),
+            ([2, 5, 4, 3], [7, 5, 1, 1], Geometry { stride: [2, 2], ..base }),
+            // Several blocks of patches.
+            ([1, 64, 40, 30], [2, 64, 3, 3], Geometry { pads: [(1, 1); 2], ..base }),
+        ];
+        for (x, weight, geometry) in cases {
+            let Geometry { stride, dilation, pads, groups } = geometry;
+            let options = ConvOptions::new_with_padding(stride, pads, dilation, groups);
+            let ours = all(|[x, weight], bias| conv2d(x, weight, Some(bias), geometry), x, weight);
+            let theirs = all(|[x, weight], bias| module::conv2d(x, weight, Some(bias), options.clone()), x, weight);
+            for (what, (ours, theirs)) in ["output", "input", "weight", "bias"].iter().zip(ours.iter().zip(&theirs)) {
+                assert_eq!(ours.len(), theirs.len(), "{what} of {geometry:?}");
+                let largest = theirs.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+                let worst = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(worst < 1e-5 * largest, "{what} of {geometry:?}: {worst} apart of {largest}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_weight_that_is_not_trained_costs_and_gives_no_gradient() {
+        let x = wave([1, 2, 4, 4], 0.0).autodiff().require_grad();
+        let weight = wave([3, 2, 3, 3], 1.0);
+        let geometry = Geometry { stride: [1, 1], dilation: [1, 1], pads: [(1, 1); 2], groups: 1 };
+        let output = conv2d(x.clone(), weight.clone(), None, geometry);
+        assert!(output.is_tracked());
+        let gradients = output.sum().backward();
+        assert!(x.grad(&gradients).is_some());
+        assert!(weight.grad(&gradients).is_none());
     }
 }

@@ -53,7 +53,12 @@ fn covering(call: &Call, input: &[usize]) -> Result<(Window, Vec<usize>)> {
 /// Applies a two-dimensional pooling along the axes of `x [n, c, …]`, the last two together, a third before them.
 ///
 /// `pool` takes `[batch, channel, h, w]`, the axes of the window and a kernel of length 1 where nothing is pooled.
-fn along(x: Float, window: &Window, fill: f32, pool: impl Fn(Six, [usize; 3], [[usize; 2]; 3]) -> Six) -> Result<Float> {
+fn along(
+    x: Float,
+    window: &Window,
+    fill: f32,
+    pool: impl Fn(Six, [usize; 3], [[usize; 2]; 3]) -> Six,
+) -> Result<Float> {
     let shape = x.shape();
     let n_axes = shape.len() - 2;
     let mut result = x.map(|x| {
@@ -155,7 +160,8 @@ fn average(x: Float, window: &Window) -> Result<Float> {
             return module::avg_pool2d(x, AvgPoolOptions::new(kernel).with_stride(stride)).unsqueeze();
         }
         let device = x.device();
-        let taps = burn::tensor::Tensor::full([1, 1, kernel[0], kernel[1]], 1.0 / (kernel[0] * kernel[1]) as f32, &device);
+        let taps =
+            burn::tensor::Tensor::full([1, 1, kernel[0], kernel[1]], 1.0 / (kernel[0] * kernel[1]) as f32, &device);
         let geometry = super::kernel::Geometry { stride, dilation, pads: [(0, 0); 2], groups: 1 };
         super::conv::conv2d(x, taps.without_autodiff(), None, geometry).unsqueeze()
     })

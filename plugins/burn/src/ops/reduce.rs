@@ -10,8 +10,12 @@ type Six = Tensor<MAX_RANK>;
 pub(super) const OPERATORS: &[Operator] = &[
     op("ReduceMean", |call| reduce(call, |x, axes| x.mean_dims(axes), None)),
     op("ReduceSum", |call| reduce(call, |x, axes| x.sum_dims(axes), Some(i64::wrapping_add))),
-    op("ReduceMax", |call| reduce(call, |x, axes| x.max_dims(axes), Some(Ord::max))),
-    op("ReduceMin", |call| reduce(call, |x, axes| x.min_dims(axes), Some(Ord::min))),
+    op("ReduceMax", |call| {
+        reduce(call, |x, axes| or_empty(x, axes, f32::NEG_INFINITY, |x| x.max_dims(axes)), Some(Ord::max))
+    }),
+    op("ReduceMin", |call| {
+        reduce(call, |x, axes| or_empty(x, axes, f32::INFINITY, |x| x.min_dims(axes)), Some(Ord::min))
+    }),
     op("ReduceProd", |call| reduce(call, |x, axes| x.prod_dims(axes), Some(i64::wrapping_mul))),
     op("ReduceL1", |call| reduce(call, |x, axes| x.abs().sum_dims(axes), None)),
     op("ReduceL2", |call| reduce(call, |x, axes| x.clone().mul(x).sum_dims(axes).sqrt(), None)),
@@ -29,8 +33,22 @@ fn log_sum_exp(x: Six, axes: &[usize]) -> Six {
     x.sub(largest.clone()).exp().sum_dims(axes).log().add(largest)
 }
 
+/// The reduction, or its neutral element where there is nothing to reduce.
+fn or_empty(x: Six, axes: &[usize], neutral: f32, function: impl Fn(Six) -> Six) -> Six {
+    let mut dims = x.dims();
+    if axes.iter().all(|&axis| dims[axis] > 0) {
+        return function(x);
+    }
+    axes.iter().for_each(|&axis| dims[axis] = 1);
+    Six::full(dims, neutral, &x.device())
+}
+
 /// Reduces floats on the device, integers exactly where `exact` says how.
-fn reduce(call: &mut Call, function: fn(Six, &[usize]) -> Six, exact: Option<fn(i64, i64) -> i64>) -> Result<Vec<Value>> {
+fn reduce(
+    call: &mut Call,
+    function: fn(Six, &[usize]) -> Six,
+    exact: Option<fn(i64, i64) -> i64>,
+) -> Result<Vec<Value>> {
     let keep = call.int("keepdims", 1) != 0;
     let axes = call.list("axes", 1)?.filter(|axes| !axes.is_empty());
     let value = call.value(0)?;
@@ -49,7 +67,8 @@ fn reduce(call: &mut Call, function: fn(Six, &[usize]) -> Six, exact: Option<fn(
             let mut data: Vec<Option<i64>> = vec![None; full.iter().product()];
             let mut flat = 0;
             crate::value::for_each_index(&shape, |index| {
-                let at: usize = index.iter().zip(&steps).zip(&full).map(|((i, step), &n)| if n == 1 { 0 } else { i * step }).sum();
+                let at: usize =
+                    index.iter().zip(&steps).zip(&full).map(|((i, step), &n)| if n == 1 { 0 } else { i * step }).sum();
                 data[at] = Some(data[at].map_or(x.data[flat], |held| exact(held, x.data[flat])));
                 flat += 1;
             });

@@ -100,7 +100,7 @@ impl Axis<'_> {
             let first = (-radius / scale).floor() as i64 + 1;
             let taps: Vec<(i64, f64)> = (first..=1 - first)
                 .map(|tap| (base as i64 + tap, kernel((tap as f64 - (place - base)) * scale)))
-                .filter(|&(at, _)| !(exclude_outside || antialias) || (0..self.length as i64).contains(&at))
+                .filter(|&(at, _)| !exclude_outside || (0..self.length as i64).contains(&at))
                 .collect();
             let total: f64 = taps.iter().map(|tap| tap.1).sum();
             for (at, weight) in taps {
@@ -142,7 +142,13 @@ fn resize(call: &mut Call) -> Result<Vec<Value>> {
     apply(call, &scales, sizes.filter(|sizes| !sizes.is_empty()), transform, rounding)
 }
 
-fn apply(call: &mut Call, scales: &[f32], sizes: Option<Vec<i64>>, transform: &str, rounding: &str) -> Result<Vec<Value>> {
+fn apply(
+    call: &mut Call,
+    scales: &[f32],
+    sizes: Option<Vec<i64>>,
+    transform: &str,
+    rounding: &str,
+) -> Result<Vec<Value>> {
     let roi = if call.run.opset >= 11 { call.optional_float(1)?.map(|roi| roi.to_vec()) } else { None };
     let roi = roi.unwrap_or_default();
     let x = call.float(0)?;

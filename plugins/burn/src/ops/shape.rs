@@ -215,7 +215,9 @@ fn split(call: &mut Call) -> Result<Vec<Value>> {
             Value::Ints(x) => {
                 let steps = strides(&x.shape);
                 let offset = start * steps[axis];
-                Value::Ints(x.pick(part, |index| offset + index.iter().zip(&steps).map(|(i, step)| i * step).sum::<usize>()))
+                Value::Ints(
+                    x.pick(part, |index| offset + index.iter().zip(&steps).map(|(i, step)| i * step).sum::<usize>()),
+                )
             }
             Value::Float(x) if size == 0 => Value::Float(Float::new(Vec::new(), &part, &x.device())?),
             Value::Float(x) => {
