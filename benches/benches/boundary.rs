@@ -3,10 +3,10 @@
 //! `cargo bench -p ascan-benches --bench boundary`
 
 use ascan_benches::table;
+use ascan_confusion_matrix::ConfusionMatrix;
 use ascan_core::abi::Library;
 use ascan_core::params::ParamMap;
 use ascan_core::{Context, Plugin, Slicer};
-use ascan_confusion_matrix::ConfusionMatrix;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn call(criterion: &mut Criterion) {

@@ -1,7 +1,7 @@
 //! What makes a type a plugin: a config name, parameters, and a way to be made from them.
 
-use crate::params::Params;
 use crate::Result;
+use crate::params::Params;
 use serde::{Deserialize, Serialize};
 
 /// The kinds of plugin.

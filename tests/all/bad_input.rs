@@ -34,7 +34,8 @@ fn png(seed: u8) -> Vec<u8> {
 /// A data set of four good images in two classes, a small model, and a configuration.
 fn fixture() -> Dir {
     let dir = Dir::new();
-    for (i, name) in ["images/cat/a.png", "images/cat/b.png", "images/dog/a.png", "images/dog/b.png"].iter().enumerate() {
+    for (i, name) in ["images/cat/a.png", "images/cat/b.png", "images/dog/a.png", "images/dog/b.png"].iter().enumerate()
+    {
         dir.write(name, png(i as u8 * 60));
     }
     write_model(&dir.path().join("model.onnx"), 1.0);
@@ -254,10 +255,15 @@ fn all_mistakes_of_a_configuration_at_once_with_their_places() {
          [attribution]\nplugin = \"grad_camm\"\n\n[slicing]\nplugin = \"kmeans\"\n[slicing.params]\nn_slices = 0\n",
     );
     scan(&dir).exits(2).says(&[
-        "run.toml:3:1", "splt", "split", // unknown key, with the nearest known one
+        "run.toml:3:1",
+        "splt",
+        "split",        // unknown key, with the nearest known one
         "run.toml:6:8", // wrong type
-        "run.toml:10:10", "grad_camm", "grad_cam", // unknown plugin
-        "run.toml:15:12", "n_slices", // out of range
+        "run.toml:10:10",
+        "grad_camm",
+        "grad_cam", // unknown plugin
+        "run.toml:15:12",
+        "n_slices", // out of range
     ]);
 }
 

@@ -2,10 +2,10 @@
 
 use crate::example_plugins::{compile_c, plugin_folder};
 use crate::harness::Dir;
+use ascan_core::Context;
 use ascan_core::abi::Library;
 use ascan_core::params::ParamMap;
 use ascan_core::testing;
-use ascan_core::Context;
 
 /// A library in C whose entry point is `body`, loaded.
 fn load_c(declarations: &str, entry: &str) -> Result<Library, String> {
@@ -65,8 +65,12 @@ fn null_functions_are_refused() {
             static const AscanSlicerTable TABLE = { .size = sizeof(AscanSlicerTable) };";
         let size = "sizeof(AscanPlugin)";
         let kind = "ASCAN_KIND_SLICER";
-        let plugins = format!("static const AscanPlugin PLUGINS[] = {{{{ {size}, {kind}, {name}, {name}, {fields} }}}};");
-        format!("#pragma GCC diagnostic ignored \"-Wunused-function\"\n#pragma GCC diagnostic ignored \"-Wunused-const-variable\"\n{functions}\n{plugins}\n{}", library(head))
+        let plugins =
+            format!("static const AscanPlugin PLUGINS[] = {{{{ {size}, {kind}, {name}, {name}, {fields} }}}};");
+        format!(
+            "#pragma GCC diagnostic ignored \"-Wunused-function\"\n#pragma GCC diagnostic ignored \"-Wunused-const-variable\"\n{functions}\n{plugins}\n{}",
+            library(head)
+        )
     };
     let error = load_c(&plugin("NULL, create, destroy, &TABLE"), ENTRY).unwrap_err();
     assert!(error.contains("plugin `odd`: its descriptor has a NULL entry"), "{error}");

@@ -79,7 +79,7 @@ fn check_backend(plugin: &LoadedPlugin) {
     let images = testing::toy_images(4, [3, 12, 12], 5);
     testing::check_backend(plugin.name(), &open, &BackendExpectations::new(images.clone()));
     if runtime.capabilities().training {
-        let expectations = TrainerExpectations::new(images, vec![0, 1, 2, 0]);
+        let expectations = TrainerExpectations { images, labels: vec![0, 1, 2, 0], n_classes: 3, learning_rate: 0.05 };
         testing::check_trainer(plugin.name(), &|options, n_threads| open(n_threads).trainer(options), &expectations);
     }
 }

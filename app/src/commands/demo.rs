@@ -25,7 +25,8 @@ pub(super) fn run(args: DemoArgs, globals: &Globals) -> Result {
     };
     let context = Context { seed: globals.seed.unwrap_or(0), n_threads, reporter: &terminal };
 
-    let [n_train, n_test] = ["train", "test"].map(|split| pictures::entries().iter().filter(|e| e.split == split).count());
+    let [n_train, n_test] =
+        ["train", "test"].map(|split| pictures::entries().iter().filter(|e| e.split == split).count());
     note(globals, format_args!("drawing discs and squares, training a small network on {n_train} of them"));
     let runtime = host.backend("burn", &ParamMap::new())?;
     let made = demo::make(&args.output, &*runtime, &context)?;
@@ -42,9 +43,8 @@ pub(super) fn run(args: DemoArgs, globals: &Globals) -> Result {
     set.save(&opened)?;
     let file = args.output.join("report.html");
     let html = report(&album.scene(), &set, &scanned(&opened, &set))?;
-    std::fs::write(&file, html).map_err(|error| {
-        Error::file(&file, format!("cannot be written: {error}"), "choose another folder with -o")
-    })?;
+    std::fs::write(&file, html)
+        .map_err(|error| Error::file(&file, format!("cannot be written: {error}"), "choose another folder with -o"))?;
     terminal.clear();
     if globals.json {
         print_json(&json!({ "scan": summary, "slice_set": set.id, "report": file }))?;
@@ -57,12 +57,19 @@ pub(super) fn run(args: DemoArgs, globals: &Globals) -> Result {
 /// Three lines: what was planted, what was found, where to look.
 fn findings(set: &SliceSet, report: &str) -> String {
     let overall = set.accuracy.map_or_else(String::new, percent);
-    let found = set.slices.first().map_or_else(|| "no slices".to_owned(), |worst| {
-        let (group, n) = worst.groups.iter().max_by_key(|(_, n)| **n).map_or(("", 0), |(group, &n)| (group.as_str(), n));
-        let right = worst.accuracy.map_or_else(String::new, percent);
-        let share = percent(n as f64 / worst.size as f64);
-        format!("slice {} of {} images is right on {right} only, and {share} of it is {group}", worst.id, worst.size)
-    });
+    let found = set.slices.first().map_or_else(
+        || "no slices".to_owned(),
+        |worst| {
+            let (group, n) =
+                worst.groups.iter().max_by_key(|(_, n)| **n).map_or(("", 0), |(group, &n)| (group.as_str(), n));
+            let right = worst.accuracy.map_or_else(String::new, percent);
+            let share = percent(n as f64 / worst.size as f64);
+            format!(
+                "slice {} of {} images is right on {right} only, and {share} of it is {group}",
+                worst.id, worst.size
+            )
+        },
+    );
     format!(
         "planted: in training, {} lie on {} and {}s on {}; the network is right on {overall} of new pictures\n\
          found, without being told the ground: {found}\n\

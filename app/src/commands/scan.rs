@@ -74,12 +74,9 @@ pub fn run(args: ScanArgs, globals: &Globals) -> Result {
 
 fn slice(dir: &Path, host: &PluginHost, context: &Context) -> Result<SliceSet, Error> {
     let scan = Scan::open(dir)?;
-    let slices = slices::slice(&scan.table()?, &scan.config, host, context)?;
-    let no_json = |error: serde_json::Error| Error::unsupported(error.to_string(), "");
-    let params = serde_json::to_value(&slices.recipe).map_err(no_json)?;
-    let report = serde_json::to_value(&slices).map_err(no_json)?;
-    scan.save_slices(&slices.id, &params, &slices.assignment, &report)?;
-    Ok(slices)
+    let set = slices::slice(&scan.table()?, &scan.config, host, context)?;
+    set.save(&scan)?;
+    Ok(set)
 }
 
 /// What is done stays done.

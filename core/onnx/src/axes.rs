@@ -52,8 +52,8 @@ impl Layout {
     }
 
     /// `[c, h, w]` of a map stored with this shape; `None` if the shape does not fit.
-    pub fn map_shape(&self, shape: &[usize]) -> Option<[usize; 3]> {
-        match (*self, shape) {
+    pub fn map_shape(self, shape: &[usize]) -> Option<[usize; 3]> {
+        match (self, shape) {
             (Self::Nchw, &[_, c, h, w]) | (Self::Nhwc, &[_, h, w, c]) => Some([c, h, w]),
             (Self::Tokens { prefix, h, w }, &[_, t, c]) if prefix + h * w <= t => Some([c, h, w]),
             _ => None,
@@ -68,14 +68,14 @@ impl Layout {
     ///
     /// # Errors
     /// `Shape` if the shape is not one of this layout, or does not go with the data.
-    pub fn to_nchw(&self, shape: &[usize], data: &[f32]) -> Result<Tensor> {
+    pub fn to_nchw(self, shape: &[usize], data: &[f32]) -> Result<Tensor> {
         let wrong = || Error::shape("feature map", format!("a shape for {self:?}"), shape);
         let [c, h, w] = self.map_shape(shape).ok_or_else(wrong)?;
         let n = shape[0];
         if shape.iter().product::<usize>() != data.len() {
             return Err(Error::shape("feature map", format!("values for {shape:?}"), data.len()));
         }
-        let (first, per_image) = match *self {
+        let (first, per_image) = match self {
             Self::Nchw => return Tensor::new([n, c, h, w], data.to_vec()),
             Self::Nhwc => (0, h * w),
             Self::Tokens { prefix, .. } => (prefix, shape[1]),
@@ -83,42 +83,9 @@ impl Layout {
         let mut out = Tensor::zeros([n, c, h, w]);
         let places = out.data_mut().chunks_exact_mut((c * h * w).max(1));
         for (places, tokens) in places.zip(data.chunks_exact((per_image * c).max(1))) {
-            for (i, token) in tokens[first * c..].chunks_exact(c).take(h * w).enumerate() {
+            for (i, token) in tokens[first * c..].chunks_exact(c.max(1)).take(h * w).enumerate() {
                 for (k, &value) in token.iter().enumerate() {
                     places[k * h * w + i] = value;
-                }
-            }
-        }
-        Ok(out)
-    }
-
-    /// The way back of [`Self::to_nchw`], zero for the class tokens: a gradient in the model's own layout.
-    ///
-    /// # Shapes
-    /// - `shape`: as the model gives the map
-    /// - `map`: `[n, c, h, w]`
-    /// - returns `shape`
-    ///
-    /// # Errors
-    /// `Shape` if the two do not go together.
-    pub fn from_nchw(&self, shape: &[usize], map: &Tensor) -> Result<Tensor> {
-        let wrong =
-            || Error::shape("feature map", format!("[n, c, h, w] for {self:?} of shape {shape:?}"), map.shape());
-        let [c, h, w] = self.map_shape(shape).ok_or_else(wrong)?;
-        if map.shape() != [shape[0], c, h, w] {
-            return Err(wrong());
-        }
-        let (first, per_image) = match *self {
-            Self::Nchw => return Ok(map.clone()),
-            Self::Nhwc => (0, h * w),
-            Self::Tokens { prefix, .. } => (prefix, shape[1]),
-        };
-        let mut out = Tensor::zeros(shape);
-        let tokens = out.data_mut().chunks_exact_mut((per_image * c).max(1));
-        for (tokens, places) in tokens.zip(map.data().chunks_exact((c * h * w).max(1))) {
-            for (i, token) in tokens[first * c..].chunks_exact_mut(c).take(h * w).enumerate() {
-                for (k, value) in token.iter_mut().enumerate() {
-                    *value = places[k * h * w + i];
                 }
             }
         }
@@ -177,15 +144,6 @@ mod tests {
         assert_eq!(map.shape(), [2, 2, 1, 2]);
         assert_eq!(map.data(), [1., 3., 2., 4., 5., 7., 6., 0.]);
         assert!(tokens.to_nchw(&[2, 2, 2], &[0.0; 8]).is_err());
-    }
-
-    #[test]
-    fn the_way_back_leaves_class_tokens_zero() {
-        let tokens = Layout::Tokens { prefix: 1, h: 1, w: 2 };
-        let stored = [0., 0., 1., 2., 3., 4.];
-        let map = tokens.to_nchw(&[1, 3, 2], &stored).unwrap();
-        assert_eq!(tokens.from_nchw(&[1, 3, 2], &map).unwrap().data(), stored);
-        assert!(tokens.from_nchw(&[2, 3, 2], &map).is_err());
     }
 
     #[test]

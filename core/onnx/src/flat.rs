@@ -54,6 +54,7 @@ impl<'m> Flat<'m> {
     pub fn of(model: &'m Model, image_size: Option<[usize; 2]>) -> Result<Self> {
         let graph = model.graph()?;
         let nodes = inline::nodes(&model.path, graph, &model.proto.functions)?;
+        check_order(model, &nodes)?;
         let input = find_input(model, graph, &nodes, image_size)?;
         let mut flat = Self { model, graph, nodes, extra: vec![], input, batch: None };
         flat.settle_batch()?;
@@ -163,6 +164,31 @@ impl<'m> Flat<'m> {
         }
         producers
     }
+}
+
+/// Refuses graphs that read a tensor before it is computed, or compute it twice: ways through them might not end.
+fn check_order(model: &Model, nodes: &[NodeProto]) -> Result<()> {
+    let wrong = |node: &NodeProto, message: String| {
+        let message = format!("node `{}` ({}) {message}", node.display_name(), node.operator());
+        Error::file(&model.path, message, "the file is damaged: export or download the model again")
+    };
+    let mut open: HashSet<&str> = HashSet::new();
+    for node in nodes {
+        for name in node.output.iter().filter(|name| !name.is_empty()) {
+            if !open.insert(name) {
+                return Err(wrong(node, format!("gives `{name}`, which another node gives too")));
+            }
+        }
+    }
+    for node in nodes {
+        if let Some(name) = inline::reads(node).into_iter().find(|name| open.contains(name)) {
+            return Err(wrong(node, format!("reads `{name}` before it is computed")));
+        }
+        for name in &node.output {
+            open.remove(name.as_str());
+        }
+    }
+    Ok(())
 }
 
 fn dims(value: &ValueInfoProto) -> Option<(DataType, Option<Vec<Option<usize>>>)> {

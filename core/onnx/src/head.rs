@@ -5,6 +5,9 @@ use crate::view::{View, transposed};
 use ascan_core::{LinearHead, Tensor};
 use std::collections::HashSet;
 
+/// More classes than that are not written out as an identity matrix; their gradients take a backward pass.
+const MAX_IDENTITY: usize = 4096;
+
 /// Linear maps behind a pool, found on the way back from the logits.
 struct Linear<'f> {
     /// `[k, c]`; `None` for the identity.
@@ -22,6 +25,7 @@ pub(crate) fn linear_head<'f>(view: &View<'f>, logits: &'f str) -> Option<Linear
     let (_, [c, ..]) = view.feature_map(map)?;
     let (rows, columns, values) = match linear.weight {
         Some(weight) => weight,
+        None if c > MAX_IDENTITY => return None,
         None => (c, c, (0..c * c).map(|i| if i / c == i % c { 1.0 } else { 0.0 }).collect()),
     };
     if columns != c || n_channels != c || view.vector_len(logits) != Some(rows) {

@@ -85,8 +85,8 @@ fn too_large(path: &Path, call: &NodeProto) -> Error {
 /// Gives attributes that refer to the caller's their values; those that the caller leaves out take the default or go.
 fn fill_attributes(node: &mut NodeProto, call: &NodeProto, function: &FunctionProto) {
     let given = |name: &str| {
-        let own = call.attribute.iter().chain(&function.attribute_proto);
-        own.into_iter().find(|attribute| attribute.name == name).cloned()
+        let mut own = call.attribute.iter().chain(&function.attribute_proto);
+        own.find(|attribute| attribute.name == name).cloned()
     };
     let attributes = std::mem::take(&mut node.attribute);
     node.attribute = attributes

@@ -121,7 +121,7 @@ impl<'f> View<'f> {
                 let (scale_shape, scale) = input(1)?;
                 let zero = node.input(2).map_or_else(|| Some((vec![], vec![0.0; scale.len()])), |_| input(2))?.1;
                 let axis = node.attr_int("axis").unwrap_or(1);
-                let axis = if axis < 0 { axis + shape.len() as i64 } else { axis } as usize;
+                let axis = usize::try_from(if axis < 0 { axis + shape.len() as i64 } else { axis }).ok()?;
                 // A scale for all, or one for each entry of an axis; blocks are for weights larger than a head's.
                 let per_axis = match scale_shape.as_slice() {
                     [] | [1] => 1,

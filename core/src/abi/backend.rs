@@ -92,8 +92,13 @@ pub struct AscanBackend {
     pub id: u64,
 }
 
-pub(super) static EXPORT: AscanRuntimeTable =
-    AscanRuntimeTable { size: size_of::<AscanRuntimeTable>(), capabilities, available, open, backend: &raw const BACKEND };
+pub(super) static EXPORT: AscanRuntimeTable = AscanRuntimeTable {
+    size: size_of::<AscanRuntimeTable>(),
+    capabilities,
+    available,
+    open,
+    backend: &raw const BACKEND,
+};
 
 static BACKEND: AscanBackendTable = AscanBackendTable {
     size: size_of::<AscanBackendTable>(),
@@ -264,7 +269,8 @@ impl Runtime for ForeignRuntime {
         // SAFETY: a library's tables live as long as the process.
         let destroy = unsafe { (*functions.backend).destroy };
         let owner = state.made(backend, destroy)?;
-        let raw = AscanBackend { state: backend, table: functions.backend, id: NEXT_ID.fetch_add(1, Ordering::Relaxed) };
+        let raw =
+            AscanBackend { state: backend, table: functions.backend, id: NEXT_ID.fetch_add(1, Ordering::Relaxed) };
         // SAFETY: the model was just opened.
         Ok(Box::new(unsafe { ForeignBackend::new(state.name(), raw, Some(owner)) }?))
     }

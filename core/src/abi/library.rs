@@ -1,7 +1,7 @@
 //! What a library says about itself, and the macro that makes a Rust plugin say it.
 
 use super::reply::{Reply, answer, argument};
-use super::types::{ASCAN_ABI_MAJOR, ASCAN_ABI_MINOR, AscanReply, AscanStr, ASCAN_MAGIC};
+use super::types::{ASCAN_ABI_MAJOR, ASCAN_ABI_MINOR, ASCAN_MAGIC, AscanReply, AscanStr};
 use crate::params::{parse, resolve};
 use crate::{Kind, ParamMap, Plugin};
 use std::ffi::c_void;

@@ -7,7 +7,7 @@ use super::projector::ForeignProjector;
 use super::regularizer::ForeignRegularizer;
 use super::reply::{Reply, ask};
 use super::slicer::ForeignSlicer;
-use super::types::{ASCAN_ABI_MAJOR, ASCAN_ABI_MINOR, AscanStr, ASCAN_MAGIC};
+use super::types::{ASCAN_ABI_MAJOR, ASCAN_ABI_MINOR, ASCAN_MAGIC, AscanStr};
 use crate::params::Resolved;
 use crate::{Attributor, Error, Kind, ParamMap, Projector, Regularizer, Result, Runtime, Slicer};
 use std::ffi::c_void;
@@ -99,7 +99,8 @@ impl Library {
             }
             let (major, minor) = ((*library).abi_major, (*library).abi_minor);
             if major != ASCAN_ABI_MAJOR || minor > ASCAN_ABI_MINOR {
-                let message = format!("speaks plugin ABI {major}.{minor}, this program {ASCAN_ABI_MAJOR}.{ASCAN_ABI_MINOR}");
+                let message =
+                    format!("speaks plugin ABI {major}.{minor}, this program {ASCAN_ABI_MAJOR}.{ASCAN_ABI_MINOR}");
                 return fail(message, REBUILD);
             }
             let library = &*library;

@@ -43,4 +43,6 @@ pub use projector::AscanProjectorTable;
 pub use regularizer::{AscanRegularizerTable, AscanTrainingBatch};
 pub use slicer::{AscanSliceTable, AscanSlicerTable};
 pub use trainer::{AscanTrainerTable, AscanTrainingStep};
-pub use types::{ASCAN_ABI_MAJOR, ASCAN_ABI_MINOR, AscanHost, AscanNamedTensor, AscanReply, AscanStr, AscanTensor, ASCAN_MAGIC};
+pub use types::{
+    ASCAN_ABI_MAJOR, ASCAN_ABI_MINOR, ASCAN_MAGIC, AscanHost, AscanNamedTensor, AscanReply, AscanStr, AscanTensor,
+};

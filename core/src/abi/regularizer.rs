@@ -85,10 +85,9 @@ unsafe extern "C" fn prepare(
             let reporter = ForeignReporter::new(host);
             let made = state_mut::<dyn Regularizer>(regularizer).prepare(&batch, &reporter.context())?;
             let penalty_strength = made.penalty.as_ref().map(|penalty| penalty.strength);
-            let mut reply =
-                Reply::json(&Prepared { labels: made.labels, sources: made.sources, penalty_strength })?
-                    .with("images", made.images)
-                    .with("weights", Tensor::new([made.weights.len()], made.weights)?);
+            let mut reply = Reply::json(&Prepared { labels: made.labels, sources: made.sources, penalty_strength })?
+                .with("images", made.images)
+                .with("weights", Tensor::new([made.weights.len()], made.weights)?);
             if let Some(penalty) = made.penalty {
                 reply = reply.with("penalty_mask", penalty.mask);
             }
@@ -153,9 +152,7 @@ impl Regularizer for ForeignRegularizer {
     fn observe(&mut self, losses: &[f32]) -> Result<()> {
         let state = &self.0;
         // SAFETY: the arguments are valid for the call.
-        unsafe {
-            ask(state.name(), |reply| (state.table().observe)(state.ptr(), losses.as_ptr(), losses.len(), reply))
-        }
-        .map(drop)
+        unsafe { ask(state.name(), |reply| (state.table().observe)(state.ptr(), losses.as_ptr(), losses.len(), reply)) }
+            .map(drop)
     }
 }

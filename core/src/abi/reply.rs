@@ -39,8 +39,7 @@ impl Reply {
 
     /// Takes the tensor of this name.
     pub(super) fn take(&mut self, name: &str) -> Result<Tensor> {
-        self.take_optional(name)
-            .ok_or_else(|| Error::plugin("", format!("did not send the tensor `{name}`"), CONTRACT))
+        self.take_optional(name).ok_or_else(|| Error::plugin("", format!("did not send the tensor `{name}`"), CONTRACT))
     }
 
     pub(super) fn take_optional(&mut self, name: &str) -> Option<Tensor> {
@@ -154,5 +153,6 @@ pub(super) unsafe fn argument<T: DeserializeOwned>(text: AscanStr) -> Result<T> 
     // SAFETY: as required of the caller.
     let text = unsafe { text.get() };
     let text = if text.is_empty() { "{}" } else { &text };
-    serde_json::from_str(text).map_err(|error| Error::param("params", error.to_string(), "this is a mistake in the host"))
+    serde_json::from_str(text)
+        .map_err(|error| Error::param("params", error.to_string(), "this is a mistake in the host"))
 }

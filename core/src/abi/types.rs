@@ -125,7 +125,8 @@ impl AscanTensor {
 /// Values that fit in an address space; more than that cannot be behind a pointer.
 fn n_values(shape: &[usize]) -> Result<usize> {
     let n = shape.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim));
-    n.filter(|&n| n <= isize::MAX as usize / 4).ok_or_else(|| Error::shape("tensor", "a shape that fits in memory", shape))
+    n.filter(|&n| n <= isize::MAX as usize / 4)
+        .ok_or_else(|| Error::shape("tensor", "a shape that fits in memory", shape))
 }
 
 /// A slice from a pointer that may be NULL when there is nothing behind it.

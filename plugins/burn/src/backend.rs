@@ -1,7 +1,7 @@
 //! [`BurnBackend`]: forward passes and gradients of an opened model.
 
 use crate::device;
-use crate::graph::{Graph, Preparation};
+use crate::graph::{Graph, Preparation, kernels};
 use crate::trainer::{BurnTrainer, Place};
 use crate::value::{Float, MAX_RANK, Value};
 use ascan_core::backend::{check_forward, check_gradients};
@@ -96,14 +96,19 @@ impl BurnBackend {
     pub fn open(request: &OpenModel) -> Result<Self> {
         let device = device::device(&request.device)?;
         let original = Model::load(&request.path)?;
-        let classifier = Classifier::analyse(&original, request.image_size)?;
+        // Behind an operator that nobody knows the analysis loses its way: then that operator is the thing to report.
+        let classifier = Classifier::analyse(&original, request.image_size)
+            .map_err(|error| kernels(&original).err().unwrap_or(error))?;
         // On the CPU one image at a time is fastest, and makes a result independent of its batch.
         let at_once = classifier.batch.unwrap_or(1);
         let preferred_batch = if device::is_cpu(&device) { at_once * request.n_threads.max(1) } else { 32 };
         let info = classifier.model_info("burn 0.22.1", CAPABILITIES, preferred_batch);
         let names: Vec<&str> = classifier.layers.iter().map(|layer| layer.info.name.as_str()).collect();
         let model = Model::from_proto(ascan_onnx::prepare(&original, &classifier, &names, None)?, &request.path);
-        let merged = Graph::new(&model, &device, &Preparation { merge_batch_norm: true, live: &[] })?;
+        // An output cannot be merged away: only the layer that is asked for most is one here.
+        let usual: Vec<&str> = info.default_layer.as_deref().into_iter().collect();
+        let lean = Model::from_proto(ascan_onnx::prepare(&original, &classifier, &usual, None)?, &request.path);
+        let merged = Graph::new(&lean, &device, &Preparation { merge_batch_norm: true, live: &[] })?;
         Ok(Self {
             model,
             info,

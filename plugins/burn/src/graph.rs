@@ -37,6 +37,20 @@ pub struct Preparation<'a> {
     pub merge_batch_norm: bool,
 }
 
+/// The kernel of every node.
+///
+/// # Errors
+/// `UnsupportedOperator` for the first node that has none.
+pub fn kernels(model: &Model) -> Result<Vec<Kernel>> {
+    let missing = |node: &NodeProto, why: String| Error::UnsupportedOperator {
+        operator: node.operator(),
+        node: node.display_name().to_owned(),
+        model: model.path.display().to_string(),
+        why,
+    };
+    model.graph()?.node.iter().map(|node| kernel(node).map_err(|why| missing(node, why))).collect()
+}
+
 impl Graph {
     /// Makes a model ready.
     ///
@@ -52,16 +66,7 @@ impl Graph {
             path: model.path.clone(),
         };
         let proto = model.graph()?;
-        let mut kernels = Vec::with_capacity(proto.node.len());
-        for node in &proto.node {
-            let missing = |why: String| Error::UnsupportedOperator {
-                operator: node.operator(),
-                node: node.display_name().to_owned(),
-                model: model.path.display().to_string(),
-                why,
-            };
-            kernels.push(kernel(node).map_err(missing)?);
-        }
+        let kernels = kernels(model)?;
         for input in &proto.input {
             graph.slot_for(&input.name);
         }
@@ -83,10 +88,17 @@ impl Graph {
         }
         let live: HashSet<usize> = preparation.live.iter().filter_map(|name| graph.names.get(name).copied()).collect();
         graph.fold_constants(&live)?;
+        let outputs: HashSet<usize> =
+            proto.output.iter().filter_map(|output| graph.names.get(&output.name).copied()).collect();
         if preparation.merge_batch_norm {
-            let kept: HashSet<usize> =
-                proto.output.iter().filter_map(|output| graph.names.get(&output.name).copied()).collect();
-            graph.merge_batch_norm(&kept)?;
+            graph.merge_batch_norm(&outputs)?;
+        }
+        // What folding and merging have made superfluous is not kept in memory.
+        let read: HashSet<usize> = graph.nodes.iter().flat_map(|node| node.inputs.iter().flatten().copied()).collect();
+        for (slot, constant) in graph.constants.iter_mut().enumerate() {
+            if !(read.contains(&slot) || outputs.contains(&slot)) {
+                *constant = None;
+            }
         }
         Ok(graph)
     }

@@ -127,10 +127,10 @@ pub fn names(model: &Model, info: &ModelInfo, trainable: &Trainable) -> Result<V
             continue;
         }
         for input in weight_inputs(node, &constants, is_deep) {
-            if let Some(&source) = sources.get(input) {
-                if !found.iter().any(|name| name == source) {
-                    found.push(source.to_owned());
-                }
+            if let Some(&source) = sources.get(input)
+                && !found.iter().any(|name| name == source)
+            {
+                found.push(source.to_owned());
             }
         }
     }

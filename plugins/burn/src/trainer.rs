@@ -201,7 +201,7 @@ impl BurnTrainer {
         let mut gradients: Vec<Six> = leaves.iter().map(|leaf| take(leaf, found.as_mut())).collect();
         if let Some(penalty) = step.penalty.filter(|penalty| penalty.strength != 0.0) {
             let extra =
-                self.penalty_gradients(images, labels, &penalty.mask.view().rows(range), penalty.strength * share)?;
+                self.penalty_gradients(images, labels, penalty.mask.view().rows(range), penalty.strength * share)?;
             gradients = gradients.into_iter().zip(extra).map(|(a, b)| a.add(b)).collect();
         }
         let updates = run.batch_statistics.map(RefCell::into_inner).unwrap_or_default();

@@ -13,6 +13,7 @@ pub const MAX_RANK: usize = 6;
 
 /// A value of the graph.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "nearly all values are floats, and they are moved, not stored in bulk")]
 pub enum Value {
     /// Floating-point numbers of any ONNX type, computed in f32.
     Float(Float),

@@ -51,7 +51,8 @@ fn load(library: Option<&Path>) -> Result<(Environment, String)> {
     // The binding panics on a library that is too old; that is the user's to know, not a crash.
     let built = catch_unwind(|| -> Result<(Environment, String), String> {
         let builder = ort::init_from(&path).map_err(|error| error.to_string())?;
-        let environment = builder.with_name("ascan").with_telemetry(false).build().map_err(|error| error.to_string())?;
+        let environment =
+            builder.with_name("ascan").with_telemetry(false).build().map_err(|error| error.to_string())?;
         let info = ort::info();
         let version = info.split("rel-").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or("");
         Ok((environment, format!("onnxruntime {version}").trim_end().to_owned()))
@@ -129,7 +130,8 @@ impl ModelBackend for OrtBackend {
         }
         let fail = |error: &dyn Display| Error::file(&self.model.path, format!("onnxruntime failed: {error}"), "");
         let input = TensorRef::from_array_view((images.shape(), images.data())).map_err(|error| fail(&error))?;
-        let outputs = sessions[at].session.run(ort::inputs![&*self.info.input => input]).map_err(|error| fail(&error))?;
+        let outputs =
+            sessions[at].session.run(ort::inputs![&*self.info.input => input]).map_err(|error| fail(&error))?;
         let take = |name: &str| {
             let value = outputs.get(name).ok_or_else(|| fail(&format!("there is no output `{name}`")))?;
             let (shape, data) = value.try_extract_tensor::<f32>().map_err(|error| fail(&error))?;

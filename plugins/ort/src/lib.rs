@@ -2,8 +2,6 @@
 
 mod backend;
 mod find;
-#[cfg(test)]
-mod tests;
 
 use ascan_core::params::{Params, Problems};
 use ascan_core::{Capabilities, Error, ModelBackend, OpenModel, Plugin, Result, Runtime};
@@ -54,7 +52,10 @@ impl Runtime for OrtRuntime {
     fn open(&self, request: &OpenModel) -> Result<Box<dyn ModelBackend>> {
         if request.device != "cpu" {
             let what = format!("this plugin runs onnxruntime on the CPU, not on `{}`", request.device);
-            return Err(Error::unsupported(what, "use `device = \"cpu\"`, or `backend = \"burn\"` built for that device"));
+            return Err(Error::unsupported(
+                what,
+                "use `device = \"cpu\"`, or `backend = \"burn\"` built for that device",
+            ));
         }
         let (environment, version) = backend::environment(self.0.library.as_deref())?;
         Ok(Box::new(OrtBackend::open(request, environment, version)?))

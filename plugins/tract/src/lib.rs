@@ -4,8 +4,6 @@
 //! and the scan opens a session for each worker.
 
 mod backend;
-#[cfg(test)]
-mod tests;
 
 use ascan_core::params::NoParams;
 use ascan_core::{Capabilities, Error, ModelBackend, OpenModel, Plugin, Result, Runtime};
@@ -34,7 +32,10 @@ impl Runtime for TractRuntime {
     fn open(&self, request: &OpenModel) -> Result<Box<dyn ModelBackend>> {
         if request.device != "cpu" {
             let what = format!("tract has no device `{}`", request.device);
-            return Err(Error::unsupported(what, "use `device = \"cpu\"`, or `backend = \"burn\"` built for that device"));
+            return Err(Error::unsupported(
+                what,
+                "use `device = \"cpu\"`, or `backend = \"burn\"` built for that device",
+            ));
         }
         Ok(Box::new(TractBackend::open(request)?))
     }

@@ -50,7 +50,8 @@ pub fn make(folder: &Path, runtime: &dyn Runtime, context: &Context) -> Result<D
     let model = folder.join("shortcut.onnx");
     let train_accuracy = train(&folder.join("data"), &entries, runtime, &model, context)?;
     let config = folder.join("demo.toml");
-    std::fs::write(&config, CONFIG)
-        .map_err(|error| Error::file(&config, format!("cannot be written: {error}"), "choose another folder with -o"))?;
+    std::fs::write(&config, CONFIG).map_err(|error| {
+        Error::file(&config, format!("cannot be written: {error}"), "choose another folder with -o")
+    })?;
     Ok(Demo { config, model, train_accuracy })
 }

@@ -28,7 +28,8 @@ pub fn train(folder: &Path, entries: &[Entry], runtime: &dyn Runtime, model: &Pa
     let mut onnx = network(context.seed, model);
     onnx.save(model)?;
     let train: Vec<&Entry> = entries.iter().filter(|entry| entry.split == "train").collect();
-    let images: Vec<Vec<f32>> = train.iter().map(|entry| pixels(&folder.join(&entry.file_name))).collect::<Result<_>>()?;
+    let images: Vec<Vec<f32>> =
+        train.iter().map(|entry| pixels(&folder.join(&entry.file_name))).collect::<Result<_>>()?;
 
     let backend = runtime.open(&OpenModel { n_threads: context.n_threads, ..OpenModel::new(model) })?;
     let mut trainer = backend.trainer(&TrainerOptions {

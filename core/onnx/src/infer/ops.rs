@@ -350,7 +350,7 @@ fn attention(node: &NodeProto, inputs: &Inputs) -> Fact {
         (&[n, t, _], &[_, _, c]) => {
             let heads = |name| node.attr_int(name).and_then(|heads| usize::try_from(heads).ok());
             match (heads("q_num_heads"), heads("kv_num_heads")) {
-                (Some(q), Some(kv)) if kv > 0 => Fact::new(elem(inputs, 0), vec![n, t, c / kv * q]),
+                (Some(q), Some(kv)) if kv > 0 => Fact::new(elem(inputs, 0), vec![n, t, (c / kv).saturating_mul(q)]),
                 _ => unknown(inputs),
             }
         }
@@ -521,7 +521,7 @@ fn split(node: &NodeProto, inputs: &Inputs) -> Outputs {
             }
         },
     };
-    if sizes.iter().sum::<usize>() != length {
+    if sizes.iter().try_fold(0usize, |sum, &size| sum.checked_add(size)) != Some(length) {
         return Err(format!("cannot split an axis of length {length} into {sizes:?}"));
     }
     let mut axes = axes.clone();
@@ -692,9 +692,9 @@ fn block_to_space(node: &NodeProto, inputs: &Inputs) -> Fact {
     let Some(&[n, c, h, w]) = shape(inputs, 0) else { return unknown(inputs) };
     let block = node.attr_int("blocksize").unwrap_or(1).max(1) as usize;
     let out = if node.op_type == "DepthToSpace" {
-        vec![n, c / block / block, h * block, w * block]
+        vec![n, c / block / block, h.saturating_mul(block), w.saturating_mul(block)]
     } else {
-        vec![n, c * block * block, h / block, w / block]
+        vec![n, c.saturating_mul(block).saturating_mul(block), h / block, w / block]
     };
     Fact::with_axes(elem(inputs, 0), out, NCHW.to_vec())
 }

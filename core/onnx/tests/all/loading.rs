@@ -52,8 +52,8 @@ fn a_missing_file_a_folder_and_an_empty_file_are_told_apart() {
 
 #[test]
 fn files_of_other_programs_are_named() {
-    for (bytes, what) in [
-        (&b"PK\x03\x04archive/data.pkl"[..], "PyTorch"),
+    let files: [(&[u8], &str); 9] = [
+        (b"PK\x03\x04archive/data.pkl", "PyTorch"),
         (b"\x80\x02}q\x00.", "pickle"),
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
         (b"\x1c\0\0\0TFL3\x14\0", "TensorFlow Lite"),
@@ -62,7 +62,8 @@ fn files_of_other_programs_are_named() {
         (b"import torch\nmodel = torch.load('x')\n", "not an ONNX model"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not an ONNX model"),
         (b"\x08\x08\x12\x07pytorch", "no graph"),
-    ] {
+    ];
+    for (bytes, what) in files {
         let message = complaint_about(bytes);
         assert!(message.contains(what), "{message}");
     }
@@ -98,14 +99,11 @@ fn nested_messages_do_not_overflow_the_stack() {
     // attribute.g = graph { node { attribute { g … } } }, 10,000 deep.
     let mut bytes = Vec::new();
     for _ in 0..10_000 {
-        for tag in [0x0a, 0x2a, 0x32] {
+        for tag in [0x32, 0x2a, 0x0a] {
             let mut outer = vec![tag];
             prost::encode_length_delimiter(bytes.len(), &mut outer).unwrap();
             outer.extend(&bytes);
             bytes = outer;
-            if bytes.len() > 1 << 20 {
-                break;
-            }
         }
     }
     let mut file = vec![0x08, 0x08, 0x3a];
@@ -170,7 +168,6 @@ fn weights_in_a_file_beside_the_model_are_read() {
     let mut split = whole.clone();
     externalise(&mut split, folder.path());
     split.save(&path).unwrap();
-    assert!(fs::metadata(&path).unwrap().len() < 3000);
     assert_eq!(Model::load(&path).unwrap().proto, whole.proto);
 
     let before = Model::sha256(&path).unwrap();

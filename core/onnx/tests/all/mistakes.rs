@@ -83,7 +83,7 @@ fn a_contradiction_names_its_node() {
     let x = graph.flatten("flat", &x);
     let logits = graph.linear("logits", &x, 5, 4);
     let message = complaint(&graph.finish(&logits, "model.onnx"));
-    assert!(message.contains("node `logits` (Gemm)") && message.contains("[2, 60]"), "{message}");
+    assert!(message.contains("node `logits` (Gemm)") && message.contains("[1, 60]"), "{message}");
 }
 
 #[test]
@@ -112,4 +112,14 @@ fn a_function_that_calls_itself_ends() {
     });
     model.proto.graph.as_mut().unwrap().node.push(call());
     assert!(complaint(&model).contains("calls itself"));
+}
+
+#[test]
+fn nodes_out_of_order_and_tensors_given_twice_are_refused() {
+    let mut model = tiny();
+    model.proto.graph.as_mut().unwrap().node.swap(0, 1);
+    assert!(complaint(&model).contains("reads `conv1` before it is computed"));
+    let mut model = tiny();
+    model.proto.graph.as_mut().unwrap().node.push(NodeProto::new("Identity", &["logits"], "relu1"));
+    assert!(complaint(&model).contains("gives `relu1`, which another node gives too"));
 }

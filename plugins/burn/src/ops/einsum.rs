@@ -75,10 +75,10 @@ fn einsum(call: &mut Call) -> Result<Vec<Value>> {
             },
         )
         .collect::<Result<Vec<_>>>()?;
-    if let [(a, left), (b, right)] = &operands[..] {
-        if let Some(result) = as_matmul(a, left, b, right, &output)? {
-            return floats(result);
-        }
+    if let [(a, left), (b, right)] = &operands[..]
+        && let Some(result) = as_matmul(a, left, b, right, &output)?
+    {
+        return floats(result);
     }
     if letters.len() > MAX_RANK {
         return Err(call.error(format!("the equation `{equation}` has more than {MAX_RANK} letters")));

@@ -426,7 +426,7 @@ mod tests {
                 assert_eq!(ours.len(), theirs.len(), "{what} of {geometry:?}");
                 let largest = theirs.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
                 let worst = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-                assert!(worst < 1e-5 * largest, "{what} of {geometry:?}: {worst} apart of {largest}");
+                assert!(worst < 1e-5 * largest.max(1.0), "{what} of {geometry:?}: {worst} apart of {largest}");
             }
         }
     }

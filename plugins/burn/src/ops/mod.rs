@@ -22,7 +22,7 @@ use std::cell::RefCell;
 use std::ops::RangeInclusive;
 
 /// Versions of ONNX's operator set that the interpreter knows.
-pub const OPSETS: RangeInclusive<i64> = 7..=26;
+pub const OPSETS: RangeInclusive<i64> = 7..=28;
 
 /// Computes the outputs of a node.
 pub type Kernel = fn(&mut Call) -> Result<Vec<Value>>;
@@ -84,6 +84,9 @@ pub fn kernel(node: &NodeProto) -> Result<Kernel, String> {
     }
 }
 
+/// Values of running statistics, by initializer name.
+pub type Statistics = Vec<(String, Vec<f32>)>;
+
 /// What the kernels of one run share.
 #[derive(Debug)]
 pub struct Run {
@@ -93,7 +96,7 @@ pub struct Run {
     pub opset: i64,
     /// Running statistics that trained batch normalisation has updated, by initializer name;
     /// `None` where batch normalisation is frozen.
-    pub batch_statistics: Option<RefCell<Vec<(String, Vec<f32>)>>>,
+    pub batch_statistics: Option<RefCell<Statistics>>,
 }
 
 /// One execution of a node: its attributes, and inputs that each kernel takes.

@@ -31,20 +31,20 @@ fn covering(call: &Call, input: &[usize]) -> Result<(Window, Vec<usize>)> {
     let mut window = window(call, input, kernel_shape(call)?)?;
     let round_up = call.int("ceil_mode", 0) != 0;
     let mut output = Vec::new();
-    for i in 0..input.len() {
+    for (i, &length) in input.iter().enumerate() {
         let (before, after) = window.pads[i];
         let stride = window.stride[i];
         let extent = window.dilation[i] * (window.kernel[i] - 1) + 1;
-        let padded = input[i] + before + after;
+        let padded = length + before + after;
         if padded < extent {
             return Err(call.error(format!("the window {:?} is larger than its padded input", window.kernel)));
         }
         let mut n = (padded - extent) / stride + 1;
         // A last window counts only if it starts before the end pads.
-        if round_up && !(padded - extent).is_multiple_of(stride) && n * stride < input[i] + before {
+        if round_up && !(padded - extent).is_multiple_of(stride) && n * stride < length + before {
             n += 1;
         }
-        window.pads[i].1 = ((n - 1) * stride + extent).saturating_sub(input[i] + before);
+        window.pads[i].1 = ((n - 1) * stride + extent).saturating_sub(length + before);
         output.push(n);
     }
     Ok((window, output))

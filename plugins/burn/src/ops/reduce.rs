@@ -29,6 +29,10 @@ pub(super) const OPERATORS: &[Operator] = &[
 ];
 
 fn log_sum_exp(x: Six, axes: &[usize]) -> Six {
+    or_empty(x, axes, f32::NEG_INFINITY, |x| log_sum_exp_of_some(x, axes))
+}
+
+fn log_sum_exp_of_some(x: Six, axes: &[usize]) -> Six {
     let largest = x.clone().detach().max_dims(axes);
     x.sub(largest.clone()).exp().sum_dims(axes).log().add(largest)
 }

@@ -254,5 +254,9 @@ fn space_to_depth(call: &mut Call) -> Result<Vec<Value>> {
     let value = call.value(0)?;
     let [n, c, h, w, b] = blocks(call, &value.shape())?;
     let apart = with_shape(value, &[n, c, h / b, b, w / b, b])?.remove(0);
-    with_shape(permute_value(apart, &[0, 3, 5, 1, 2, 4]), &[n, c * b * b, h / b, w / b])
+    let order = match call.node.attr_string("mode").unwrap_or("DCR") {
+        "CRD" => [0, 1, 3, 5, 2, 4],
+        _ => [0, 3, 5, 1, 2, 4],
+    };
+    with_shape(permute_value(apart, &order), &[n, c * b * b, h / b, w / b])
 }
