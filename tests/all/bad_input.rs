@@ -94,7 +94,7 @@ fn a_truncated_model() {
     let dir = fixture();
     let bytes = std::fs::read(dir.path().join("model.onnx")).unwrap();
     dir.write("model.onnx", &bytes[..bytes.len() / 2]);
-    scan(&dir).exits(2).says(&["model.onnx", "truncated"]);
+    scan(&dir).exits(2).says(&["model.onnx", "cut off"]);
 }
 
 #[test]

@@ -50,6 +50,6 @@ fn both_answer_to_their_names() {
     let dir = Dir::new();
     let folder = plugin_folder().display().to_string();
     let list = dir.ascan(&["plugins", "--json", "--plugin-dir", &folder]).exits(0).json();
-    let names: Vec<&str> = list["plugins"].as_array().unwrap().iter().filter_map(|row| row["name"].as_str()).collect();
+    let names: Vec<&str> = list.as_array().unwrap().iter().filter_map(|row| row["name"].as_str()).collect();
     assert!(names.contains(&"margin_bands") && names.contains(&"loss_bands"), "{names:?}");
 }

@@ -33,6 +33,7 @@ mod tests {
 
     fn host() -> PluginHost {
         let entries = [
+            ascan_burn::ascan_library,
             ascan_grad_cam::ascan_library,
             ascan_kmeans::ascan_library,
             ascan_pca::ascan_library,

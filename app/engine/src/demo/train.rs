@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use std::path::Path;
 
-const EPOCHS: usize = 4;
+const EPOCHS: usize = 12;
 const BATCH: usize = 32;
 const LEARNING_RATE: f32 = 3e-3;
 /// Output channels of the three convolutions.

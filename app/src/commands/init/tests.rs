@@ -7,6 +7,7 @@ use ascan_engine::plan::RunPlan;
 
 fn host() -> PluginHost {
     PluginHost::with_static(&[
+        ascan_burn::ascan_library,
         ascan_confusion_matrix::ascan_library,
         ascan_grad_cam::ascan_library,
         ascan_kmeans::ascan_library,

@@ -2,7 +2,7 @@
 
 use super::fold::{axis, permutation};
 use super::{Fact, window};
-use crate::axes::{Axis, NCHW, reshaped};
+use crate::axes::{Axis, Layout, NCHW, reshaped};
 use crate::node::is_standard;
 use crate::proto::NodeProto;
 use crate::proto::tensor_proto::DataType;
@@ -209,10 +209,12 @@ fn broadcast(inputs: &Inputs, elem: Option<DataType>) -> Result<Fact, String> {
             None => return Ok(Fact::unknown(elem)),
         }
     }
-    // The axes are those of an operand that is not repeated along any of them.
-    let known =
-        |input: &&Fact| input.shape.as_ref() == Some(&joined) && input.axes.iter().any(|&axis| axis != Axis::Other);
-    let axes = inputs.iter().copied().flatten().find(known).map(|input| input.axes.clone());
+    // The axes are those of an operand that is not repeated along any of them; of several, the first of those that
+    // are a feature map or else know most: attention forgets the tokens, and the skip connection beside it does not.
+    let n_known = |input: &Fact| input.axes.iter().filter(|&&axis| axis != Axis::Other).count();
+    let known = |input: &&Fact| (Layout::of(&input.axes).is_some(), n_known(input));
+    let whole = inputs.iter().rev().copied().flatten().filter(|input| input.shape.as_ref() == Some(&joined));
+    let axes = whole.filter(|input| n_known(input) > 0).max_by_key(known).map(|input| input.axes.clone());
     Ok(match axes {
         Some(axes) => Fact::with_axes(elem, joined, axes),
         None => Fact::new(elem, joined),
@@ -428,9 +430,7 @@ fn concat(node: &NodeProto, inputs: &Inputs) -> Result<Fact, String> {
     let known = |fact: &&Fact| fact.axes.iter().any(|&axis| axis != Axis::Other);
     let facts: Vec<&Fact> = inputs.iter().copied().flatten().collect();
     let with_places = facts.iter().filter(|fact| places(&fact.axes)).count();
-    let Some(labelled) =
-        facts.iter().position(|fact| places(&fact.axes)).or(facts.iter().position(|fact| known(&fact)))
-    else {
+    let Some(labelled) = facts.iter().position(|fact| places(&fact.axes)).or(facts.iter().position(known)) else {
         return Ok(Fact::new(elem(inputs, 0), out));
     };
     let mut axes = facts[labelled].axes.clone();

@@ -54,7 +54,6 @@ impl SliceModel for MarginBands {
     }
 
     fn membership(&self, table: &SliceTable, _context: &Context) -> Result<Tensor> {
-        table.check()?;
         let n_slices = self.n_slices();
         let bands = (0..table.n()).map(|i| {
             let mut probs = table.probs.row(i).to_vec();
