@@ -79,8 +79,8 @@ fn imagenette_meets_the_outputs_of_imagenet_through_a_class_map() {
     let Some(dir) = prepare("imagenette.toml") else { return };
     let summary = scan(&dir, "imagenette.toml", &[]);
     assert_eq!(summary["n"], 1000);
-    // 99.4 % among the ten classes with onnxruntime; fewer among all thousand outputs.
-    assert!(summary["accuracy"].as_f64().unwrap() > 0.8, "{summary:#}");
+    // onnxruntime 1.32 and Pillow 13: 74.8 % among all thousand outputs, 99.4 % among the ten classes alone.
+    close(&summary["accuracy"], 0.748, 0.002);
 }
 
 #[test]

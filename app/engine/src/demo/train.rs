@@ -41,7 +41,9 @@ pub fn train(folder: &Path, entries: &[Entry], runtime: &dyn Runtime, model: &Pa
     })?;
     let mut rng = StdRng::seed_from_u64(context.seed);
     let mut order: Vec<usize> = (0..train.len()).collect();
+    let n_steps = EPOCHS * train.len().div_ceil(BATCH);
     let mut n_right = 0;
+    let mut n_done = 0usize;
     for epoch in 0..EPOCHS {
         order.shuffle(&mut rng);
         n_right = 0;
@@ -53,9 +55,13 @@ pub fn train(folder: &Path, entries: &[Entry], runtime: &dyn Runtime, model: &Pa
                 images: data.view(),
                 labels: &labels,
                 weights: &vec![1.0; labels.len()],
-                learning_rate: LEARNING_RATE,
+                // A cosine to zero, so that batch norm's running statistics settle on the final weights.
+                learning_rate: LEARNING_RATE
+                    * 0.5
+                    * (1.0 + (std::f32::consts::PI * n_done as f32 / n_steps as f32).cos()),
                 penalty: None,
             })?;
+            n_done += 1;
             n_right += labels.iter().enumerate().filter(|(i, label)| argmax(outcome.logits.row(*i)) == **label).count();
             context.progress("training", epoch * train.len() + i * BATCH + batch.len(), EPOCHS * train.len())?;
         }

@@ -38,7 +38,8 @@ pub(super) fn choose(
     // What the method needs shows in the graph already: a wrong layer is no reason to try another backend.
     let graph = classifier.model_info("", Capabilities { gradients: true, training: true }, 1);
     if let Err(error) = attributor.requirements(&graph) {
-        let is_layer = matches!(&error, Error::UnknownName { kind, .. } if kind == "layer");
+        // Through the boundary the error keeps its code and its words, not its fields.
+        let is_layer = error.code() == ErrorCode::UnknownName && error.to_string().starts_with("unknown layer");
         match error.key() {
             None if is_layer => report(loaded, &["attribution", "params", "layer"], &error),
             _ => loaded.report_plugin("attribution", &error),
