@@ -65,10 +65,10 @@ impl Reporter for Terminal {
     }
 
     fn progress(&self, stage: &str, done: u64, total: u64) -> bool {
-        if self.draws {
-            if let Some(text) = self.line().update(stage, done, total, Instant::now()) {
-                let _ = write!(std::io::stderr(), "{CLEAR}{text}");
-            }
+        if self.draws
+            && let Some(text) = self.line().update(stage, done, total, Instant::now())
+        {
+            let _ = write!(std::io::stderr(), "{CLEAR}{text}");
         }
         !STOP.load(Ordering::Relaxed)
     }

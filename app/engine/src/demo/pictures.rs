@@ -37,14 +37,14 @@ pub struct Entry {
 pub fn entries() -> Vec<Entry> {
     let mut entries = Vec::new();
     for (split, n) in [("train", TRAIN), ("test", TEST)] {
-        for label in 0..CLASSES.len() {
+        for (label, class) in CLASSES.into_iter().enumerate() {
             for i in 0..n {
                 let unusual = match split {
                     "train" => i * 100 < n * UNUSUAL_PERCENT,
                     _ => i % 2 == 0,
                 };
                 let ground = if unusual { 1 - label } else { label };
-                let file_name = format!("{split}/{}_{i:04}.png", CLASSES[label]);
+                let file_name = format!("{split}/{class}_{i:04}.png");
                 entries.push(Entry { file_name, label, ground, split });
             }
         }
@@ -81,7 +81,7 @@ pub fn write(folder: &Path, seed: u64) -> Result<Vec<Entry>> {
 
 /// A small grey shape somewhere on a coloured, noisy ground.
 pub fn draw(entry: &Entry, rng: &mut StdRng) -> RgbImage {
-    let phase = rng.random_range(0.0..6.28f32);
+    let phase = rng.random_range(0.0..std::f32::consts::TAU);
     let slope = rng.random_range(-0.4..0.4f32);
     let light = rng.random_range(-18.0..18.0f32);
     let radius = rng.random_range(9.0..16.0f32);

@@ -66,7 +66,7 @@ impl Export<'_> {
         make_dir(dir)?;
         let (samples, slices) = (self.samples(), self.slices());
         match format {
-            Format::Csv => both(dir, "csv", |path, table| tables::csv(path, table), &samples, &slices),
+            Format::Csv => both(dir, "csv", tables::csv, &samples, &slices),
             Format::Parquet => both(dir, "parquet", tables::parquet, &samples, &slices),
             Format::Json => {
                 let paths = [dir.join("samples.json"), dir.join("slices.json")];

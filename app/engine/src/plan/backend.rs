@@ -39,7 +39,8 @@ pub(super) fn choose(
     let graph = classifier.model_info("", Capabilities { gradients: true, training: true }, 1);
     if let Err(error) = attributor.requirements(&graph) {
         // Through the boundary the error keeps its code and its words, not its fields.
-        let is_layer = error.code() == ErrorCode::UnknownName && error.to_string().starts_with("unknown layer");
+        let is_layer =
+            error.code() == ascan_core::ErrorCode::UnknownName && error.to_string().starts_with("unknown layer");
         match error.key() {
             None if is_layer => report(loaded, &["attribution", "params", "layer"], &error),
             _ => loaded.report_plugin("attribution", &error),

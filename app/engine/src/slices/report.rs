@@ -162,6 +162,6 @@ fn confusion(labels: &[i32], predictions: &[i32]) -> Vec<ConfusionCell> {
         .into_iter()
         .map(|((label, predicted_class), count)| ConfusionCell { label, predicted_class, count })
         .collect();
-    cells.sort_by(|a, b| b.count.cmp(&a.count));
+    cells.sort_by_key(|cell| std::cmp::Reverse(cell.count));
     cells
 }
