@@ -116,7 +116,7 @@ impl ModelInfo {
 
 /// A head `logit_c = Σ_k weight[c,k] · mean_ij A_kij + bias_c` over the feature map `A` of `layer`.
 ///
-/// With such a head Grad-CAM is CAM: ∂logit_c/∂A_kij = weight[c,k] / (h·w), with no backward pass.
+/// With such a head Grad-CAM is CAM: `∂logit_c/∂A_kij = weight[c,k] / (h·w)`, with no backward pass.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LinearHead {
     /// The feature map that is pooled.

@@ -109,7 +109,7 @@ pub fn print(text: &str) -> Result<(), Error> {
 /// Writes a value to standard output as JSON.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`fn@print`].
 pub fn print_json(value: &impl Serialize) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(value);
     print(&text.map_err(|error| Error::unsupported(format!("the result cannot be written as JSON: {error}"), ""))?)

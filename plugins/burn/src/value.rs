@@ -33,7 +33,7 @@ impl Value {
     /// A constant of the model.
     ///
     /// # Errors
-    /// `Unsupported` for strings and for more than [`MAX_RANK`] axes.
+    /// `Unsupported` for strings and for more than `MAX_RANK` axes.
     pub fn from_constant(constant: &Constant, device: &Device) -> Result<Self> {
         let shape = &constant.shape;
         if let (false, Some(data)) = (constant.values.is_float(), constant.to_i64()) {
@@ -60,7 +60,7 @@ fn kind_of(values: &Values) -> DataType {
     }
 }
 
-/// A float tensor on the device, of any rank up to [`MAX_RANK`].
+/// A float tensor on the device, of any rank up to `MAX_RANK`.
 #[derive(Debug, Clone)]
 pub struct Float {
     tensor: Tensor<MAX_RANK>,
@@ -73,7 +73,7 @@ fn padded(shape: &[usize]) -> [usize; MAX_RANK] {
     dims
 }
 
-/// Errors for more axes than [`MAX_RANK`].
+/// Errors for more axes than `MAX_RANK`.
 pub fn check_rank(rank: usize) -> Result<()> {
     if rank <= MAX_RANK {
         return Ok(());
@@ -85,7 +85,7 @@ impl Float {
     /// Values, row-major, in this shape.
     ///
     /// # Errors
-    /// `Unsupported` for more than [`MAX_RANK`] axes.
+    /// `Unsupported` for more than `MAX_RANK` axes.
     pub fn new(data: Vec<f32>, shape: &[usize], device: &Device) -> Result<Self> {
         check_rank(shape.len())?;
         let tensor = Tensor::from_data(TensorData::new(data, padded(shape)), device);
@@ -126,7 +126,7 @@ impl Float {
     /// The same values with the axes of `shape`.
     ///
     /// # Errors
-    /// `Unsupported` for more than [`MAX_RANK`] axes.
+    /// `Unsupported` for more than `MAX_RANK` axes.
     pub fn reshape(self, shape: &[usize]) -> Result<Self> {
         check_rank(shape.len())?;
         if padded(shape) == self.tensor.dims() {
@@ -305,7 +305,7 @@ impl Ints {
     /// The values as floats on the device.
     ///
     /// # Errors
-    /// `Unsupported` for more than [`MAX_RANK`] axes.
+    /// `Unsupported` for more than `MAX_RANK` axes.
     pub fn to_float(&self, device: &Device) -> Result<Float> {
         Float::new(self.data.iter().map(|&value| value as f32).collect(), &self.shape, device)
     }
@@ -318,7 +318,7 @@ impl Ints {
     /// The values as a mask of six axes on the device.
     ///
     /// # Errors
-    /// `Unsupported` for more than [`MAX_RANK`] axes.
+    /// `Unsupported` for more than `MAX_RANK` axes.
     pub fn to_mask(&self, device: &Device) -> Result<Tensor<MAX_RANK, Bool>> {
         check_rank(self.shape.len())?;
         let data: Vec<bool> = self.data.iter().map(|&value| value != 0).collect();
