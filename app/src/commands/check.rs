@@ -102,7 +102,7 @@ mod tests {
             ("attribution.params.layer=nowhere", "unknown layer `nowhere`"),
             ("attribution.target=10", "outputs 0 to 9"),
             ("model.backend=torch", "unknown backend `torch`"),
-            ("model.preprocess.mean=[1, 2]", "2 values"),
+            ("model.preprocess.mean=[1, 2]", "values, but the model has 1 channel"),
             ("model.preprocess.preset=caffe", "channel"),
             ("data.class_map={ a = 1 }", "no entry for"),
             ("model.device=cuda", "no backend can do this"),
