@@ -95,9 +95,9 @@ impl PluginHost {
         // Sorted: the order in which a folder lists its files is no order.
         let files: BTreeSet<PathBuf> = files.filter(|file| is_library(file, is_deps)).collect();
         for file in files {
-            // Cargo links some of what is in `deps/` to the folder above it, and leaves old links there.
+            // Cargo links some of our own in `deps/` to the folder above it, and leaves old links there.
             let in_deps = file.file_name().map(|name| dir.join("deps").join(name));
-            if !in_deps.is_some_and(|twin| twin.exists()) {
+            if !(stem(&file).starts_with("ascan_") && in_deps.is_some_and(|twin| twin.exists())) {
                 self.load(&file);
             }
         }

@@ -65,7 +65,7 @@ fn check_other_tables(laws: &Laws, model: &dyn SliceModel, table: &ToyTable, mem
     laws.shape("membership of an empty table", &empty, &[0, k]);
 
     // A slicer that looks at the embeddings must refuse others; one that does not must not be disturbed by them.
-    let wider = toy_slice_table(N, D + 3, 1);
+    let wider = ToyTable { embeddings: toy_slice_table(N, D + 3, 1).embeddings, ..table.clone() };
     if let Ok(membership_of_wider) =
         laws.call("membership of embeddings of another width", || model.membership(&wider.view(), &context(0, 1)))
     {
