@@ -104,7 +104,7 @@ impl Preprocess {
             }
             (None, Some(values)) => {
                 let message = format!("the preset has {} values, but the model has {n_channels} channel", values.len());
-                Err(Error::param(format!("model.preprocess.{key}"), message, "set `mean` and `std` by hand"))
+                Err(Error::param("model.preprocess.preset", message, "set `mean` and `std` by hand"))
             }
             (None, None) => Err(missing(key)),
         };
