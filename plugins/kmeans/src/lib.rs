@@ -4,18 +4,17 @@
 //! moved to the points that are served worst. The number of slices is meant to be too large
 //! ("over-clustering"): a few pure slices are worth more here than a faithful partition.
 
-mod algorithm;
 mod params;
-mod points;
 #[cfg(test)]
 mod tests;
 
-pub use params::{GroupBy, KMeansParams, Normalise};
+pub use ascan_math::points::Normalise;
+pub use params::{GroupBy, KMeansParams};
 
-use algorithm::{Centres, Settings};
 use ascan_core::{Context, Error, Plugin, Result, SliceModel, SliceTable, Slicer, Tensor, slicer};
-use points::Points;
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use ascan_math::kmeans::{self, Centres, Settings};
+use ascan_math::points::Points;
+use ascan_math::pool;
 
 /// k-means slices: each image belongs to the slice with the nearest centre.
 ///
@@ -56,7 +55,7 @@ impl Slicer for KMeans {
         if classes.is_empty() {
             return Err(Error::shape("embeddings", "at least one image (with a known class, if `group_by` is set)", 0));
         }
-        let pool = pool(context)?;
+        let pool = pool(Self::NAME, context)?;
         let mut parts = Vec::with_capacity(classes.len());
         for (i, &class) in classes.iter().enumerate() {
             let points = Points::to_fit(table.embeddings, &rows_of(&self.params, table, class), self.params.normalise)?;
@@ -68,7 +67,7 @@ impl Slicer for KMeans {
                 // Another stream for each class, so that equal classes are not seeded alike.
                 seed: context.seed.wrapping_add((i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
             };
-            let fit = algorithm::fit(&points, &settings, &pool, |done, of| {
+            let fit = kmeans::fit(&points, &settings, &pool, |done, of| {
                 context.progress("k-means", i * of + done, classes.len() * of)
             })?;
             let whose = class.map(|class| format!(" of class {class}")).unwrap_or_default();
@@ -103,13 +102,13 @@ impl SliceModel for KMeansModel {
         if d != self.d {
             return Err(Error::shape("embeddings", format!("[n, {}], as at the fit", self.d), [n, d]));
         }
-        let pool = pool(context)?;
+        let pool = pool(KMeans::NAME, context)?;
         let mut slices = vec![None; n];
         let mut offset = 0;
         for part in &self.parts {
             let rows = rows_of(&self.params, table, part.class);
             let points = Points::to_assign(table.embeddings, &rows, self.params.normalise, part.centres.mean())?;
-            let nearest = algorithm::nearest(&points, &part.centres, &pool);
+            let nearest = kmeans::nearest(&points, &part.centres, &pool);
             for (&row, slice) in rows.iter().zip(nearest) {
                 slices[row] = Some(offset + slice);
             }
@@ -146,13 +145,6 @@ fn column<'a>(group_by: GroupBy, table: &SliceTable<'a>) -> Option<&'a [i32]> {
         GroupBy::Label => Some(table.labels),
         GroupBy::PredictedClass => Some(table.predicted_classes),
     }
-}
-
-fn pool(context: &Context) -> Result<ThreadPool> {
-    ThreadPoolBuilder::new()
-        .num_threads(context.n_threads.max(1))
-        .build()
-        .map_err(|error| Error::plugin(KMeans::NAME, format!("cannot start its threads: {error}"), "use fewer threads"))
 }
 
 ascan_core::export_library!(ascan_kmeans: slicer KMeans);

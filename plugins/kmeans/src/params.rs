@@ -1,17 +1,8 @@
 //! Parameters of [`crate::KMeans`].
 
 use ascan_core::{Params, Problems};
+use ascan_math::points::Normalise;
 use serde::{Deserialize, Serialize};
-
-/// What is done to each embedding before distances are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Normalise {
-    /// Nothing: Euclidean distance.
-    None,
-    /// Scaled to length 1, so that only the direction counts. Zero vectors stay zero.
-    L2,
-}
 
 /// Whether each class gets slices of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

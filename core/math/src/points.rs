@@ -1,7 +1,7 @@
 //! The rows to cluster, prepared once: normalised, centred, padded.
 
-use crate::Normalise;
 use ascan_core::{Error, Result, TensorView};
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// Rows of one matrix product. Every product has exactly this many (the last chunk is padded), so that the
@@ -10,6 +10,16 @@ pub const CHUNK: usize = 256;
 
 /// Sums are taken over at most this many blocks, in their order, at any number of threads.
 const MAX_BLOCKS: usize = 64;
+
+/// What is done to each embedding before distances are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Normalise {
+    /// Nothing: Euclidean distance.
+    None,
+    /// Scaled to length 1, so that only the direction counts. Zero vectors stay zero.
+    L2,
+}
 
 /// Rows to cluster.
 pub struct Points {
@@ -25,11 +35,17 @@ pub struct Points {
 
 impl Points {
     /// Rows to fit to, centred: small numbers keep `‖x‖² − 2x·c + ‖c‖²` precise.
+    ///
+    /// # Errors
+    /// `NotFinite` for values that are too large to square.
     pub fn to_fit(embeddings: TensorView, rows: &[usize], normalise: Normalise) -> Result<Self> {
         Self::new(embeddings, rows, normalise, None)
     }
 
     /// Rows to assign to centres that were fitted around `mean`.
+    ///
+    /// # Errors
+    /// As [`Self::to_fit`].
     pub fn to_assign(embeddings: TensorView, rows: &[usize], normalise: Normalise, mean: &[f32]) -> Result<Self> {
         Self::new(embeddings, rows, normalise, Some(mean))
     }
@@ -57,22 +73,27 @@ impl Points {
         Ok(Self { n, d, data, sq_norms, mean })
     }
 
+    /// Number of rows.
     pub fn n(&self) -> usize {
         self.n
     }
 
+    /// Number of dimensions.
     pub fn d(&self) -> usize {
         self.d
     }
 
+    /// `[d]`: what was subtracted from each row.
     pub fn mean(&self) -> &[f32] {
         &self.mean
     }
 
+    /// A row, `[d]`, normalised and centred.
     pub fn row(&self, i: usize) -> &[f32] {
         &self.data[i * self.d..(i + 1) * self.d]
     }
 
+    /// Squared length of a row.
     pub fn sq_norm(&self, i: usize) -> f32 {
         self.sq_norms[i]
     }

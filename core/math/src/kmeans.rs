@@ -1,4 +1,4 @@
-//! The mathematics: k-means++ seeding, Lloyd iterations, restarts.
+//! k-means: k-means++ seeding, Lloyd iterations, restarts.
 //!
 //! Everything that is summed over images is summed over fixed blocks in a fixed order,
 //! so that the result has the same bits at any number of threads.
@@ -17,18 +17,25 @@ const CANCELLATION: f32 = 1e-5;
 
 /// What to fit.
 pub struct Settings {
+    /// Number of clusters.
     pub k: usize,
+    /// Restarts; the tightest is kept.
     pub n_init: usize,
+    /// Limit of iterations of a restart.
     pub max_iterations: usize,
+    /// Squared movement of all centres, as a share of the mean variance of a dimension, at which a restart ends.
     pub tolerance: f64,
+    /// Where all randomness comes from.
     pub seed: u64,
 }
 
 /// The result of [`fit`].
 pub struct Fit {
+    /// The centres; fewer than asked for where there are fewer distinct rows.
     pub centres: Centres,
     /// Sum of squared distances to the nearest centre.
     pub inertia: f64,
+    /// Whether the centres had stopped moving.
     pub converged: bool,
 }
 
@@ -54,10 +61,12 @@ impl Centres {
         self.sq_norms.push(dot(centre, centre));
     }
 
+    /// Number of centres.
     pub fn k(&self) -> usize {
         self.sq_norms.len()
     }
 
+    /// `[d]`: what was subtracted from the rows before the fit.
     pub fn mean(&self) -> &[f32] {
         &self.mean
     }
@@ -85,6 +94,9 @@ struct Block {
 }
 
 /// The best of `n_init` restarts. `progress(restarts done, restarts)` is asked before each iteration.
+///
+/// # Errors
+/// What `progress` says.
 pub fn fit(
     points: &Points,
     settings: &Settings,

@@ -1,0 +1,22 @@
+//! What several methods share: rows in blocks, k-means, nearest neighbours, indices of cluster quality.
+//!
+//! Everything here gives the same bits at any number of threads: sums are taken over fixed blocks in a
+//! fixed order, and matrix products always have the same size.
+
+pub mod kmeans;
+pub mod points;
+
+use ascan_core::{Context, Error, Result};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// The threads that the host lends to the computation of `plugin`: a pool of its own, since global pools are
+/// duplicated in every dynamic library.
+///
+/// # Errors
+/// `Plugin` if the threads cannot be started.
+pub fn pool(plugin: &str, context: &Context) -> Result<ThreadPool> {
+    ThreadPoolBuilder::new()
+        .num_threads(context.n_threads.max(1))
+        .build()
+        .map_err(|error| Error::plugin(plugin, format!("cannot start its threads: {error}"), "use fewer threads"))
+}
