@@ -64,13 +64,7 @@ fn check_backend(plugin: &LoadedPlugin) {
     let dir = Dir::new();
     let path = dir.path().join("model.onnx");
     let mut graph = GraphBuilder::new("input", [3, 12, 12], 3);
-    let conv = graph.conv("conv1", "input", 3, 5, 3, 1);
-    let relu = graph.relu("relu1", &conv);
-    let conv = graph.conv("conv2", &relu, 5, 4, 3, 2);
-    let relu = graph.relu("relu2", &conv);
-    let pooled = graph.global_average_pool("pool", &relu);
-    let flat = graph.flatten("flat", &pooled);
-    let logits = graph.linear("head", &flat, 4, 3);
+    let logits = layers(&mut graph, "input");
     graph.finish(&logits, &path).save(&path).unwrap();
 
     let open = |n_threads: usize| -> Box<dyn ModelBackend> {
@@ -81,6 +75,45 @@ fn check_backend(plugin: &LoadedPlugin) {
     if runtime.capabilities().training {
         let expectations = TrainerExpectations { images, labels: vec![0, 1, 2, 0], n_classes: 3, learning_rate: 0.05 };
         testing::check_trainer(plugin.name(), &|options, n_threads| open(n_threads).trainer(options), &expectations);
+    }
+}
+
+/// Two convolutions and a linear head; gives the logits.
+fn layers(graph: &mut GraphBuilder, input: &str) -> String {
+    let conv = graph.conv("conv1", input, 3, 5, 3, 1);
+    let relu = graph.relu("relu1", &conv);
+    let conv = graph.conv("conv2", &relu, 5, 4, 3, 2);
+    let relu = graph.relu("relu2", &conv);
+    let pooled = graph.global_average_pool("pool", &relu);
+    let flat = graph.flatten("flat", &pooled);
+    graph.linear("head", &flat, 4, 3)
+}
+
+#[test]
+fn a_graph_that_takes_two_images_only_runs_any_number_of_them() {
+    let dir = Dir::new();
+    let path = dir.path().join("two.onnx");
+    let mut graph = GraphBuilder::new("input", [3, 12, 12], 3);
+    // A constant of two images: no other number can be added to it.
+    let one: Vec<f32> = (0..3 * 12 * 12).map(|i| (i as f32 * 0.3).sin()).collect();
+    let shift = graph.floats("shift", &[2, 3, 12, 12], &[&one[..], &one].concat());
+    let shifted = graph.node("Add", &["input", &shift], "shifted");
+    let logits = layers(&mut graph, &shifted);
+    graph.finish(&logits, &path).save(&path).unwrap();
+    for entry in [ascan_ort::ascan_library, ascan_tract::ascan_library, ascan_burn::ascan_library] {
+        let library = Library::from_static(entry).unwrap();
+        let plugin = &library.plugins()[0];
+        let runtime = plugin.backend(&ParamMap::new()).unwrap();
+        if let Err(error) = runtime.available() {
+            println!("skipped: {error}");
+            continue;
+        }
+        let open = |n_threads: usize| -> Box<dyn ModelBackend> {
+            runtime.open(&OpenModel { n_threads, ..OpenModel::new(&path) }).unwrap()
+        };
+        assert_eq!(open(1).info().preferred_batch, 2, "{}", plugin.name());
+        let images = testing::toy_images(5, [3, 12, 12], 5);
+        testing::check_backend(plugin.name(), &open, &BackendExpectations::new(images));
     }
 }
 

@@ -13,6 +13,7 @@
 //! ```
 
 mod axes;
+mod batch;
 pub mod builder;
 mod classifier;
 pub mod constant;
@@ -27,6 +28,7 @@ pub mod proto;
 mod view;
 
 pub use axes::Layout;
+pub use batch::calls;
 pub use classifier::{Classifier, Layer};
 pub use constant::{Constant, Values, decode};
 pub use model::Model;

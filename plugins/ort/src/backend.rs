@@ -3,7 +3,7 @@
 use crate::find::find_library;
 use ascan_core::backend::check_forward;
 use ascan_core::{Capabilities, Error, Forward, ModelBackend, ModelInfo, OpenModel, Result, Tensor, TensorView};
-use ascan_onnx::{Classifier, Model, prepare};
+use ascan_onnx::{Classifier, Model, calls, prepare};
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
@@ -72,7 +72,7 @@ impl OrtBackend {
     pub fn open(request: &OpenModel, environment: &'static Environment, version: &str) -> Result<Self> {
         let model = Model::load(&request.path)?;
         let classifier = Classifier::analyse(&model, request.image_size)?;
-        let info = classifier.model_info(version, Capabilities::default(), 1);
+        let info = classifier.model_info(version, Capabilities::default(), classifier.batch.unwrap_or(1));
         let n_threads = request.n_threads.max(1);
         let backend = Self { model, classifier, info, n_threads, environment, sessions: RefCell::default() };
         let usual: Vec<&str> = backend.info.default_layer.as_deref().into_iter().collect();
@@ -120,31 +120,34 @@ impl ModelBackend for OrtBackend {
                 sessions.len() - 1
             }
         };
-        if n == 0 {
-            let maps = layers.iter().map(|&layer| {
-                let [c, h, w] = self.info.layer(layer)?.shape;
-                Ok((layer.to_owned(), Tensor::zeros([0, c, h, w])))
-            });
-            let feature_maps = maps.collect::<Result<_>>()?;
-            return Ok(Forward { logits: Tensor::zeros([0, self.info.n_classes]), feature_maps });
-        }
         let fail = |error: &dyn Display| Error::file(&self.model.path, format!("onnxruntime failed: {error}"), "");
-        let input = TensorRef::from_array_view((images.shape(), images.data())).map_err(|error| fail(&error))?;
-        let outputs =
-            sessions[at].session.run(ort::inputs![&*self.info.input => input]).map_err(|error| fail(&error))?;
-        let take = |name: &str| {
-            let value = outputs.get(name).ok_or_else(|| fail(&format!("there is no output `{name}`")))?;
-            let (shape, data) = value.try_extract_tensor::<f32>().map_err(|error| fail(&error))?;
-            Ok::<_, Error>((shape.iter().map(|&dim| dim as usize).collect::<Vec<_>>(), data))
-        };
-        let (_, logits) = take(&self.info.logits)?;
-        let feature_maps = layers.iter().map(|&layer| {
-            let (shape, data) = take(layer)?;
-            Ok((layer.to_owned(), self.classifier.layer(layer)?.layout.to_nchw(&shape, data)?))
+        let size = self.classifier.batch.unwrap_or(n);
+        let shape = [&[size][..], &self.info.input_shape].concat();
+        let mut logits = Vec::with_capacity(n * self.info.n_classes);
+        let mut maps: Vec<Vec<f32>> = vec![Vec::new(); layers.len()];
+        for (n_rows, values) in calls(images, size) {
+            let input = TensorRef::from_array_view((&*shape, &*values)).map_err(|error| fail(&error))?;
+            let outputs =
+                sessions[at].session.run(ort::inputs![&*self.info.input => input]).map_err(|error| fail(&error))?;
+            let take = |name: &str| {
+                let value = outputs.get(name).ok_or_else(|| fail(&format!("there is no output `{name}`")))?;
+                let (shape, data) = value.try_extract_tensor::<f32>().map_err(|error| fail(&error))?;
+                Ok::<_, Error>((shape.iter().map(|&dim| dim as usize).collect::<Vec<_>>(), data))
+            };
+            logits.extend_from_slice(&take(&self.info.logits)?.1[..n_rows * self.info.n_classes]);
+            for (map, &layer) in maps.iter_mut().zip(&layers) {
+                let (shape, data) = take(layer)?;
+                let nchw = self.classifier.layer(layer)?.layout.to_nchw(&shape, data)?;
+                map.extend_from_slice(nchw.view().rows(0..n_rows));
+            }
+        }
+        let feature_maps = layers.iter().zip(maps).map(|(&layer, data)| {
+            let [c, h, w] = self.info.layer(layer)?.shape;
+            Ok((layer.to_owned(), Tensor::new([n, c, h, w], data)?))
         });
         Ok(Forward {
             feature_maps: feature_maps.collect::<Result<_>>()?,
-            logits: Tensor::new([n, self.info.n_classes], logits.to_vec())?,
+            logits: Tensor::new([n, self.info.n_classes], logits)?,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use ascan_core::backend::check_forward;
 use ascan_core::{Capabilities, Error, Forward, ModelBackend, ModelInfo, OpenModel, Result, Tensor, TensorView};
-use ascan_onnx::{Classifier, Model, prepare};
+use ascan_onnx::{Classifier, Model, calls, prepare};
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub struct TractBackend {
     plans: RefCell<Vec<Plan>>,
 }
 
-/// The model with logits and some layers as its outputs, optimised for one image.
+/// The model with logits and some layers as its outputs, optimised for one image a call where the graph allows it.
 #[derive(Clone)]
 struct Plan {
     layers: Vec<String>,
@@ -33,7 +33,7 @@ impl TractBackend {
     pub fn open(request: &OpenModel) -> Result<Self> {
         let model = Model::load(&request.path)?;
         let classifier = Classifier::analyse(&model, request.image_size)?;
-        let info = classifier.model_info("tract 0.23", Capabilities::default(), 1);
+        let info = classifier.model_info("tract 0.23", Capabilities::default(), classifier.batch.unwrap_or(1));
         let backend = Self { model, classifier, info, plans: RefCell::default() };
         let usual: Vec<&str> = backend.info.default_layer.as_deref().into_iter().collect();
         backend.plan(&usual)?;
@@ -57,7 +57,7 @@ impl TractBackend {
         let fail = |error: &dyn Display| {
             Error::file(path, format!("tract cannot run this model: {error}"), "use `backend = \"burn\"` or `\"ort\"`")
         };
-        let proto = prepare(&self.model, &self.classifier, layers, Some(1))?;
+        let proto = prepare(&self.model, &self.classifier, layers, Some(self.call_size()))?;
         let bytes = Model::from_proto(proto, path.clone()).to_bytes();
         // The exporters' recorded shapes are of another batch size than the one compiled here.
         let onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
@@ -74,18 +74,24 @@ impl TractBackend {
             }
         }
         let [c, h, w] = self.info.input_shape;
-        let fact = InferenceFact::dt_shape(DatumType::F32, [1, c, h, w]);
+        let fact = InferenceFact::dt_shape(DatumType::F32, [self.call_size(), c, h, w]);
         graph.set_input_fact(0, fact).map_err(|error| fail(&root(&error)))?;
         let runnable = graph.into_optimized().and_then(IntoRunnable::into_runnable);
         let runnable = runnable.map_err(|error| fail(&root(&error)))?;
         Ok(Plan { layers: layers.iter().map(|&layer| layer.to_owned()).collect(), runnable })
     }
 
-    /// Logits and the plan's layers of one image.
-    fn run(&self, plan: &Plan, image: &[f32]) -> Result<Vec<TValue>> {
+    /// Images in a call.
+    fn call_size(&self) -> usize {
+        self.classifier.batch.unwrap_or(1)
+    }
+
+    /// Logits and the plan's layers of the images of a call.
+    fn run(&self, plan: &Plan, images: &[f32]) -> Result<Vec<TValue>> {
         let [c, h, w] = self.info.input_shape;
         let fail = |error: &dyn Display| Error::file(&self.model.path, format!("tract failed: {error}"), "");
-        let input = tract_onnx::prelude::Tensor::from_shape(&[1, c, h, w], image).map_err(|error| fail(&error))?;
+        let input = tract_onnx::prelude::Tensor::from_shape(&[self.call_size(), c, h, w], images);
+        let input = input.map_err(|error| fail(&error))?;
         Ok(plan.runnable.run(tvec!(input.into())).map_err(|error| fail(&root(&error)))?.into_vec())
     }
 }
@@ -106,14 +112,15 @@ impl ModelBackend for TractBackend {
         let plan = self.plan(&layers)?;
         let mut logits = Vec::with_capacity(n * self.info.n_classes);
         let mut maps: Vec<Vec<f32>> = vec![Vec::new(); layers.len()];
-        for i in 0..n {
-            let outputs = self.run(&plan, images.row(i))?;
-            logits.extend(values(&outputs[0])?);
+        for (n_rows, images) in calls(images, self.call_size()) {
+            let outputs = self.run(&plan, &images)?;
+            logits.extend_from_slice(&values(&outputs[0])?[..n_rows * self.info.n_classes]);
             for (map, &layer) in maps.iter_mut().zip(&layers) {
                 let at = plan.layers.iter().position(|known| known == layer).unwrap_or_default();
                 let output = &outputs[1 + at];
                 let layout = &self.classifier.layer(layer)?.layout;
-                map.extend_from_slice(layout.to_nchw(output.shape(), &values(output)?)?.data());
+                let nchw = layout.to_nchw(output.shape(), &values(output)?)?;
+                map.extend_from_slice(nchw.view().rows(0..n_rows));
             }
         }
         let feature_maps = layers.iter().zip(maps).map(|(&layer, data)| {

@@ -39,6 +39,7 @@ plugin = "kmeans"
 
 [slicing.params]
 n_slices = 8
+normalise = "l2"
 "#;
 
 /// Writes the pictures, trains the network on them through `runtime`, writes it and the configuration.
