@@ -2,9 +2,10 @@
 //!
 //! `million PLUGIN N D N_SLICES N_THREADS`, PLUGIN `kmeans` (one restart, 10 iterations) or `minibatch_kmeans`
 
-use ascan_core::testing::ToyRng;
 use ascan_core::{Context, Plugin, SliceTable, Slicer, Tensor, TensorView, slicer};
 use ascan_kmeans::{KMeans, KMeansParams, MiniBatchKMeans, MiniBatchKMeansParams};
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
 use std::error::Error;
 use std::time::Instant;
 
@@ -49,12 +50,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Rows around `n_centres` random centres.
 fn generate(n: usize, d: usize, n_centres: usize) -> Tensor {
-    let mut rng = ToyRng::new(0);
-    let centres = rng.normals(n_centres * d);
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(0);
+    let centres: Vec<f32> = (0..n_centres * d).map(|_| 4.0 * rng.random::<f32>()).collect();
     let mut table = Tensor::zeros([n, d]);
     for (i, row) in table.data_mut().chunks_exact_mut(d).enumerate() {
         let centre = &centres[i % n_centres * d..][..d];
-        row.iter_mut().zip(centre).for_each(|(x, c)| *x = c + 2.0 * rng.uniform() - 1.0);
+        row.iter_mut().zip(centre).for_each(|(x, c)| *x = c + 2.0 * rng.random::<f32>() - 1.0);
     }
     table
 }

@@ -16,6 +16,9 @@ const STRIPE: usize = 32;
 /// `reg_covar` is at least this share of the mean variance: what rounding leaves of a covariance that is zero.
 const ROUNDING: f64 = 1e-12;
 
+/// No variance is smaller, not even of rows that are all equal.
+const SMALLEST: f64 = 1e-30;
+
 /// The form of each component's covariance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -105,7 +108,7 @@ impl Gaussians {
             moments.iter_mut().for_each(|value| *value /= mass);
         }
         let centred_means: Vec<f64> = moments.chunks_exact(width.max(1)).flat_map(|m| &m[..d]).copied().collect();
-        let reg = settings.reg_covar.max(ROUNDING * points.variance());
+        let reg = settings.reg_covar.max(ROUNDING * points.variance()).max(SMALLEST);
         let covariances = match covariance {
             Covariance::Full => full_covariances(points, responsibilities, masses, &centred_means, reg, pool),
             Covariance::Diagonal => {
