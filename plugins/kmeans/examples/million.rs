@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         losses: &losses,
         maps: None,
     };
-    println!("table: {} MiB, peak {} MiB", n * d * 4 >> 20, peak_mib()?);
+    println!("table: {} MiB, peak {} MiB", (n * d * 4) >> 20, peak_mib()?);
     let method: Box<dyn Slicer> = match plugin.as_str() {
         "kmeans" => Box::new(KMeans::new(KMeansParams {
             n_slices,
