@@ -219,8 +219,8 @@ fn normalise(joint: &mut [f64], n_rows: usize) -> f64 {
     for component in joint.chunks_exact_mut(CHUNK) {
         for ((value, largest), sum) in component.iter_mut().zip(&largest).zip(&mut sums) {
             let below = *value - largest;
-            // e^-745 is the smallest number there is.
-            *value = if below > -745.0 { below.exp() } else { 0.0 };
+            // The largest is 1: beside it, and beside what `masses` adds, e^-80 is nothing. Most are below.
+            *value = if below > -80.0 { below.exp() } else { 0.0 };
             *sum += *value;
         }
     }
