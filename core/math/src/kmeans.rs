@@ -3,8 +3,9 @@
 //! Everything that is summed over images is summed over fixed blocks in a fixed order,
 //! so that the result has the same bits at any number of threads.
 
+use crate::points::Normalise;
 use crate::points::{CHUNK, Points, dot};
-use ascan_core::Result;
+use ascan_core::{Result, TensorView};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rand::rngs::Xoshiro256PlusPlus;
@@ -14,6 +15,9 @@ use rayon::prelude::*;
 
 /// Below this share of `‖x‖² + ‖c‖²`, rounding dominates `‖x‖² − 2x·c + ‖c‖²` in f32 and seeding takes the difference.
 const CANCELLATION: f32 = 1e-5;
+
+/// Rows that [`nearest_rows`] takes at a time: some chunks.
+const PIECE: usize = 16 * CHUNK;
 
 /// What to fit.
 pub struct Settings {
@@ -52,11 +56,11 @@ pub struct Centres {
 }
 
 impl Centres {
-    fn empty(points: &Points) -> Self {
+    pub(crate) fn empty(points: &Points) -> Self {
         Self { d: points.d(), data: Vec::new(), sq_norms: Vec::new(), mean: points.mean().to_vec() }
     }
 
-    fn push(&mut self, centre: &[f32]) {
+    pub(crate) fn push(&mut self, centre: &[f32]) {
         self.data.extend_from_slice(centre);
         self.sq_norms.push(dot(centre, centre));
     }
@@ -71,8 +75,15 @@ impl Centres {
         &self.mean
     }
 
-    fn row(&self, cluster: usize) -> &[f32] {
+    pub(crate) fn row(&self, cluster: usize) -> &[f32] {
         &self.data[cluster * self.d..(cluster + 1) * self.d]
+    }
+
+    /// Moves a centre.
+    pub(crate) fn set(&mut self, cluster: usize, values: impl Iterator<Item = f32>) {
+        let centre = &mut self.data[cluster * self.d..(cluster + 1) * self.d];
+        centre.iter_mut().zip(values).for_each(|(old, new)| *old = new);
+        self.sq_norms[cluster] = dot(centre, centre);
     }
 
     /// `x·c` of every centre with every row of a chunk: `[k, CHUNK]`, the layout in which the product is quickest.
@@ -123,9 +134,37 @@ pub fn nearest(points: &Points, centres: &Centres, pool: &ThreadPool) -> Vec<usi
     assign(points, centres, pool, false).into_iter().flat_map(|block| block.nearest).collect()
 }
 
+/// The nearest centre of some rows of a table, the first on a tie. Takes the table piece by piece: nothing of its size is
+/// copied.
+///
+/// # Errors
+/// `NotFinite` for values that are too large to square.
+pub fn nearest_rows(
+    embeddings: TensorView,
+    rows: &[usize],
+    normalise: Normalise,
+    centres: &Centres,
+    pool: &ThreadPool,
+) -> Result<Vec<usize>> {
+    let piece = |rows: &[usize]| -> Result<Vec<usize>> {
+        let points = Points::to_assign(embeddings, rows, normalise, centres.mean())?;
+        let block = assign_block(&points, centres, 0..points.n_chunks(), false);
+        Ok(block.nearest)
+    };
+    let pieces = pool.install(|| rows.par_chunks(PIECE).map(piece).collect::<Result<Vec<_>>>())?;
+    Ok(pieces.into_iter().flatten().collect())
+}
+
+/// Nearest centres and the sum of squared distances to them.
+pub(crate) fn nearest_with_inertia(points: &Points, centres: &Centres, pool: &ThreadPool) -> (Vec<usize>, f64) {
+    let blocks = assign(points, centres, pool, false);
+    let inertia = blocks.iter().flat_map(|block| &block.sq_distances).map(|&v| f64::from(v)).sum();
+    (blocks.into_iter().flat_map(|block| block.nearest).collect(), inertia)
+}
+
 /// Greedy k-means++: each next centre is the best of `2 + ln k` rows drawn with probability ∝ squared distance to the
 /// centres so far. Gives fewer than `k` centres when there are fewer distinct rows.
-fn seed(
+pub(crate) fn seed(
     points: &Points,
     k: usize,
     rng: &mut Xoshiro256PlusPlus,

@@ -4,7 +4,10 @@
 //! fixed order, and matrix products always have the same size.
 
 pub mod kmeans;
+pub mod minibatch;
+pub mod mixture;
 pub mod points;
+pub mod quality;
 
 use ascan_core::{Context, Error, Result};
 use rayon::{ThreadPool, ThreadPoolBuilder};

@@ -2,7 +2,7 @@
 
 use super::laws::{Laws, THREADS, context, reshaped, stopping, with_value};
 use super::toy_data::{ToyTable, toy_slice_table};
-use crate::{SliceModel, SliceTable, Slicer, Tensor};
+use crate::{ErrorCode, SliceModel, SliceTable, Slicer, Tensor};
 
 const N: usize = 120;
 const D: usize = 8;
@@ -20,6 +20,7 @@ pub fn check_slicer(plugin: &str, slicer: &dyn Slicer) {
     check_determinism(&laws, slicer, &table, &membership);
     check_other_tables(&laws, model.as_ref(), &table, &membership);
     check_small_tables(&laws, slicer);
+    check_degenerate_tables(&laws, slicer, &table);
     check_bad_tables(&laws, "fit", &table, |table| slicer.fit(table, &context(0, 1)).map(drop));
     check_bad_tables(&laws, "membership", &table, |table| model.membership(table, &context(0, 1)).map(drop));
     check_optional_columns(&laws, slicer, &table);
@@ -92,6 +93,64 @@ fn check_small_tables(laws: &Laws, slicer: &dyn Slicer) {
         let (first, second) = membership.data().split_at(membership.data().len() / 2);
         laws.close("equal images must have equal memberships", first, second, 1e-5);
     }
+}
+
+/// Tables in which something that methods divide by, invert or count on is missing. A fit may be impossible;
+/// then the error says so, by one of the codes that mean "not with this table".
+fn check_degenerate_tables(laws: &Laws, slicer: &dyn Slicer, table: &ToyTable) {
+    let fits = |what: &str, table: &ToyTable| -> Option<(Box<dyn SliceModel>, Tensor)> {
+        let model = match laws.call(&format!("fit to {what}"), || slicer.fit(&table.view(), &context(0, 1))) {
+            Ok(model) => model,
+            Err(error) => {
+                let clear = matches!(error.code(), ErrorCode::Param | ErrorCode::Shape | ErrorCode::Unsupported);
+                laws.require(clear, &format!("{what} is of numbers: a refusal must say what it lacks, not {error}"));
+                return None;
+            }
+        };
+        let membership = apply(laws, model.as_ref(), table);
+        Some((model, membership))
+    };
+
+    let class_zero: Vec<usize> = (0..N).filter(|&i| table.labels[i] == 0).collect();
+    if let Some((model, _)) = fits("a table of one label", &table.rows(&class_zero)) {
+        // A class that the fit never saw has no place of its own, and does no harm.
+        apply(laws, model.as_ref(), table);
+    }
+    let right: Vec<usize> = (0..N).filter(|&i| table.labels[i] == 0 && table.predicted_classes[i] == 0).collect();
+    fits("a table of one label and one predicted class", &table.rows(&right));
+    let mut single = table.clone();
+    single.probs = Tensor::new([N, 1], vec![1.0; N]).expect("a number a row");
+    single.labels.fill(0);
+    single.predicted_classes.fill(0);
+    single.losses.fill(0.0);
+    fits("a table of a model with one class", &single);
+    let mut certain = table.clone();
+    for (i, probs) in certain.probs.data_mut().chunks_exact_mut(2).enumerate() {
+        probs.fill(0.0);
+        probs[table.predicted_classes[i] as usize] = 1.0;
+    }
+    fits("a table of a model that is always certain", &certain);
+
+    let mut flat = table.clone();
+    for row in flat.embeddings.data_mut().chunks_exact_mut(D) {
+        row[0] = 0.0;
+        row[D - 1] = 3.5;
+    }
+    fits("a table with constant columns", &flat);
+    let mut constant = table.clone();
+    constant.embeddings.data_mut().fill(-1.25);
+    fits("a table of constant embeddings", &constant);
+    let mut one_column = table.clone();
+    let column = table.embeddings.data().iter().copied().step_by(D).collect();
+    one_column.embeddings = Tensor::new([N, 1], column).expect("a number a row");
+    fits("a table of embeddings of one dimension", &one_column);
+
+    // Few rows: more slices may be asked for than there are images, or than there are different images.
+    for n in [2, 3, 5] {
+        fits(&format!("a table of {n} images"), &table.rows(&(0..n).collect::<Vec<_>>()));
+    }
+    let repeated: Vec<usize> = (0..N).map(|i| i % 3).collect();
+    fits("a table of three images repeated", &table.rows(&repeated));
 }
 
 /// Tables that must be refused, at the fit and later.

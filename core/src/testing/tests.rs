@@ -31,6 +31,10 @@ enum SlicerFault {
     FailsOnStop,
     SharesAboveOne,
     NanOnEqualImages,
+    PanicsOnOneClass,
+    PanicsOnConstantColumns,
+    PanicsOnFewImages,
+    VagueOnConstantColumns,
 }
 
 /// Slices around the first two images.
@@ -58,6 +62,14 @@ impl Slicer for Nearest {
         if table.n() == 0 {
             assert!(self.0 != SlicerFault::Panics, "no images");
             return Err(Error::shape("embeddings", "at least one image", 0));
+        }
+        let constant = table.embeddings.data().chunks(table.embeddings.row_len()).all(|row| row[0] == 0.0);
+        match self.0 {
+            SlicerFault::PanicsOnOneClass => assert!(table.n() <= 30 || table.labels.contains(&1), "one class"),
+            SlicerFault::PanicsOnConstantColumns => assert!(!constant, "a constant column"),
+            SlicerFault::PanicsOnFewImages => assert!(table.n() != 3, "few images"),
+            SlicerFault::VagueOnConstantColumns if constant => return Err(Error::NotFinite { what: "x".into() }),
+            _ => {}
         }
         context.progress("fit", 0, 1).map_err(|stopped| match self.0 {
             SlicerFault::FailsOnStop => Error::unsupported("stopping", "wait"),
@@ -120,6 +132,10 @@ fn broken_slicers_fail() {
         (SlicerFault::FailsOnStop, "`Cancelled`"),
         (SlicerFault::SharesAboveOne, "must lie in [0, 1]"),
         (SlicerFault::NanOnEqualImages, "must not hold NaN"),
+        (SlicerFault::PanicsOnOneClass, "fit to a table of one label must not panic"),
+        (SlicerFault::PanicsOnConstantColumns, "fit to a table with constant columns must not panic"),
+        (SlicerFault::PanicsOnFewImages, "fit to a table of 3 images must not panic"),
+        (SlicerFault::VagueOnConstantColumns, "must say what it lacks"),
     ] {
         assert_law(&broken(|| check_slicer("broken", &Nearest(fault))), law);
     }

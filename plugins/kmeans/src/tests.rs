@@ -1,6 +1,6 @@
 use super::*;
 use ascan_core::testing::{ToyTable, check_slicer, toy_slice_table};
-use ascan_core::{Level, Params, Problems, Reporter};
+use ascan_core::{Level, Params, Problems, Reporter, slicer};
 use std::sync::Mutex;
 
 fn kmeans(params: KMeansParams) -> KMeans {
@@ -159,4 +159,51 @@ fn parameters_out_of_range_are_named() {
         .check(&mut problems);
     let keys: Vec<_> = problems.into_errors().iter().filter_map(|error| error.key().map(str::to_owned)).collect();
     assert_eq!(keys, ["n_slices", "n_init", "max_iterations", "tolerance"]);
+}
+
+fn minibatch(params: MiniBatchKMeansParams) -> MiniBatchKMeans {
+    MiniBatchKMeans::new(params).unwrap()
+}
+
+#[test]
+fn batches_conform() {
+    for group_by in [GroupBy::None, GroupBy::Label, GroupBy::PredictedClass] {
+        for batch_size in [16, 1024] {
+            let params = MiniBatchKMeansParams {
+                group_by,
+                batch_size,
+                n_slices: 7,
+                normalise: Normalise::L2,
+                ..Default::default()
+            };
+            check_slicer("minibatch_kmeans", &minibatch(params));
+        }
+    }
+    check_slicer("minibatch_kmeans", &minibatch(MiniBatchKMeansParams::default()));
+}
+
+/// scikit-learn 1.9.1: mean inertia over 20 seeds of `MiniBatchKMeans(k, batch_size=1024, n_init=3)` on the same table.
+
+#[test]
+fn batches_are_as_tight_as_scikit_learns() {
+    let table = toy_slice_table(20_000, 10, 7);
+    for (n_slices, theirs) in [(5, 199_107.1), (40, 152_233.8)] {
+        let ours = (0..5u64).map(|seed| {
+            let context = Context { seed, ..Context::default() };
+            let params = MiniBatchKMeansParams { n_slices, ..Default::default() };
+            let model = minibatch(params).fit(&table.view(), &context).unwrap();
+            inertia(&table, &slicer::assignment(&model.membership(&table.view(), &context).unwrap()))
+        });
+        let mean = ours.sum::<f64>() / 5.0;
+        assert!(mean < 1.01 * theirs, "k = {n_slices}: {mean}, scikit-learn {theirs}");
+    }
+}
+
+#[test]
+fn batches_parameters_out_of_range_are_named() {
+    let mut problems = Problems::default();
+    MiniBatchKMeansParams { batch_size: 0, max_epochs: 0, reassignment_ratio: f64::NAN, ..Default::default() }
+        .check(&mut problems);
+    let keys: Vec<_> = problems.into_errors().iter().filter_map(|error| error.key().map(str::to_owned)).collect();
+    assert_eq!(keys, ["batch_size", "max_epochs", "reassignment_ratio"]);
 }

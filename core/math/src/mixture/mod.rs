@@ -1,0 +1,233 @@
+//! Mixtures by expectation–maximisation: Gaussian, and Gaussian together with categorical columns.
+//!
+//! All sums are in f64 and over fixed blocks in a fixed order, so that a fit has the same bits at any number of
+//! threads. Both steps are matrix products over chunks of rows.
+
+mod categorical;
+mod gaussian;
+mod responsibilities;
+#[cfg(test)]
+mod tests;
+
+pub use categorical::{Categorical, Column, Values};
+pub use gaussian::{Covariance, Gaussians};
+pub use responsibilities::Responsibilities;
+
+use crate::kmeans;
+use crate::points::{CHUNK, Points};
+use ascan_core::{Error, Result};
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
+/// What is modelled: the rows, and what goes with each of them.
+#[derive(Clone, Copy)]
+pub struct Data<'a> {
+    /// The rows.
+    pub points: &'a Points,
+    /// Columns beside them, each independent of the rest within a component; none for a Gaussian mixture.
+    pub columns: &'a [Column<'a>],
+}
+
+/// How to fit.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// The form of each component's covariance.
+    pub covariance: Covariance,
+    /// Added to the diagonal of each covariance, so that none collapses.
+    pub reg_covar: f64,
+    /// Limit of iterations.
+    pub max_iterations: usize,
+    /// Change of the mean log-likelihood of a row at which the fit ends.
+    pub tolerance: f64,
+}
+
+/// The result of [`fit`].
+pub struct Fit {
+    /// The mixture after the last iteration.
+    pub mixture: Mixture,
+    /// Mean log-likelihood of a row before each iteration's M-step.
+    pub log_likelihoods: Vec<f64>,
+    /// Whether the log-likelihood had stopped rising.
+    pub converged: bool,
+}
+
+impl Fit {
+    /// What the fit reached, to compare it with others: the last entry of [`Self::log_likelihoods`].
+    pub fn log_likelihood(&self) -> f64 {
+        self.log_likelihoods.last().copied().unwrap_or(f64::NEG_INFINITY)
+    }
+}
+
+/// A fitted mixture.
+pub struct Mixture {
+    /// `[k]`, their sum is 1.
+    pub weights: Vec<f64>,
+    /// The components' distributions of the rows.
+    pub gaussians: Gaussians,
+    /// The components' distributions of each column.
+    pub categoricals: Vec<Categorical>,
+}
+
+/// Expectation–maximisation from given responsibilities. `progress(iterations done, limit)` is asked before each.
+///
+/// The parameters returned are those after the last M-step, as in scikit-learn.
+///
+/// # Errors
+/// What `progress` says; `Param` for `reg_covar` if a covariance collapses.
+///
+/// # Source
+/// Dempster, Laird & Rubin 1977.
+pub fn fit(
+    data: Data,
+    start: Responsibilities,
+    settings: &Settings,
+    pool: &ThreadPool,
+    mut progress: impl FnMut(usize, usize) -> Result<()>,
+) -> Result<Fit> {
+    let mut responsibilities = start;
+    let mut mixture = Mixture::estimate(data, &responsibilities, settings, pool)?;
+    let mut log_likelihoods: Vec<f64> = Vec::new();
+    let mut converged = false;
+    while !converged && log_likelihoods.len() < settings.max_iterations {
+        progress(log_likelihoods.len(), settings.max_iterations)?;
+        let reached = mixture.expect(data, &mut responsibilities, pool);
+        mixture = Mixture::estimate(data, &responsibilities, settings, pool)?;
+        converged = log_likelihoods.last().is_some_and(|before| (reached - before).abs() < settings.tolerance);
+        log_likelihoods.push(reached);
+    }
+    Ok(Fit { mixture, log_likelihoods, converged })
+}
+
+/// Responsibilities to start from: each row belongs to the nearest of `k` centres of k-means (of one restart, as in
+/// scikit-learn). Fewer components than `k` where there are fewer distinct rows.
+///
+/// # Errors
+/// What `progress` says.
+pub fn kmeans_start(
+    points: &Points,
+    k: usize,
+    seed: u64,
+    pool: &ThreadPool,
+    mut progress: impl FnMut() -> Result<()>,
+) -> Result<Responsibilities> {
+    let settings = kmeans::Settings { k, n_init: 1, max_iterations: 300, tolerance: 1e-4, seed };
+    let found = kmeans::fit(points, &settings, pool, |_, _| progress())?;
+    let assignment = kmeans::nearest(points, &found.centres, pool);
+    Ok(Responsibilities::one_hot(&assignment, found.centres.k()))
+}
+
+/// The best of `n_init` fits, each started by [`kmeans_start`] from another seed.
+/// `progress(steps done, steps)` is asked before each iteration.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_from_kmeans(
+    data: Data,
+    k: usize,
+    n_init: usize,
+    seed: u64,
+    settings: &Settings,
+    pool: &ThreadPool,
+    mut progress: impl FnMut(usize, usize) -> Result<()>,
+) -> Result<Fit> {
+    let mut best: Option<Fit> = None;
+    for restart in 0..n_init {
+        let seed = seed.wrapping_add((restart as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut go_on = |done, of| progress(restart * of + done, n_init * of);
+        let start = kmeans_start(data.points, k, seed, pool, || go_on(0, settings.max_iterations))?;
+        let fit = fit(data, start, settings, pool, go_on)?;
+        if best.as_ref().is_none_or(|best| fit.log_likelihood() > best.log_likelihood()) {
+            best = Some(fit);
+        }
+    }
+    best.ok_or_else(|| Error::param("n_init", "must be at least 1, got 0", ""))
+}
+
+impl Mixture {
+    /// The M-step: what makes the data likeliest, given who is responsible for each row.
+    fn estimate(
+        data: Data,
+        responsibilities: &Responsibilities,
+        settings: &Settings,
+        pool: &ThreadPool,
+    ) -> Result<Self> {
+        let masses = responsibilities.masses(pool);
+        let gaussians = Gaussians::estimate(data.points, responsibilities, &masses, settings, pool)?;
+        let estimate = |column| Categorical::estimate(column, responsibilities, pool);
+        let categoricals = data.columns.iter().map(estimate).collect();
+        let weights = masses.iter().map(|mass| mass / data.points.n().max(1) as f64).collect();
+        Ok(Self { weights, gaussians, categoricals })
+    }
+
+    /// Number of components.
+    pub fn k(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// Bayesian information criterion of a Gaussian mixture on `n` rows of this mean log-likelihood; lower is better.
+    ///
+    /// # Source
+    /// Schwarz 1978.
+    pub fn bic(&self, n: usize, log_likelihood: f64) -> f64 {
+        let n = n as f64;
+        self.gaussians.n_parameters() as f64 * n.ln() - 2.0 * n * log_likelihood
+    }
+
+    /// The share of each component in each row, and the mean log-likelihood of a row.
+    pub fn responsibilities(&self, data: Data, pool: &ThreadPool) -> (Responsibilities, f64) {
+        let mut responsibilities = Responsibilities::zeros(data.points.n(), self.k());
+        let log_likelihood = self.expect(data, &mut responsibilities, pool);
+        (responsibilities, log_likelihood)
+    }
+
+    /// The E-step: writes the responsibilities, gives the mean log-likelihood of a row.
+    fn expect(&self, data: Data, responsibilities: &mut Responsibilities, pool: &ThreadPool) -> f64 {
+        let total: f64 = pool
+            .install(|| {
+                let chunks = responsibilities.chunks_mut().enumerate();
+                let scratch = || self.gaussians.scratch();
+                chunks
+                    .map_init(scratch, |scratch, (chunk, out)| {
+                        let (_, rows) = data.points.chunk(chunk);
+                        self.gaussians.log_densities(data.points, chunk, scratch, out);
+                        for (out, weight) in out.chunks_exact_mut(CHUNK).zip(&self.weights) {
+                            let log_weight = weight.ln();
+                            out.iter_mut().for_each(|value| *value += log_weight);
+                        }
+                        for (categorical, column) in self.categoricals.iter().zip(data.columns) {
+                            categorical.add_log_densities(column, rows.clone(), out);
+                        }
+                        normalise(out, rows.len())
+                    })
+                    .collect::<Vec<f64>>()
+            })
+            .into_iter()
+            .sum();
+        total / data.points.n().max(1) as f64
+    }
+}
+
+/// Turns joint log-densities `[k, CHUNK]` into shares, zero beyond `n_rows`; gives the sum of the rows' log-likelihoods.
+fn normalise(joint: &mut [f64], n_rows: usize) -> f64 {
+    let mut largest = [f64::NEG_INFINITY; CHUNK];
+    for component in joint.chunks_exact(CHUNK) {
+        for (largest, &value) in largest.iter_mut().zip(component) {
+            *largest = if value > *largest { value } else { *largest };
+        }
+    }
+    let mut sums = [0.0; CHUNK];
+    for component in joint.chunks_exact_mut(CHUNK) {
+        for ((value, largest), sum) in component.iter_mut().zip(&largest).zip(&mut sums) {
+            let below = *value - largest;
+            // The largest is 1: beside it, and beside what `masses` adds, e^-80 is nothing. Most are below.
+            *value = if below > -80.0 { below.exp() } else { 0.0 };
+            *sum += *value;
+        }
+    }
+    let mut factors = [0.0; CHUNK];
+    factors[..n_rows].iter_mut().zip(&sums).for_each(|(factor, sum)| *factor = 1.0 / sum);
+    for component in joint.chunks_exact_mut(CHUNK) {
+        component.iter_mut().zip(&factors).for_each(|(value, factor)| *value *= factor);
+    }
+    largest[..n_rows].iter().zip(&sums).map(|(largest, sum)| largest + sum.ln()).sum()
+}
