@@ -71,7 +71,8 @@ impl Centres {
         &self.mean
     }
 
-    fn row(&self, cluster: usize) -> &[f32] {
+    /// `[d]`: a centre, less the mean.
+    pub fn row(&self, cluster: usize) -> &[f32] {
         &self.data[cluster * self.d..(cluster + 1) * self.d]
     }
 
