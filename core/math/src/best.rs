@@ -59,8 +59,9 @@ impl Best {
 
     /// Puts blocks one after the other.
     pub fn collect(blocks: impl IntoIterator<Item = Self>, k: usize) -> Neighbours {
-        let mut all = Neighbours { k, indices: Vec::new(), sq_distances: Vec::new(), recall: 1.0 };
+        let mut all = Neighbours { n: 0, k, indices: Vec::new(), sq_distances: Vec::new(), recall: 1.0 };
         for block in blocks {
+            all.n += block.limits.len();
             all.indices.extend(block.indices);
             all.sq_distances.extend(block.sq_distances);
         }
@@ -78,13 +79,7 @@ pub struct Scan {
 impl Scan {
     /// Offers the rows of `base` to those of `queries`. `index` is the name of a row of the base, for a row of the
     /// queries: `None` keeps the pair out.
-    pub fn offer(
-        &mut self,
-        queries: Block,
-        base: Block,
-        best: &mut Best,
-        index: impl Fn(usize, usize) -> Option<u32>,
-    ) {
+    pub fn offer(&mut self, queries: Block, base: Block, best: &mut Best, index: impl Fn(usize, usize) -> Option<u32>) {
         self.tile.fill((queries.points, queries.rows.clone()), (base.points, base.rows.clone()));
         let columns = base.bounds.rows(base.rows.clone());
         for (row, (i, &bound)) in queries.rows.clone().zip(queries.bounds.rows(queries.rows)).enumerate() {

@@ -60,7 +60,8 @@ impl InvertedFile {
             (0..n_drawn).map(|_| ((rng.random::<f64>() * n as f64) as usize).min(n - 1)).collect()
         };
         let sample = points.select(draw((n_cells * SAMPLE_OF_CELL).min(n)).into_iter());
-        let settings = kmeans::Settings { k: n_cells, n_init: 1, max_iterations: 10, tolerance: 1e-3, seed: search.seed };
+        let settings =
+            kmeans::Settings { k: n_cells, n_init: 1, max_iterations: 10, tolerance: 1e-3, seed: search.seed };
         let centres = kmeans::fit(&sample, &settings, pool, |_, _| progress(0, 1))?.centres;
         let cell_of_row = kmeans::nearest(points, &centres, pool);
         let mut order: Vec<u32> = (0..n as u32).collect();
@@ -105,9 +106,8 @@ impl InvertedFile {
         progress: impl FnMut(usize, usize) -> Result<()>,
     ) -> Result<Neighbours> {
         let k = k.min(self.order.len().saturating_sub(1));
-        let cell_blocks = (0..self.cells.len()).flat_map(|cell| {
-            blocks(self.cells[cell].clone()).map(move |rows| (cell, rows)).collect::<Vec<_>>()
-        });
+        let cell_blocks = (0..self.cells.len())
+            .flat_map(|cell| blocks(self.cells[cell].clone()).map(move |rows| (cell, rows)).collect::<Vec<_>>());
         let index = |i: usize, j: usize| (i != j).then_some(self.order[j]);
         let ordered = Block { points: &self.ordered, bounds: &self.bounds, rows: 0..0 };
         let found = self.search(ordered, &cell_blocks.collect::<Vec<_>>(), k, index, pool, progress)?;
@@ -179,7 +179,7 @@ impl InvertedFile {
 
 /// Share of the true neighbours that were found; one at the distance of the last true one is as good.
 fn recall(found: &Neighbours, truth: &Neighbours) -> f64 {
-    let hits = (0..truth.n()).map(|i| {
+    let hits = (0..truth.n).map(|i| {
         let last = truth.row(i).1.last().copied().unwrap_or(0.0);
         found.row(i).1.iter().filter(|&&distance| distance <= last).count()
     });

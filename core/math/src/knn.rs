@@ -18,6 +18,8 @@ const BATCH: usize = 256;
 /// The nearest neighbours of each row, nearest first, the earlier row on a tie.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Neighbours {
+    /// Number of rows.
+    pub n: usize,
     /// Neighbours of each row; fewer than asked for where there are fewer rows.
     pub k: usize,
     /// `[n, k]`, rows of the base.
@@ -29,11 +31,6 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
-    /// Number of rows.
-    pub fn n(&self) -> usize {
-        self.indices.len() / self.k.max(1)
-    }
-
     /// The neighbours of a row and their squared distances.
     pub fn row(&self, i: usize) -> (&[u32], &[f32]) {
         let range = i * self.k..(i + 1) * self.k;
@@ -171,7 +168,7 @@ pub fn nearest(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::points::Normalise;
     use crate::pool;

@@ -4,11 +4,13 @@
 //! fixed order, and matrix products always have the same size.
 
 mod best;
+pub mod graph;
 pub mod inverted_file;
 pub mod kmeans;
 pub mod knn;
 pub mod lookup;
 pub mod points;
+pub mod spectral;
 pub mod tiles;
 
 use ascan_core::{Context, Error, Result};

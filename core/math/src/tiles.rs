@@ -20,19 +20,28 @@ const LANES: usize = 16;
 
 /// `‖x‖²` of each row, less the share that rounding may take, so that `bound(x) + bound(y) − 2x·y` is never above the
 /// squared distance of `x` and `y` as [`sq_distance`] gives it.
-pub struct Bounds(Vec<f32>);
+pub struct Bounds {
+    values: Vec<f32>,
+    rounding: f32,
+}
 
 impl Bounds {
     /// Of all rows.
     pub fn new(points: &Points) -> Self {
         // Each of `d` products and sums rounds by 2⁻²⁴ of at most ‖x‖·‖y‖; twice that, and some for the norms.
         let rounding = (points.d() + 32) as f32 * f32::EPSILON;
-        Self((0..points.n()).map(|i| points.sq_norm(i) * (1.0 - rounding)).collect())
+        let values = (0..points.n()).map(|i| points.sq_norm(i) * (1.0 - rounding)).collect();
+        Self { values, rounding }
     }
 
     /// Of some rows.
     pub fn rows(&self, rows: Range<usize>) -> &[f32] {
-        &self.0[rows]
+        &self.values[rows]
+    }
+
+    /// What the squared distance is not above, where it is not below `low`; `sq_norms` is the sum of both rows'.
+    pub fn above(&self, low: f32, sq_norms: f32) -> f32 {
+        low + 3.0 * self.rounding * sq_norms
     }
 }
 
