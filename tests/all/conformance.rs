@@ -9,15 +9,19 @@ use ascan_onnx::builder::GraphBuilder;
 use std::path::PathBuf;
 
 /// The library files of the workspace with the entry points that they share with the linked crates.
-const LIBRARIES: [(&str, EntryPoint); 8] = [
+const LIBRARIES: [(&str, EntryPoint); 12] = [
     ("ascan_burn", ascan_burn::ascan_library),
     ("ascan_confusion_matrix", ascan_confusion_matrix::ascan_library),
+    ("ascan_dbscan", ascan_dbscan::ascan_library),
     ("ascan_grad_cam", ascan_grad_cam::ascan_library),
+    ("ascan_hdbscan", ascan_hdbscan::ascan_library),
     ("ascan_integrated_gradients", ascan_integrated_gradients::ascan_library),
     ("ascan_kmeans", ascan_kmeans::ascan_library),
     ("ascan_ort", ascan_ort::ascan_library),
     ("ascan_pca", ascan_pca::ascan_library),
+    ("ascan_spray", ascan_spray::ascan_library),
     ("ascan_tract", ascan_tract::ascan_library),
+    ("ascan_umap", ascan_umap::ascan_library),
 ];
 
 /// Where cargo puts the libraries: beside the test binary.
@@ -96,10 +100,14 @@ macro_rules! conformance {
 conformance!(
     ascan_burn,
     ascan_confusion_matrix,
+    ascan_dbscan,
     ascan_grad_cam,
+    ascan_hdbscan,
     ascan_integrated_gradients,
     ascan_kmeans,
     ascan_ort,
     ascan_pca,
+    ascan_spray,
     ascan_tract,
+    ascan_umap,
 );

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import hdbscan
 import numpy as np
+from scipy.spatial.distance import cdist
 from sklearn.cluster import DBSCAN, OPTICS, SpectralClustering
 from sklearn.datasets import make_moons
+from sklearn.metrics import adjusted_rand_score
 
 warnings.filterwarnings("ignore")
 rng = np.random.default_rng(0)
@@ -27,6 +29,30 @@ def as_list(a, digits=4):
     return [round(float(v), digits) for v in np.ravel(a)]
 
 
+def predict(model, table, new, min_samples):
+    """The rule of `approximate_predict` by its definition. The function itself (0.8.44) takes the distance to another
+    neighbour as core distance than the fit does, and calls noise what is below a slice in the tree."""
+    core = np.sort(cdist(table, table), axis=1)[:, min_samples]
+    tree = model.condensed_tree_.to_numpy()
+    parent = dict(zip(tree["child"], tree["parent"]))
+    birth = dict(zip(tree["child"], tree["lambda_val"]))
+    selected = sorted(model.condensed_tree_._select_clusters())
+    labels, strengths = [], []
+    for distance in cdist(new, table):
+        near = np.argsort(distance)[: 2 * min_samples]
+        reach = np.maximum(np.maximum(core[near], distance[near]), distance[near[min_samples - 1]])
+        density = 1 / reach.min()
+        cluster = parent[near[reach.argmin()]]
+        while birth.get(cluster, 0) >= density:
+            cluster = parent[cluster]
+        while cluster not in selected and cluster in parent:
+            cluster = parent[cluster]
+        labels.append(selected.index(cluster) if cluster in selected else -1)
+        death = tree["lambda_val"][tree["parent"] == cluster].max()
+        strengths.append(min(density, death) / death if cluster in selected else 0)
+    return labels, strengths
+
+
 versions = {name: version(name) for name in ("hdbscan", "scikit-learn", "numpy")}
 out = {"versions": versions, "tables": {}, "hdbscan": [], "dbscan": [], "optics": [], "spectral": []}
 tables = {"planar": planar, "blobs": blobs, "single": single}
@@ -44,11 +70,21 @@ for name, table in tables.items():
         dict(min_cluster_size=10, allow_single_cluster=True),
         dict(min_cluster_size=10, min_samples=5, allow_single_cluster=True, cluster_selection_epsilon=1.2),
     ):
-        model = hdbscan.HDBSCAN(prediction_data=True, approx_min_span_tree=False, **params).fit(table)
+        # Mutual reachability is full of equal distances. Where the order of the rows or the algorithm decides which comes
+        # first, there is no answer to compare with.
+        model = hdbscan.HDBSCAN(algorithm="generic", **params).fit(table)
+        unique = True
+        for algorithm in ("generic", "prims_kdtree", "boruvka_kdtree"):
+            for order in [np.random.default_rng(seed).permutation(len(table)) for seed in range(6)]:
+                again = hdbscan.HDBSCAN(algorithm=algorithm, approx_min_span_tree=False, **params).fit(table[order])
+                unique &= adjusted_rand_score(model.labels_[order], again.labels_) == 1
+        if not unique:
+            print("not unique:", name, params)
+            continue
         expected = dict(params, table=name, assignment=model.labels_.tolist(), strength=as_list(model.probabilities_))
-        if model.labels_.max() >= 0 and len(params) < 3:
-            labels, strengths = hdbscan.approximate_predict(model, new)
-            expected.update(new_assignment=labels.tolist(), new_strength=as_list(strengths))
+        if model.labels_.max() > 0 and "cluster_selection_epsilon" not in params:
+            labels, strengths = predict(model, table, new, params.get("min_samples", params["min_cluster_size"]))
+            expected.update(new_assignment=labels, new_strength=as_list(strengths))
         out["hdbscan"].append(expected)
     for eps, min_samples in ((0.3, 5), (0.6, 5), (1.2, 10)):
         model = DBSCAN(eps=eps, min_samples=min_samples).fit(table)

@@ -124,10 +124,9 @@ pub fn toy_slice_table(n: usize, d: usize, seed: u64) -> ToyTable {
     for (map, &cluster) in table.maps.data_mut().chunks_exact_mut(MAP[0] * MAP[1]).zip(&table.planted) {
         // Corners and the middle.
         let (y, x) = [(0.5, 0.5), (0.5, 3.5), (4.5, 0.5), (4.5, 3.5), (2.5, 2.0)][cluster];
-        let (y, x) = (y + 0.3 * rng.normal(), x + 0.3 * rng.normal());
         for (at, value) in map.iter_mut().enumerate() {
             let (dy, dx) = ((at / MAP[1]) as f32 - y, (at % MAP[1]) as f32 - x);
-            *value = (-(dy * dy + dx * dx) / 2.0).exp() + 0.05 * rng.uniform();
+            *value = (-(dy * dy + dx * dx) / 2.0).exp() + 0.3 * rng.uniform();
         }
     }
     table

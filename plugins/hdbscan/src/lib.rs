@@ -33,9 +33,13 @@ const LEAST_NEIGHBOURS: usize = 16;
 /// image itself). The spanning tree is exact; core distances are exact to 50,000 images, and found with a recall of
 /// 95 % or more beyond.
 ///
+/// Mutual reachability has many equal distances; where they decide (mostly with small clusters or `leaf`), other
+/// implementations may give other slices, as the hdbscan package does with another order of the rows.
+///
 /// # Source
 /// Campello, Moulavi & Sander 2013; Malzer & Baum 2020 (`epsilon`); strengths and new images as in
-/// McInnes, Healy & Astels 2017 (the hdbscan package).
+/// McInnes, Healy & Astels 2017 (the hdbscan package). Its `approximate_predict` takes core distances to one neighbour
+/// less than its fit, and calls noise what lies deeper than a slice; here both count as at the fit.
 pub struct Hdbscan {
     params: HdbscanParams,
 }
@@ -121,8 +125,7 @@ impl Model {
 
     /// The slice of an image with these neighbours, nearest first.
     fn of_new(&self, indices: &[u32], sq_distances: &[f32]) -> Option<(usize, f32)> {
-        // One more than at the fit, as in the reference.
-        let sq_core = sq_distances[self.n_neighbours.min(sq_distances.len() - 1)];
+        let sq_core = sq_distances[self.n_neighbours.clamp(1, sq_distances.len()) - 1];
         let reach = indices
             .iter()
             .zip(sq_distances)

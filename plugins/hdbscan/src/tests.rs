@@ -55,7 +55,8 @@ fn conforms() {
     }
 }
 
-/// hdbscan 0.8.44 on the tables of `tests/golden/make_density.py`: slices, strengths, and those of new images.
+/// hdbscan 0.8.44 on the tables of `tests/golden/make_density.py`: slices, strengths, and those of
+/// new images by the rule of `approximate_predict`.
 #[test]
 fn the_same_slices_as_hdbscan() {
     let golden = golden();
@@ -79,8 +80,8 @@ fn the_same_slices_as_hdbscan() {
         };
         let fitted = table(rows, d);
         let model = hdbscan(params.clone()).fit(&fitted.view(), &context).unwrap();
-        let check = |table: &ToyTable, assignment: &Value, strength: &Value| {
-            let what = format!("{name}, {params:?}");
+        let check = |which: &str, table: &ToyTable, assignment: &Value, strength: &Value| {
+            let what = format!("{which} of {name}, {params:?}");
             let membership = model.membership(&table.view(), &context).unwrap();
             let theirs: Vec<i32> = numbers(assignment).into_iter().map(|v| v as i32).collect();
             same_slices(&slicer::assignment(&membership), &theirs, &what);
@@ -89,10 +90,10 @@ fn the_same_slices_as_hdbscan() {
                 assert!((ours - strength).abs() < 2e-4, "{what}: strength of image {i}: {ours}, not {strength}");
             }
         };
-        check(&fitted, &expected["assignment"], &expected["strength"]);
+        check("images", &fitted, &expected["assignment"], &expected["strength"]);
         if expected.get("new_assignment").is_some() {
             let new = table(numbers(&columns["new"]), d);
-            check(&new, &expected["new_assignment"], &expected["new_strength"]);
+            check("new images", &new, &expected["new_assignment"], &expected["new_strength"]);
         }
     }
 }
