@@ -12,15 +12,19 @@ use std::path::{Path, PathBuf};
 const STATIC_PLUGINS: &[EntryPoint] = &[
     ascan_burn::ascan_library,
     ascan_confusion_matrix::ascan_library,
+    ascan_dbscan::ascan_library,
     ascan_domino::ascan_library,
     ascan_gmm::ascan_library,
     ascan_grad_cam::ascan_library,
+    ascan_hdbscan::ascan_library,
     ascan_integrated_gradients::ascan_library,
     ascan_kmeans::ascan_library,
     ascan_ort::ascan_library,
     ascan_pca::ascan_library,
     ascan_planespot::ascan_library,
+    ascan_spray::ascan_library,
     ascan_tract::ascan_library,
+    ascan_umap::ascan_library,
 ];
 #[cfg(not(feature = "static-plugins"))]
 const STATIC_PLUGINS: &[EntryPoint] = &[];

@@ -9,18 +9,22 @@ use ascan_onnx::builder::GraphBuilder;
 use std::path::PathBuf;
 
 /// The library files of the workspace with the entry points that they share with the linked crates.
-const LIBRARIES: [(&str, EntryPoint); 11] = [
+const LIBRARIES: [(&str, EntryPoint); 15] = [
     ("ascan_burn", ascan_burn::ascan_library),
     ("ascan_confusion_matrix", ascan_confusion_matrix::ascan_library),
+    ("ascan_dbscan", ascan_dbscan::ascan_library),
     ("ascan_domino", ascan_domino::ascan_library),
     ("ascan_gmm", ascan_gmm::ascan_library),
     ("ascan_grad_cam", ascan_grad_cam::ascan_library),
+    ("ascan_hdbscan", ascan_hdbscan::ascan_library),
     ("ascan_integrated_gradients", ascan_integrated_gradients::ascan_library),
     ("ascan_kmeans", ascan_kmeans::ascan_library),
     ("ascan_ort", ascan_ort::ascan_library),
     ("ascan_pca", ascan_pca::ascan_library),
     ("ascan_planespot", ascan_planespot::ascan_library),
+    ("ascan_spray", ascan_spray::ascan_library),
     ("ascan_tract", ascan_tract::ascan_library),
+    ("ascan_umap", ascan_umap::ascan_library),
 ];
 
 /// Where cargo puts the libraries: beside the test binary.
@@ -132,13 +136,17 @@ macro_rules! conformance {
 conformance!(
     ascan_burn,
     ascan_confusion_matrix,
+    ascan_dbscan,
     ascan_domino,
     ascan_gmm,
     ascan_grad_cam,
+    ascan_hdbscan,
     ascan_integrated_gradients,
     ascan_kmeans,
     ascan_ort,
     ascan_pca,
     ascan_planespot,
+    ascan_spray,
     ascan_tract,
+    ascan_umap,
 );

@@ -75,7 +75,8 @@ impl Centres {
         &self.mean
     }
 
-    pub(crate) fn row(&self, cluster: usize) -> &[f32] {
+    /// `[d]`: a centre, less the mean.
+    pub fn row(&self, cluster: usize) -> &[f32] {
         &self.data[cluster * self.d..(cluster + 1) * self.d]
     }
 

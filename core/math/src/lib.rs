@@ -3,11 +3,18 @@
 //! Everything here gives the same bits at any number of threads: sums are taken over fixed blocks in a
 //! fixed order, and matrix products always have the same size.
 
+mod best;
+pub mod graph;
+pub mod inverted_file;
 pub mod kmeans;
+pub mod knn;
+pub mod lookup;
 pub mod minibatch;
 pub mod mixture;
 pub mod points;
 pub mod quality;
+pub mod spectral;
+pub mod tiles;
 
 use ascan_core::{Context, Error, Result};
 use rayon::{ThreadPool, ThreadPoolBuilder};

@@ -93,6 +93,20 @@ impl Points {
         &self.data[i * self.d..(i + 1) * self.d]
     }
 
+    /// Rows one after the other, `[rows, d]`.
+    pub fn rows(&self, rows: Range<usize>) -> &[f32] {
+        &self.data[rows.start * self.d..rows.end * self.d]
+    }
+
+    /// These rows, in this order, around the same mean.
+    pub fn select(&self, rows: impl ExactSizeIterator<Item = usize> + Clone) -> Self {
+        let mut data = Vec::with_capacity(rows.len().next_multiple_of(CHUNK) * self.d);
+        rows.clone().for_each(|i| data.extend_from_slice(self.row(i)));
+        data.resize(rows.len().next_multiple_of(CHUNK) * self.d, 0.0);
+        let sq_norms = rows.clone().map(|i| self.sq_norms[i]).collect();
+        Self { n: rows.len(), d: self.d, data, sq_norms, mean: self.mean.clone() }
+    }
+
     /// Squared length of a row.
     pub fn sq_norm(&self, i: usize) -> f32 {
         self.sq_norms[i]

@@ -54,6 +54,8 @@ pub struct ToyTable {
     pub probs: Tensor,
     /// `[n]`.
     pub losses: Vec<f32>,
+    /// `[n, 6, 5]`, ≥ 0, a bright spot in a place that depends on the planted cluster.
+    pub maps: Tensor,
     /// The planted cluster of each image; never part of the table.
     pub planted: Vec<usize>,
 }
@@ -67,7 +69,7 @@ impl ToyTable {
             predicted_classes: &self.predicted_classes,
             probs: self.probs.view(),
             losses: &self.losses,
-            maps: None,
+            maps: Some(self.maps.view()),
         }
     }
 
@@ -79,6 +81,7 @@ impl ToyTable {
             predicted_classes: rows.iter().map(|&i| self.predicted_classes[i]).collect(),
             probs: super::laws::take(&self.probs, rows),
             losses: rows.iter().map(|&i| self.losses[i]).collect(),
+            maps: super::laws::take(&self.maps, rows),
             planted: rows.iter().map(|&i| self.planted[i]).collect(),
         }
     }
@@ -90,6 +93,7 @@ impl ToyTable {
 /// In the last cluster the model is always wrong, elsewhere always right.
 pub fn toy_slice_table(n: usize, d: usize, seed: u64) -> ToyTable {
     const N_CLUSTERS: usize = 5;
+    const MAP: [usize; 2] = [6, 5];
     let mut rng = ToyRng::new(seed);
     let mut table = ToyTable {
         embeddings: Tensor::zeros([n, d]),
@@ -97,6 +101,7 @@ pub fn toy_slice_table(n: usize, d: usize, seed: u64) -> ToyTable {
         predicted_classes: Vec::new(),
         probs: Tensor::zeros([n, 2]),
         losses: Vec::new(),
+        maps: Tensor::zeros([n, MAP[0], MAP[1]]),
         planted: Vec::new(),
     };
     for i in 0..n {
@@ -114,6 +119,15 @@ pub fn toy_slice_table(n: usize, d: usize, seed: u64) -> ToyTable {
         table.losses.push(cross_entropy(&logits, label));
         table.labels.push(label);
         table.planted.push(cluster);
+    }
+    // After all other numbers, so that those do not depend on the maps.
+    for (map, &cluster) in table.maps.data_mut().chunks_exact_mut(MAP[0] * MAP[1]).zip(&table.planted) {
+        // Corners and the middle.
+        let (y, x) = [(0.5, 0.5), (0.5, 3.5), (4.5, 0.5), (4.5, 3.5), (2.5, 2.0)][cluster];
+        for (at, value) in map.iter_mut().enumerate() {
+            let (dy, dx) = ((at / MAP[1]) as f32 - y, (at % MAP[1]) as f32 - x);
+            *value = (-(dy * dy + dx * dx) / 2.0).exp() + 0.3 * rng.uniform();
+        }
     }
     table
 }

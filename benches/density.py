@@ -1,0 +1,92 @@
+"""HDBSCAN, DBSCAN, OPTICS and UMAP beside their Python references: same tables, two threads, fit and assignment.
+
+    cargo build --release -p ascan-umap --example density
+    python benches/density.py target/release/examples/density [umap hdbscan dbscan optics]
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[name] = "2"
+warnings.filterwarnings("ignore")
+import numpy as np
+from sklearn.metrics import adjusted_rand_score
+
+program, methods = sys.argv[1], sys.argv[2:] or ["umap", "hdbscan", "dbscan", "optics"]
+
+
+def table(n, d, n_clusters=30, seed=0):
+    """Clusters of several widths, a tenth of noise."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(n_clusters, d)) * 2
+    of_row = rng.integers(0, n_clusters, n)
+    rows = centres[of_row] + rng.normal(size=(n, d)) * rng.uniform(0.4, 1, n_clusters)[of_row, None]
+    noise = rng.random(n) < 0.1
+    rows[noise] = rng.normal(size=(noise.sum(), d)) * 2.5
+    return rows.astype(np.float32)
+
+
+def ours(method, rows, params):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "table.f32")
+        rows.tofile(path)
+        result = os.path.join(folder, "out.f32")
+        command = [program, method, path, *map(str, rows.shape), json.dumps(params), result]
+        run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        text = run.stdout.read()
+        _, status, usage = os.wait4(run.pid, 0)
+        assert status == 0
+        return float(text), usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024, np.fromfile(result, np.float32)
+
+
+def theirs(run):
+    start, cpu = time.perf_counter(), time.process_time()
+    result = run()
+    return time.perf_counter() - start, time.process_time() - cpu, result
+
+
+def report(method, shape, ours, theirs, quality):
+    print(
+        f"{method} {shape[0]} x {shape[1]}: ours {ours[0]:.2f} s ({ours[1]:.2f} s of processor, {ours[2]} MiB in all), "
+        f"reference {theirs[0]:.2f} s ({theirs[1]:.2f} s of processor): {theirs[0] / ours[0]:.1f} times; {quality}",
+        flush=True,
+    )
+
+
+for method in methods:
+    if method == "umap":
+        import umap
+        from sklearn.manifold import trustworthiness
+
+        rows = table(20_000, 512)
+        model = lambda: umap.UMAP(n_neighbors=15, min_dist=0.0, n_components=8)
+        model().fit_transform(rows[:5_000])  # compiles
+        mine = ours("umap", rows, {})
+        reference = theirs(lambda: model().fit_transform(rows))
+        some = np.random.default_rng(0).permutation(len(rows))[:3_000]
+        trust = [trustworthiness(rows[some], y[some], n_neighbors=15) for y in (mine[3].reshape(-1, 8), reference[2])]
+        report(method, rows.shape, mine, reference, "trustworthiness on 3000 rows %.4f and %.4f" % tuple(trust))
+        continue
+    rows = table(20_000, 32)
+    if method == "hdbscan":
+        import hdbscan
+
+        mine = ours(method, rows, dict(min_cluster_size=15))
+        reference = theirs(lambda: hdbscan.HDBSCAN(min_cluster_size=15, core_dist_n_jobs=2).fit(rows).labels_)
+    elif method == "dbscan":
+        from sklearn.cluster import DBSCAN
+
+        mine = ours(method, rows, dict(eps=5.0, min_samples=10))
+        reference = theirs(lambda: DBSCAN(eps=5.0, min_samples=10, n_jobs=2).fit(rows).labels_)
+    else:
+        from sklearn.cluster import OPTICS
+
+        mine = ours(method, rows, dict(eps=5.0, max_eps=8.0, min_samples=10))
+        reference = theirs(lambda: OPTICS(max_eps=8.0, eps=5.0, min_samples=10, cluster_method="dbscan", n_jobs=2).fit(rows).labels_)
+    quality = f"{int(mine[3].max()) + 1} and {reference[2].max() + 1} slices, ARI {adjusted_rand_score(mine[3], reference[2]):.4f}"
+    report(method, rows.shape, mine, reference, quality)

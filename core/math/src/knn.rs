@@ -1,0 +1,271 @@
+//! Nearest neighbours: of rows among themselves, and of new rows among known ones.
+//!
+//! Exact up to [`Search::exact_to`] rows, by [`tiles`](crate::tiles); an [inverted file](crate::inverted_file) beyond.
+
+use crate::best::{Best, Block, Scan};
+use crate::inverted_file::InvertedFile;
+use crate::points::Points;
+use crate::tiles::{Bounds, blocks};
+use ascan_core::Result;
+use rayon::ThreadPool;
+use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+/// Tiles between two reports of progress.
+const BATCH: usize = 256;
+
+/// The nearest neighbours of each row, nearest first, the earlier row on a tie.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Neighbours {
+    /// Number of rows.
+    pub n: usize,
+    /// Neighbours of each row; fewer than asked for where there are fewer rows.
+    pub k: usize,
+    /// `[n, k]`, rows of the base.
+    pub indices: Vec<u32>,
+    /// `[n, k]`, squared Euclidean distances.
+    pub sq_distances: Vec<f32>,
+    /// Share of the true neighbours that were found: 1 for an exact search, measured on a sample for others.
+    pub recall: f64,
+}
+
+impl Neighbours {
+    /// The neighbours of a row and their squared distances.
+    pub fn row(&self, i: usize) -> (&[u32], &[f32]) {
+        let range = i * self.k..(i + 1) * self.k;
+        (&self.indices[range.clone()], &self.sq_distances[range])
+    }
+}
+
+/// How to search.
+#[derive(Debug, Clone, Copy)]
+pub struct Search {
+    /// Up to this many rows every pair is looked at.
+    pub exact_to: usize,
+    /// Share of the true neighbours to find beyond; the search widens until a sample reaches it.
+    pub recall: f64,
+    /// Where randomness comes from beyond.
+    pub seed: u64,
+}
+
+impl Search {
+    /// Exact to 50,000 rows, then 95 % of the neighbours: both ours.
+    pub fn new(seed: u64) -> Self {
+        Self { exact_to: 50_000, recall: 0.95, seed }
+    }
+
+    /// The `k` nearest other rows of each row. `progress(done, of)` is asked between the steps.
+    ///
+    /// # Errors
+    /// What `progress` says.
+    pub fn graph(
+        &self,
+        points: &Points,
+        k: usize,
+        pool: &ThreadPool,
+        mut progress: impl FnMut(usize, usize) -> Result<()>,
+    ) -> Result<Neighbours> {
+        if points.n() <= self.exact_to {
+            return graph(points, k, pool, progress);
+        }
+        InvertedFile::build(points, k, self, pool, &mut progress)?.graph(k, pool, progress)
+    }
+
+    /// The `k` nearest rows of `base` of each row of `queries`, which are centred around the same mean.
+    ///
+    /// # Errors
+    /// What `progress` says.
+    pub fn nearest(
+        &self,
+        base: &Points,
+        queries: &Points,
+        k: usize,
+        pool: &ThreadPool,
+        mut progress: impl FnMut(usize, usize) -> Result<()>,
+    ) -> Result<Neighbours> {
+        // An index pays when it is asked more often than it takes to build.
+        if base.n() <= self.exact_to || queries.n() <= base.n() / 16 {
+            return nearest(base, queries, k, pool, progress);
+        }
+        InvertedFile::build(base, k, self, pool, &mut progress)?.nearest(queries, k, pool, progress)
+    }
+}
+
+/// The `k` nearest other rows of each row, exactly. Each pair of rows is looked at once.
+///
+/// # Errors
+/// What `progress` says.
+pub fn graph(
+    points: &Points,
+    k: usize,
+    pool: &ThreadPool,
+    mut progress: impl FnMut(usize, usize) -> Result<()>,
+) -> Result<Neighbours> {
+    let k = k.min(points.n().saturating_sub(1));
+    let bounds = Bounds::new(points);
+    let blocks: Vec<Range<usize>> = blocks(0..points.n()).collect();
+    let best: Vec<Mutex<Best>> = blocks.iter().map(|rows| Mutex::new(Best::new(rows.len(), k))).collect();
+    let pairs: Vec<(usize, usize)> = (0..blocks.len()).flat_map(|a| (a..blocks.len()).map(move |b| (a, b))).collect();
+    let lock = |block: usize| best[block].lock().unwrap_or_else(PoisonError::into_inner);
+    for (batch, pairs_of_batch) in pairs.chunks(BATCH).enumerate() {
+        progress(batch * BATCH, pairs.len())?;
+        pool.install(|| {
+            pairs_of_batch.par_iter().for_each_init(Scan::default, |scan, &(a, b)| {
+                let block = |block: usize| Block { points, bounds: &bounds, rows: blocks[block].clone() };
+                if a == b {
+                    let index = |i, j| (i != j).then_some(j as u32);
+                    return scan.offer(block(a), block(a), &mut lock(a), index);
+                }
+                scan.multiply(&block(a), &block(b));
+                // Always the earlier block first, so that no two threads wait for each other.
+                let (mut best_a, mut best_b) = (lock(a), lock(b));
+                scan.offer_both(block(a), block(b), &mut best_a, &mut best_b);
+            });
+        });
+    }
+    progress(pairs.len(), pairs.len())?;
+    let best = best.into_iter().map(|best| best.into_inner().unwrap_or_else(PoisonError::into_inner));
+    Ok(Best::collect(best, k))
+}
+
+/// The `k` nearest rows of `base` of each row of `queries`, exactly.
+///
+/// # Errors
+/// What `progress` says.
+pub fn nearest(
+    base: &Points,
+    queries: &Points,
+    k: usize,
+    pool: &ThreadPool,
+    mut progress: impl FnMut(usize, usize) -> Result<()>,
+) -> Result<Neighbours> {
+    let k = k.min(base.n());
+    let (bounds, of_queries) = (Bounds::new(base), Bounds::new(queries));
+    let query_blocks: Vec<Range<usize>> = blocks(0..queries.n()).collect();
+    let base_blocks: Vec<Range<usize>> = blocks(0..base.n()).collect();
+    // Few enough at a time that a stop is soon heard.
+    let at_once = (BATCH * 8 / base_blocks.len().max(1)).max(8);
+    let mut best = Vec::with_capacity(query_blocks.len());
+    for (batch, query_blocks_of_batch) in query_blocks.chunks(at_once).enumerate() {
+        progress(batch * at_once, query_blocks.len())?;
+        let search = |scan: &mut Scan, rows: &Range<usize>| {
+            let mut best = Best::new(rows.len(), k);
+            for columns in &base_blocks {
+                let queries = Block { points: queries, bounds: &of_queries, rows: rows.clone() };
+                let base = Block { points: base, bounds: &bounds, rows: columns.clone() };
+                scan.offer(queries, base, &mut best, |_, j| Some(j as u32));
+            }
+            best
+        };
+        best.extend(pool.install(|| {
+            let blocks = query_blocks_of_batch.par_iter().map_init(Scan::default, search);
+            blocks.collect::<Vec<Best>>()
+        }));
+    }
+    progress(query_blocks.len(), query_blocks.len())?;
+    Ok(Best::collect(best, k))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::points::Normalise;
+    use crate::pool;
+    use ascan_core::testing::toy_slice_table;
+    use ascan_core::{Context, Tensor, TensorView};
+
+    pub fn points(embeddings: TensorView) -> Points {
+        let rows: Vec<usize> = (0..embeddings.n_rows()).collect();
+        Points::to_fit(embeddings, &rows, Normalise::None).unwrap()
+    }
+
+    fn threads(n_threads: usize) -> ThreadPool {
+        pool("knn", &Context { n_threads, ..Context::default() }).unwrap()
+    }
+
+    /// By the definition.
+    fn by_sorting(base: &Points, queries: &Points, k: usize, with_self: bool) -> Vec<(f32, u32)> {
+        let of_row = |i: usize| {
+            let others = (0..base.n()).filter(|&j| with_self || i != j);
+            let distance = |j: usize| crate::tiles::sq_distance(queries.row(i), base.row(j));
+            let mut all: Vec<(f32, u32)> = others.map(|j| (distance(j), j as u32)).collect();
+            all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            all.truncate(k);
+            all
+        };
+        (0..queries.n()).flat_map(of_row).collect()
+    }
+
+    fn pairs(neighbours: &Neighbours) -> Vec<(f32, u32)> {
+        neighbours.sq_distances.iter().copied().zip(neighbours.indices.iter().copied()).collect()
+    }
+
+    #[test]
+    fn the_graph_is_that_of_sorting_all_pairs() {
+        for (n, d, k) in [(700, 6, 9), (300, 40, 20), (257, 3, 1), (5, 2, 9), (1, 2, 3), (0, 2, 3)] {
+            let points = points(toy_slice_table(n, d, 4).embeddings.view());
+            let expected = by_sorting(&points, &points, k, false);
+            for n_threads in [1, 2, 5] {
+                let found = graph(&points, k, &threads(n_threads), |_, _| Ok(())).unwrap();
+                assert_eq!(pairs(&found), expected, "{n} × {d}, k = {k}, {n_threads} threads");
+            }
+        }
+    }
+
+    /// Two clusters that are tight and far apart: products round by more than the distances.
+    #[test]
+    fn rounding_does_not_hide_a_neighbour() {
+        let mut embeddings = toy_slice_table(400, 20, 4).embeddings;
+        for (i, value) in embeddings.data_mut().iter_mut().enumerate() {
+            *value = *value * 1e-4 + if i / 20 % 2 == 0 { 100.0 } else { -100.0 };
+        }
+        let points = points(embeddings.view());
+        let found = graph(&points, 7, &threads(2), |_, _| Ok(())).unwrap();
+        assert_eq!(pairs(&found), by_sorting(&points, &points, 7, false));
+    }
+
+    #[test]
+    fn equal_rows_are_neighbours_at_distance_zero_the_earlier_first() {
+        let table = toy_slice_table(3, 4, 0);
+        let rows: Vec<usize> = (0..900).map(|i| i % 3).collect();
+        let points = points(table.rows(&rows).embeddings.view());
+        let found = graph(&points, 4, &threads(2), |_, _| Ok(())).unwrap();
+        assert_eq!(found.row(0), (&[3, 6, 9, 12][..], &[0.0; 4][..]));
+        assert_eq!(found.row(899).0, [2, 5, 8, 11]);
+    }
+
+    #[test]
+    fn new_rows_find_their_neighbours() {
+        let embeddings = toy_slice_table(600, 7, 4).embeddings;
+        let base = points(embeddings.view());
+        let others = toy_slice_table(310, 7, 9).embeddings;
+        let rows: Vec<usize> = (0..310).collect();
+        let queries = Points::to_assign(others.view(), &rows, Normalise::None, base.mean()).unwrap();
+        let found = nearest(&base, &queries, 8, &threads(3), |_, _| Ok(())).unwrap();
+        assert_eq!(pairs(&found), by_sorting(&base, &queries, 8, true));
+    }
+
+    #[test]
+    fn beyond_the_exact_search_most_neighbours_are_found_and_the_recall_is_true() {
+        let embeddings = toy_slice_table(6_000, 12, 4).embeddings;
+        let points = points(embeddings.view());
+        let exact = graph(&points, 10, &threads(2), |_, _| Ok(())).unwrap();
+        let search = Search { exact_to: 1_000, recall: 0.95, seed: 3 };
+        let found = search.graph(&points, 10, &threads(2), |_, _| Ok(())).unwrap();
+        let hits = (0..6_000).map(|i| exact.row(i).0.iter().filter(|&j| found.row(i).0.contains(j)).count());
+        let recall = hits.sum::<usize>() as f64 / 60_000.0;
+        assert!(recall > 0.93 && recall < 1.0, "recall {recall}");
+        assert!((found.recall - recall).abs() < 0.02, "measured {}, true {recall}", found.recall);
+        assert_eq!(search.graph(&points, 10, &threads(1), |_, _| Ok(())).unwrap(), found);
+        let queries = points.select(0..3_000);
+        let found = search.nearest(&points, &queries, 10, &threads(2), |_, _| Ok(())).unwrap();
+        assert!((0..3_000).all(|i| found.row(i).0[0] == i as u32), "each row is its own nearest");
+    }
+
+    #[test]
+    fn a_stop_is_heard() {
+        let points = points(Tensor::zeros([40, 2]).view());
+        assert!(graph(&points, 3, &threads(1), |_, _| Err(ascan_core::Error::Cancelled)).is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! Tiles: the inner products of two blocks of rows, and what they say about distances.
+//!
+//! A matrix product is the quickest way to look at all pairs, and it rounds. So a tile only rules pairs out: it gives
+//! a lower bound that holds in spite of the rounding. Pairs that remain are measured directly ([`sq_distance`]).
+//! What is found this way is exact, and does not depend on how rows are cut into tiles.
+
+use crate::points::Points;
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use std::ops::Range;
+
+/// Rows on each side of a tile, at most.
+pub const SIDE: usize = 256;
+
+/// Limits of columns that want nothing.
+pub const NOTHING: [f32; SIDE] = [f32::NEG_INFINITY; SIDE];
+
+/// Pairs that are looked at together.
+const LANES: usize = 16;
+
+/// `‖x‖²` of each row, less the share that rounding may take, so that `bound(x) + bound(y) − 2x·y` is never above the
+/// squared distance of `x` and `y` as [`sq_distance`] gives it.
+pub struct Bounds {
+    values: Vec<f32>,
+    rounding: f32,
+}
+
+impl Bounds {
+    /// Of all rows.
+    pub fn new(points: &Points) -> Self {
+        // Each of `d` products and sums rounds by 2⁻²⁴ of at most ‖x‖·‖y‖; twice that, and some for the norms.
+        let rounding = (points.d() + 32) as f32 * f32::EPSILON;
+        let values = (0..points.n()).map(|i| points.sq_norm(i) * (1.0 - rounding)).collect();
+        Self { values, rounding }
+    }
+
+    /// Of some rows.
+    pub fn rows(&self, rows: Range<usize>) -> &[f32] {
+        &self.values[rows]
+    }
+
+    /// What the squared distance is not above, where it is not below `low`; `sq_norms` is the sum of both rows'.
+    pub fn above(&self, low: f32, sq_norms: f32) -> f32 {
+        low + 3.0 * self.rounding * sq_norms
+    }
+}
+
+/// Blocks of at most [`SIDE`] rows that cover `rows`.
+pub fn blocks(rows: Range<usize>) -> impl DoubleEndedIterator<Item = Range<usize>> + Clone {
+    let end = rows.end;
+    rows.step_by(SIDE).map(move |start| start..(start + SIDE).min(end))
+}
+
+/// Room for the inner products of two blocks of rows.
+pub struct Tile {
+    n_columns: usize,
+    /// `[rows of the one block, rows of the other]`.
+    products: Vec<f32>,
+}
+
+impl Default for Tile {
+    fn default() -> Self {
+        Self { n_columns: 0, products: vec![0.0; SIDE * SIDE] }
+    }
+}
+
+impl Tile {
+    /// Multiplies the rows `a` with the rows `b`, at most [`SIDE`] each.
+    pub fn fill(&mut self, a: (&Points, Range<usize>), b: (&Points, Range<usize>)) {
+        let (n_rows, n_columns, d) = (a.1.len(), b.1.len(), a.0.d());
+        self.n_columns = n_columns;
+        let a = MatRef::from_row_major_slice(a.0.rows(a.1), n_rows, d);
+        let b = MatRef::from_row_major_slice(b.0.rows(b.1), n_columns, d);
+        let products = &mut self.products[..n_rows * n_columns];
+        let products = MatMut::from_column_major_slice_mut(products, n_columns, n_rows);
+        matmul(products, Accum::Replace, b, a.transpose(), 1.0f32, Par::Seq);
+    }
+
+    /// Finds the columns of a row whose lower bound is at most `limit`, or at most the limit of the column; gives them
+    /// with the bound. `bound` is that of the row, `columns` those of the columns.
+    pub fn below(
+        &self,
+        row: usize,
+        (bound, columns): (f32, &[f32]),
+        (limit, limits): (f32, &[f32]),
+        found: &mut Vec<(usize, f32)>,
+    ) {
+        found.clear();
+        let products = &self.products[row * self.n_columns..][..self.n_columns];
+        let groups = products.chunks(LANES).zip(columns.chunks(LANES)).zip(limits.chunks(LANES));
+        for (start, ((products, columns), limits)) in (0..).step_by(LANES).zip(groups) {
+            let mut low = [f32::INFINITY; LANES];
+            for ((low, product), column) in low.iter_mut().zip(products).zip(columns) {
+                *low = bound + column - 2.0 * product;
+            }
+            let mut any = false;
+            for (low, of_column) in low.iter().zip(limits) {
+                any |= *low <= limit.max(*of_column);
+            }
+            if any {
+                let hits = low.iter().zip(limits).enumerate();
+                let hits = hits.filter(|(_, (low, of_column))| **low <= limit.max(**of_column));
+                found.extend(hits.map(|(column, (low, _))| (start + column, *low)));
+            }
+        }
+    }
+}
+
+/// Squared Euclidean distance, by the differences; exactly zero for equal rows.
+pub fn sq_distance(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 16];
+    let (a_chunks, b_chunks) = (a.chunks_exact(16), b.chunks_exact(16));
+    let tail: f32 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(a, b)| (a - b) * (a - b)).sum();
+    for (a, b) in a_chunks.zip(b_chunks) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += (a - b) * (a - b);
+        }
+    }
+    sums.iter().sum::<f32>() + tail
+}

@@ -1,0 +1,41 @@
+//! Times a method of density on a table of raw f32: called by `benches/density.py`, which times the references.
+//!
+//! `cargo run --release -p ascan-umap --example density -- umap table.f32 20000 512 '{"n_dims": 8}' out.f32`
+
+use ascan_core::abi::Library;
+use ascan_core::testing::toy_slice_table;
+use ascan_core::{Context, Kind, ParamMap, Result, Tensor};
+use std::time::Instant;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [method, table, n, d, params, out] = arguments.as_slice() else {
+        panic!("usage: density METHOD TABLE N D PARAMS OUT");
+    };
+    let (n, d): (usize, usize) = (n.parse().expect("a number"), d.parse().expect("a number"));
+    let bytes = std::fs::read(table).expect("a readable table");
+    let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    let mut table = toy_slice_table(n, 1, 0);
+    table.embeddings = Tensor::new([n, d], values)?;
+    let params: ParamMap = serde_json::from_str(params).expect("parameters as a JSON object");
+    let context = Context { n_threads: 2, ..Context::default() };
+
+    let entries = [ascan_dbscan::ascan_library, ascan_hdbscan::ascan_library, ascan_umap::ascan_library];
+    let libraries = entries.map(|entry| Library::from_static(entry).expect("a library of this workspace"));
+    let plugin = libraries.iter().flat_map(|library| library.plugins()).find(|plugin| plugin.name() == method);
+    let plugin = plugin.expect("a method of density");
+    let start = Instant::now();
+    let result = if plugin.kind() == Kind::Projector {
+        let projection = plugin.projector(&params)?.fit(table.embeddings.view(), &context)?;
+        projection.project(table.embeddings.view(), &context)?
+    } else {
+        let model = plugin.slicer(&params)?.fit(&table.view(), &context)?;
+        let membership = model.membership(&table.view(), &context)?;
+        let slices = ascan_core::slicer::assignment(&membership);
+        Tensor::new([n, 1], slices.into_iter().map(|slice| slice as f32).collect())?
+    };
+    println!("{:.3}", start.elapsed().as_secs_f64());
+    let bytes: Vec<u8> = result.data().iter().flat_map(|value| value.to_le_bytes()).collect();
+    std::fs::write(out, bytes).expect("a writable file");
+    Ok(())
+}
