@@ -1,9 +1,9 @@
 //! The run configuration: typed sections, and where in the file each value came from.
 //!
-//! [`LoadedConfig::read`] checks everything that can be checked without plugins,
-//! [`LoadedConfig::resolve_plugins`] adds what the plugins say about their parameters, and
+//! [`Loaded::read`] checks everything that can be checked without plugins,
+//! [`Loaded::resolve_plugins`] adds what the plugins say about their parameters, and
 //! [`crate::plan::RunPlan`] what only shows when model and images are opened. Each adds its errors to
-//! [`LoadedConfig::errors`], so that the user sees all of them at once.
+//! [`Loaded::errors`], so that the user sees all of them at once.
 
 pub mod bench;
 mod document;
