@@ -8,7 +8,7 @@ use crate::host::PluginHost;
 use crate::scan::peak_rss_mib;
 use crate::store::Scan;
 use crate::table::{ScanTable, SliceInput};
-use ascan_core::{Context, Level, Reporter, Result, Tensor, TensorView};
+use ascan_core::{Context, Error, Level, Reporter, Result, Tensor, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -130,7 +130,7 @@ impl Job {
             }
             Task::Scan { fit, test, variant, groups, .. } => {
                 let (fit, test) = (Opened::new(fit, *variant)?, Opened::new(test, *variant)?);
-                let truth = Known::new(&test, groups);
+                let truth = Known::new(&test, groups)?;
                 let both = [(&fit.input, &fit.features), (&test.input, &test.features)];
                 let truth = Truth { slices: &truth.slices, parts: &truth.parts };
                 vec![self.slice(host, both, Some(&truth), &context)?]
@@ -214,19 +214,22 @@ struct Known {
 }
 
 impl Known {
-    fn new(opened: &Opened, wanted: &[String]) -> Self {
+    fn new(opened: &Opened, wanted: &[String]) -> Result<Self> {
         let groups: Vec<String> =
             opened.input.rows.iter().map(|&row| opened.table.group(row).unwrap_or_default()).collect();
         let names: BTreeMap<&String, i32> = groups.iter().collect::<BTreeSet<_>>().into_iter().zip(0..).collect();
         let parts = groups.iter().map(|group| names[group]).collect();
         let members = |name: &String| -> Vec<bool> { groups.iter().map(|group| group == name).collect() };
+        if let Some(unknown) = wanted.iter().find(|name| !names.contains_key(name)) {
+            return Err(Error::unknown_name("group", unknown, names.into_keys()));
+        }
         let slices = if wanted.is_empty() {
             let all = names.keys().map(|&name| (name.clone(), members(name)));
             all.filter(|(_, members)| is_worse(&opened.input, members)).collect()
         } else {
             wanted.iter().map(|name| (name.clone(), members(name))).collect()
         };
-        Self { slices, parts }
+        Ok(Self { slices, parts })
     }
 }
 
