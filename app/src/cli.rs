@@ -65,6 +65,8 @@ pub enum Command {
     Plugins(PluginsArgs),
     /// Make a small data set with a planted error, train a model on it, and find the error
     Demo(DemoArgs),
+    /// Compare methods on identical tables: quality, time, memory
+    Bench(BenchArgs),
 }
 
 /// Flags of every command.
@@ -266,6 +268,51 @@ pub struct DemoArgs {
     /// Folder to work in
     #[arg(short, long, value_name = "DIR", default_value = "ascan-demo")]
     pub output: PathBuf,
+}
+
+/// `ascan bench`
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// What is compared
+    #[command(subcommand)]
+    pub command: BenchCommand,
+}
+
+/// What `ascan bench` compares.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Slicers and projectors, on planted tables, real scans and tables of growing size
+    Slicers(BenchSlicersArgs),
+    /// One measurement, asked for on standard input by the bench that started this process
+    #[command(hide = true)]
+    Job,
+}
+
+/// `ascan bench slicers`
+#[derive(Debug, Args)]
+pub struct BenchSlicersArgs {
+    /// The bench's configuration
+    pub config: PathBuf,
+    /// Folder of tables and plots; a bench that was begun there goes on
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Only these sorts of tables
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub only: Vec<BenchPart>,
+    /// Measure a million rows too, for the methods that are meant for it (max_rows)
+    #[arg(long)]
+    pub large: bool,
+}
+
+/// The sorts of tables of `ascan bench slicers`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BenchPart {
+    /// With a planted slice
+    Planted,
+    /// Real images
+    Scans,
+    /// Of growing size
+    Cost,
 }
 
 #[cfg(test)]

@@ -42,6 +42,11 @@ impl Terminal {
         }
     }
 
+    /// Whether the user has not asked to stop.
+    pub fn is_running(&self) -> bool {
+        !STOP.load(Ordering::Relaxed)
+    }
+
     fn line(&self) -> std::sync::MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -70,7 +75,7 @@ impl Reporter for Terminal {
         {
             let _ = write!(std::io::stderr(), "{CLEAR}{text}");
         }
-        !STOP.load(Ordering::Relaxed)
+        self.is_running()
     }
 }
 

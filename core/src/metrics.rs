@@ -132,6 +132,88 @@ pub fn precision_at(ranking: impl Iterator<Item = bool>, k: usize) -> f64 {
     hits as f64 / n as f64
 }
 
+/// Adjusted Rand index of two labelings: agreement on pairs of images beyond that of chance; 1 is the same
+/// partition, 0 what chance gives, below 0 less than that. 1 if both are constant, or both have no pair together.
+///
+/// # Source
+/// Hubert and Arabie 1985.
+pub fn ari(a: &[i32], b: &[i32]) -> f64 {
+    use std::collections::BTreeMap;
+    let mut joint: BTreeMap<(i32, i32), f64> = BTreeMap::new();
+    let (mut rows, mut columns): (BTreeMap<i32, f64>, BTreeMap<i32, f64>) = Default::default();
+    for (&a, &b) in a.iter().zip(b) {
+        *joint.entry((a, b)).or_default() += 1.0;
+        *rows.entry(a).or_default() += 1.0;
+        *columns.entry(b).or_default() += 1.0;
+    }
+    let n_pairs = |n: f64| n * (n - 1.0) / 2.0;
+    let together: f64 = joint.values().map(|&n| n_pairs(n)).sum();
+    let in_a: f64 = rows.values().map(|&n| n_pairs(n)).sum();
+    let in_b: f64 = columns.values().map(|&n| n_pairs(n)).sum();
+    let by_chance = in_a * in_b / n_pairs(a.len() as f64).max(1.0);
+    let at_most = (in_a + in_b) / 2.0;
+    if at_most - by_chance <= 0.0 { 1.0 } else { (together - by_chance) / (at_most - by_chance) }
+}
+
+/// How far each cluster holds images of one group only, in [0, 1]: `1 − H(group | cluster) / H(group)`.
+/// 1 if there is but one group.
+///
+/// # Source
+/// Rosenberg and Hirschberg 2007.
+pub fn homogeneity(groups: &[i32], clusters: &[i32]) -> f64 {
+    use std::collections::BTreeMap;
+    let n = groups.len() as f64;
+    let mut joint: BTreeMap<(i32, i32), f64> = BTreeMap::new();
+    let (mut of_group, mut of_cluster): (BTreeMap<i32, f64>, BTreeMap<i32, f64>) = Default::default();
+    for (&group, &cluster) in groups.iter().zip(clusters) {
+        *joint.entry((group, cluster)).or_default() += 1.0;
+        *of_group.entry(group).or_default() += 1.0;
+        *of_cluster.entry(cluster).or_default() += 1.0;
+    }
+    let entropy: f64 = of_group.values().map(|&count| -count / n * (count / n).ln()).sum();
+    let within: f64 = joint.iter().map(|((_, cluster), &count)| -count / n * (count / of_cluster[cluster]).ln()).sum();
+    if entropy <= f64::EPSILON { 1.0 } else { (1.0 - within / entropy).clamp(0.0, 1.0) }
+}
+
+/// Average precision of a ranking by falling score: the precision at each relevant image, averaged.
+/// Equal scores count as one place, so that their order does not matter. NaN if nothing is relevant.
+pub fn average_precision(scores: &[f32], relevant: &[bool]) -> f64 {
+    let n_relevant = relevant.iter().filter(|&&is| is).count() as f64;
+    let (mut hits, mut n, mut sum) = (0.0, 0.0, 0.0);
+    for tied in ranked(scores).chunk_by(|&a, &b| scores[a] == scores[b]) {
+        let new = tied.iter().filter(|&&i| relevant[i]).count() as f64;
+        n += tied.len() as f64;
+        hits += new;
+        sum += new * hits / n;
+    }
+    sum / n_relevant
+}
+
+/// Precision of the `k` images with the highest scores: a place that no image with a score above 0 fills is a miss,
+/// and equal scores give what a random order of them gives on average.
+///
+/// So a slice of one lucky image does not look precise, and a hard assignment is judged as fairly as a soft one.
+pub fn precision_at_scores(scores: &[f32], relevant: &[bool], k: usize) -> f64 {
+    let (mut hits, mut left) = (0.0, k as f64);
+    for tied in ranked(scores).chunk_by(|&a, &b| scores[a] == scores[b]) {
+        if left <= 0.0 || scores[tied[0]] <= 0.0 {
+            break;
+        }
+        let share = tied.iter().filter(|&&i| relevant[i]).count() as f64 / tied.len() as f64;
+        let taken = left.min(tied.len() as f64);
+        hits += share * taken;
+        left -= taken;
+    }
+    hits / k as f64
+}
+
+/// Images by falling score, ties by index.
+fn ranked(scores: &[f32]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+    order
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,5 +262,32 @@ mod tests {
         assert!((cross_entropy(&[1000.0, 0.0], 1) - 1000.0).abs() < 1e-3);
         assert!(cross_entropy(&[0.0, 0.0], -1).is_nan());
         assert!((softmax(&[0.0, 0.0])[0] - 0.5).abs() < 1e-7);
+    }
+
+    // scikit-learn 1.9.1: adjusted_rand_score, homogeneity_score, average_precision_score
+    #[test]
+    fn agreement_and_ranking_agree_with_scikit_learn() {
+        let (a, b) = ([0, 0, 1, 1, 2, 2, 2], [0, 0, 0, 1, 1, 1, 2]);
+        assert!((ari(&a, &b) - 0.140_350_877_193).abs() < 1e-9);
+        assert!((ari(&[0, 0, 1, 1], &[0, 1, 0, 1]) + 0.5).abs() < 1e-9);
+        assert_eq!([ari(&[4, 4], &[1, 1]), ari(&[0, 1], &[1, 0]), ari(&[], &[])], [1.0; 3]);
+        assert!((homogeneity(&a, &b) - 0.494_358_190_133).abs() < 1e-9);
+        assert!((homogeneity(&b, &a) - 0.531_155_223_331).abs() < 1e-9);
+        assert_eq!(homogeneity(&[3, 3], &[0, 1]), 1.0);
+        let scores = [0.9, 0.8, 0.8, 0.8, 0.3, 0.2, 0.2];
+        let relevant = [true, false, true, true, false, false, true];
+        assert!((average_precision(&scores, &relevant) - 0.767_857_142_857).abs() < 1e-9);
+        assert!(average_precision(&scores, &[false; 7]).is_nan());
+    }
+
+    #[test]
+    fn precision_of_scores_averages_ties_and_counts_empty_places_as_misses() {
+        let relevant = [true, true, false, false];
+        assert_eq!(precision_at_scores(&[0.9, 0.1, 0.8, 0.2], &relevant, 2), 0.5);
+        // Two of four tied images are relevant, whatever their order.
+        assert_eq!(precision_at_scores(&[1.0; 4], &relevant, 2), 0.5);
+        assert_eq!(precision_at_scores(&[1.0; 4], &[false, false, true, true], 3), 0.5);
+        // One image in the slice, ten places.
+        assert_eq!(precision_at_scores(&[1.0, 0.0, 0.0, 0.0], &relevant, 10), 0.1);
     }
 }

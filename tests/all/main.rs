@@ -1,6 +1,7 @@
 //! Tests of the whole program, one binary.
 
 mod bad_input;
+mod bench;
 mod boundary;
 mod command_line;
 mod conformance;

@@ -133,7 +133,7 @@ impl FeatureRule {
 }
 
 /// A constant map has no largest place: nothing of it stands out, so all of the image counts as ignored.
-fn one_minus_minmax(map: &[f32]) -> Vec<f32> {
+pub(crate) fn one_minus_minmax(map: &[f32]) -> Vec<f32> {
     let (low, high) = map.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)));
     let range = if high > low { high - low } else { 1.0 };
     map.iter().map(|&v| 1.0 - (v - low) / range).collect()

@@ -53,11 +53,11 @@ pub struct SliceInput {
     pub rows: Vec<usize>,
     /// `[m, d]`.
     pub embeddings: Tensor,
-    labels: Vec<i32>,
-    predicted_classes: Vec<i32>,
-    probs: Tensor,
-    losses: Vec<f32>,
-    maps: Tensor,
+    pub(crate) labels: Vec<i32>,
+    pub(crate) predicted_classes: Vec<i32>,
+    pub(crate) probs: Tensor,
+    pub(crate) losses: Vec<f32>,
+    pub(crate) maps: Option<Tensor>,
 }
 
 impl ScanTable {
@@ -87,7 +87,7 @@ impl ScanTable {
             predicted_classes: pick(&self.predicted_classes),
             probs: pick_rows(&self.probs, &rows),
             losses: rows.iter().map(|&i| self.losses[i]).collect(),
-            maps: pick_rows(&self.maps, &rows),
+            maps: Some(pick_rows(&self.maps, &rows)),
             rows,
         }
     }
@@ -102,7 +102,7 @@ impl SliceInput {
             predicted_classes: &self.predicted_classes,
             probs: self.probs.view(),
             losses: &self.losses,
-            maps: Some(self.maps.view()),
+            maps: self.maps.as_ref().map(Tensor::view),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The commands, one a file, and what they share: how they fail and how they print.
 
+mod bench;
 mod check;
 mod demo;
 mod export;
@@ -89,6 +90,7 @@ pub fn run(command: Command, globals: &Globals) -> Result {
         Command::Report(args) => report::run(args, globals),
         Command::Slice(args) => slice::run(args, globals),
         Command::Demo(args) => demo::run(args, globals),
+        Command::Bench(args) => bench::run(args, globals),
     }
 }
 

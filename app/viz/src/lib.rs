@@ -2,6 +2,7 @@
 //!
 //! Everything here takes numbers and pictures and gives pictures; what they mean is the engine's business.
 
+pub mod chart;
 pub mod color;
 pub mod grid;
 pub mod heat;

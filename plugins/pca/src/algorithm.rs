@@ -1,4 +1,4 @@
-//! The mathematics: mean, second moments in fixed stripes, eigenvectors, projection.
+//! The mathematics: mean, second moments in fixed stripes, eigenvectors, projection; exactly.
 //!
 //! Each stripe of a matrix product is one call of one thread over the same rows in the same order, so the
 //! result has the same bits at any number of threads.
@@ -10,7 +10,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 /// Rows that are widened to f64 at a time.
-const BLOCK: usize = 1024;
+pub(crate) const BLOCK: usize = 1024;
 
 /// Columns of the moments that one call computes.
 const STRIPE: usize = 128;
@@ -72,7 +72,7 @@ pub fn fit(
         }
     }
     // [keep, d]
-    let mut loadings = if wide {
+    let loadings = if wide {
         let rows = centred(embeddings, 0..n, &mean);
         let mut product = Mat::<f64>::zeros(keep, d);
         let u = MatRef::from_row_major_slice(&vectors, n, keep);
@@ -82,20 +82,27 @@ pub fn fit(
     } else {
         transpose(&vectors, d, keep)
     };
-    loadings.chunks_exact_mut(d).for_each(normalise);
-    let denominator = n.saturating_sub(1).max(1) as f64;
-    let mut variances: Vec<f64> = (0..keep).map(|i| eigen.S()[size - 1 - i] / denominator).collect();
-    if keep == 0 {
-        // All embeddings are equal: one dimension in which nothing varies, rather than none.
-        loadings = vec![0.0; d];
-        loadings[0] = 1.0;
-        variances = vec![0.0];
-    }
+    let squares: Vec<f64> = (0..keep).map(|i| eigen.S()[size - 1 - i]).collect();
     progress(n_blocks + 2, n_blocks + 2)?;
-    Ok(Components { d, mean, loadings, variances })
+    Ok(Components::new(mean, loadings, &squares, n))
 }
 
 impl Components {
+    /// Components from directions `[keep, d]` of any length, and the sum of squares along each.
+    pub(crate) fn new(mean: Vec<f64>, mut loadings: Vec<f64>, squares: &[f64], n: usize) -> Self {
+        let d = mean.len();
+        loadings.chunks_exact_mut(d).for_each(normalise);
+        let denominator = n.saturating_sub(1).max(1) as f64;
+        let mut variances: Vec<f64> = squares.iter().map(|square| square / denominator).collect();
+        if variances.is_empty() {
+            // All embeddings are equal: one dimension in which nothing varies, rather than none.
+            loadings = vec![0.0; d];
+            loadings[0] = 1.0;
+            variances = vec![0.0];
+        }
+        Self { d, mean, loadings, variances }
+    }
+
     pub fn n_dims(&self) -> usize {
         self.variances.len()
     }
@@ -161,7 +168,7 @@ fn add_moments(rows: &[f64], d: usize, moments: &mut [f64], pool: &ThreadPool) {
     });
 }
 
-fn column_means(embeddings: TensorView) -> Vec<f64> {
+pub(crate) fn column_means(embeddings: TensorView) -> Vec<f64> {
     let (n, d) = (embeddings.n_rows(), embeddings.row_len());
     let mut means = vec![0.0; d];
     for row in embeddings.data().chunks_exact(d) {
@@ -173,7 +180,7 @@ fn column_means(embeddings: TensorView) -> Vec<f64> {
     means
 }
 
-fn centred(embeddings: TensorView, rows: std::ops::Range<usize>, mean: &[f64]) -> Vec<f64> {
+pub(crate) fn centred(embeddings: TensorView, rows: std::ops::Range<usize>, mean: &[f64]) -> Vec<f64> {
     let values = embeddings.rows(rows).chunks_exact(mean.len());
     values.flat_map(|row| row.iter().zip(mean).map(|(&value, mean)| f64::from(value) - mean)).collect()
 }

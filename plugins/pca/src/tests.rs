@@ -2,7 +2,10 @@ use super::*;
 use ascan_core::testing::{check_projector, toy_slice_table};
 
 fn fit(embeddings: &Tensor, n_dims: usize, whiten: bool) -> Box<dyn Projection> {
-    Pca::new(PcaParams { n_dims, whiten }).unwrap().fit(embeddings.view(), &Context::default()).unwrap()
+    Pca::new(PcaParams { n_dims, whiten, solver: Solver::Exact })
+        .unwrap()
+        .fit(embeddings.view(), &Context::default())
+        .unwrap()
 }
 
 fn project(projection: &dyn Projection, embeddings: &Tensor) -> Tensor {
@@ -20,8 +23,10 @@ fn covariance(projected: &Tensor, a: usize, b: usize) -> f64 {
 
 #[test]
 fn conforms() {
-    for (n_dims, whiten) in [(3, false), (64, false), (3, true), (64, true)] {
-        check_projector("pca", &Pca::new(PcaParams { n_dims, whiten }).unwrap());
+    for solver in [Solver::Exact, Solver::Randomised] {
+        for (n_dims, whiten) in [(3, false), (64, false), (3, true), (64, true)] {
+            check_projector("pca", &Pca::new(PcaParams { n_dims, whiten, solver }).unwrap());
+        }
     }
 }
 
@@ -95,16 +100,81 @@ fn dimensions_that_do_not_vary_are_left_out() {
 
 #[test]
 fn the_same_bits_at_any_number_of_threads_on_many_stripes() {
-    for [n, d] in [[2_500, 300], [290, 700]] {
-        let embeddings = toy_slice_table(n, d, 4).embeddings;
-        let at = |n_threads| {
-            let context = Context { n_threads, ..Context::default() };
-            let pca = Pca::new(PcaParams { n_dims: 10, whiten: false }).unwrap();
-            let projection = pca.fit(embeddings.view(), &context).unwrap();
-            projection.project(embeddings.view(), &context).unwrap()
-        };
-        let one = at(1);
-        assert_eq!(at(2), one);
-        assert_eq!(at(3), one);
+    for solver in [Solver::Exact, Solver::Randomised] {
+        for [n, d] in [[2_500, 300], [290, 700]] {
+            let embeddings = toy_slice_table(n, d, 4).embeddings;
+            let at = |n_threads| {
+                let context = Context { n_threads, ..Context::default() };
+                let pca = Pca::new(PcaParams { n_dims: 10, whiten: false, solver }).unwrap();
+                let projection = pca.fit(embeddings.view(), &context).unwrap();
+                projection.project(embeddings.view(), &context).unwrap()
+            };
+            let one = at(1);
+            assert_eq!(at(2), one);
+            assert_eq!(at(3), one);
+        }
     }
+}
+
+/// A spectrum without a gap, which is hard for a random subspace: variance `1 / (1 + j)` along dimension `j`, turned.
+fn slowly_falling(n: usize, d: usize) -> Tensor {
+    let normal = randomised::gaussian(d, n, 3);
+    let mut data: Vec<f32> = (0..n * d).map(|at| normal[(at % d, at / d)] as f32).collect();
+    for row in data.chunks_exact_mut(d) {
+        for (j, value) in row.iter_mut().enumerate() {
+            *value /= (1.0 + j as f32).sqrt();
+        }
+        // Haar steps: a rotation that mixes the dimensions.
+        for j in 0..d - 1 {
+            let (a, b) = (row[j], row[j + 1]);
+            (row[j], row[j + 1]) = ((a + b) * 0.5f32.sqrt(), (a - b) * 0.5f32.sqrt());
+        }
+    }
+    Tensor::new([n, d], data).unwrap()
+}
+
+#[test]
+fn the_randomised_subspace_holds_nearly_as_much_variance_as_the_exact_one() {
+    for [n, d] in [[1_500, 200], [200, 600]] {
+        let embeddings = slowly_falling(n, d);
+        let held = |solver, seed| {
+            let pca = Pca::new(PcaParams { n_dims: 12, whiten: false, solver }).unwrap();
+            let context = Context { seed, ..Context::default() };
+            let projection = pca.fit(embeddings.view(), &context).unwrap();
+            let projected = projection.project(embeddings.view(), &context).unwrap();
+            assert_eq!(projection.n_dims(), 12);
+            (0..12).map(|j| covariance(&projected, j, j)).collect::<Vec<f64>>()
+        };
+        let exact = held(Solver::Exact, 0);
+        for seed in [0, 1] {
+            let found = held(Solver::Randomised, seed);
+            assert!((found[0] / exact[0] - 1.0).abs() < 1e-3, "{} for {}", found[0], exact[0]);
+            let share = found.iter().sum::<f64>() / exact.iter().sum::<f64>();
+            // More than the exact one no subspace holds.
+            assert!((0.985..=1.0 + 1e-6).contains(&share), "{n} × {d}: {share}");
+        }
+    }
+}
+
+#[test]
+fn where_the_rank_is_small_the_randomised_solver_is_exact() {
+    let table = toy_slice_table(60, 5, 2).embeddings;
+    let wide: Vec<f32> = table.data().chunks(5).flat_map(|row| row.repeat(20)).collect();
+    let wide = Tensor::new([60, 100], wide).unwrap();
+    let at = |solver| {
+        let pca = Pca::new(PcaParams { n_dims: 5, whiten: true, solver }).unwrap();
+        project(pca.fit(wide.view(), &Context::default()).unwrap().as_ref(), &wide)
+    };
+    let (exact, randomised) = (at(Solver::Exact), at(Solver::Randomised));
+    for (a, b) in exact.data().iter().zip(randomised.data()) {
+        assert!((a - b).abs() < 1e-4, "{a} {b}");
+    }
+}
+
+#[test]
+fn auto_takes_the_random_subspace_only_where_it_pays() {
+    assert!(!randomised::is_cheaper(1_000_000, 128, 64));
+    assert!(!randomised::is_cheaper(1_200, 1_280, 64));
+    assert!(randomised::is_cheaper(20_000, 8_192, 64));
+    assert!(!randomised::is_cheaper(20_000, 8_192, 8_192));
 }

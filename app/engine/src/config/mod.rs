@@ -1,10 +1,11 @@
 //! The run configuration: typed sections, and where in the file each value came from.
 //!
-//! [`LoadedConfig::read`] checks everything that can be checked without plugins,
-//! [`LoadedConfig::resolve_plugins`] adds what the plugins say about their parameters, and
+//! [`Loaded::read`] checks everything that can be checked without plugins,
+//! [`Loaded::resolve_plugins`] adds what the plugins say about their parameters, and
 //! [`crate::plan::RunPlan`] what only shows when model and images are opened. Each adds its errors to
-//! [`LoadedConfig::errors`], so that the user sees all of them at once.
+//! [`Loaded::errors`], so that the user sees all of them at once.
 
+pub mod bench;
 mod document;
 mod errors;
 mod plugins;
@@ -25,11 +26,14 @@ use std::path::{Path, PathBuf};
 /// The tables of a configuration.
 pub const SECTIONS: [&str; 7] = ["run", "data", "model", "attribution", "features", "projection", "slicing"];
 
-/// A configuration, checked as far as it has come, with the place of each of its values.
+/// A run configuration with the place of each of its values.
+pub type LoadedConfig = Loaded<RunConfig>;
+
+/// A configuration of the form `C`, checked as far as it has come, with the place of each of its values.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LoadedConfig {
+pub struct Loaded<C> {
     /// What can be read of it; a value with an error has its default.
-    pub config: RunConfig,
+    pub config: C,
     /// What is wrong so far.
     pub errors: ConfigErrors,
     document: Document,
@@ -90,15 +94,17 @@ impl LoadedConfig {
     fn check(mut document: Document, overrides: &[String]) -> Self {
         let errors = document.apply(overrides);
         let mut loaded = Self { config: RunConfig::default(), errors, document };
-        for key in loaded.document.root().keys().cloned().collect::<Vec<_>>() {
-            if !SECTIONS.contains(&key.as_str()) {
-                loaded.unknown_key(&[&key], "section", &SECTIONS);
-            }
-        }
+        loaded.check_sections(&SECTIONS);
         loaded.config = RunConfig {
             run: loaded.section(&["run"]),
-            data: DataSection { columns: loaded.section(&["data", "columns"]), ..loaded.section(&["data"]) },
-            model: ModelSection { preprocess: loaded.section(&["model", "preprocess"]), ..loaded.section(&["model"]) },
+            data: DataSection {
+                columns: loaded.section(&["data", "columns"]),
+                ..loaded.section_beside(&["data"], &["columns"])
+            },
+            model: ModelSection {
+                preprocess: loaded.section(&["model", "preprocess"]),
+                ..loaded.section_beside(&["model"], &["preprocess"])
+            },
             attribution: loaded.section(&["attribution"]),
             features: loaded.section(&["features"]),
             projection: loaded.section(&["projection"]),
@@ -107,7 +113,9 @@ impl LoadedConfig {
         loaded.resolve_paths();
         loaded
     }
+}
 
+impl<C> Loaded<C> {
     /// The configuration, if nothing is wrong with it.
     ///
     /// # Errors
@@ -136,6 +144,15 @@ impl LoadedConfig {
         self.document.get(path).is_some()
     }
 
+    /// Reports every table at the root that is none of these.
+    fn check_sections(&mut self, sections: &[&str]) {
+        for key in self.document.root().keys().cloned().collect::<Vec<_>>() {
+            if !sections.contains(&key.as_str()) {
+                self.unknown_key(&[&key], "section", sections);
+            }
+        }
+    }
+
     fn unknown_key(&mut self, path: &[&str], what: &str, known: &[&str]) {
         let Some((key, parents)) = path.split_last() else { return };
         let place = self.document.place_of_key(path);
@@ -148,13 +165,18 @@ impl LoadedConfig {
 
     /// The typed table at `path`; every key with an error has its default.
     fn section<P: Params>(&mut self, path: &[&str]) -> P {
+        self.section_beside(path, &[])
+    }
+
+    /// As [`Self::section`], leaving out the tables in it that are sections of their own.
+    fn section_beside<P: Params>(&mut self, path: &[&str], own: &[&str]) -> P {
         let given = match self.document.get(path) {
             None => ParamMap::new(),
-            Some(Value::Object(given)) => {
-                // Tables that are sections of their own, with their own keys.
-                let own = |key: &str| matches!((path, key), (["data"], "columns") | (["model"], "preprocess"));
-                given.iter().filter(|(key, _)| !own(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
-            }
+            Some(Value::Object(given)) => given
+                .iter()
+                .filter(|(key, _)| !own.contains(&key.as_str()))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
             Some(_) => {
                 self.error_at(path, format!("`{}` must be a table", path.join(".")), "");
                 ParamMap::new()
@@ -200,7 +222,9 @@ impl LoadedConfig {
         }
         resolved.params
     }
+}
 
+impl LoadedConfig {
     /// Makes every path absolute, and reports the files that are not there.
     fn resolve_paths(&mut self) {
         let mut config = self.config.clone();

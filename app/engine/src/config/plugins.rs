@@ -1,7 +1,7 @@
 //! What the plugins say about their part of a configuration.
 
-use super::LoadedConfig;
 use super::words::suggestion;
+use super::{Loaded, LoadedConfig};
 use crate::host::PluginHost;
 use ascan_core::params::{ParamMap, Resolved};
 use ascan_core::{Error, Kind};
@@ -25,43 +25,20 @@ impl LoadedConfig {
         let config = self.config.clone();
         let params = &config.attribution.params;
         self.config.attribution.params =
-            self.plugin(host, Kind::Attributor, "attribution", &config.attribution.plugin, params);
+            self.plugin(host, Kind::Attributor, &["attribution"], &config.attribution.plugin, params);
         if config.projection.plugin != "none" {
             let section = &config.projection;
             self.config.projection.params =
-                self.plugin(host, Kind::Projector, "projection", &section.plugin, &section.params);
+                self.plugin(host, Kind::Projector, &["projection"], &section.plugin, &section.params);
         }
         let section = &config.slicing;
-        self.config.slicing.params = self.plugin(host, Kind::Slicer, "slicing", &section.plugin, &section.params);
+        self.config.slicing.params = self.plugin(host, Kind::Slicer, &["slicing"], &section.plugin, &section.params);
     }
 
     /// Finds the backend that is named in `[model]` and writes its parameters out.
     pub fn resolve_backend(&mut self, host: &PluginHost) {
         let model = self.config.model.clone();
-        self.config.model.params = self.plugin(host, Kind::Backend, "model", &model.backend, &model.params);
-    }
-
-    fn plugin(&mut self, host: &PluginHost, kind: Kind, section: &str, name: &str, params: &ParamMap) -> ParamMap {
-        let key = if kind == Kind::Backend { "backend" } else { "plugin" };
-        if self.has_errors_in(&[section, key]) {
-            return params.clone();
-        }
-        // Whether the plugin answers at all, before each parameter is looked at.
-        if let Err(error) = host.resolve(kind, name, params) {
-            match error {
-                Error::UnknownName { available, .. } => {
-                    let available: Vec<&str> = available.iter().map(String::as_str).collect();
-                    self.error_at(&[section, key], format!("unknown {kind} `{name}`"), suggestion(name, &available));
-                }
-                other => self.report(&[section, key], &other),
-            }
-            return params.clone();
-        }
-        let check = |given: &ParamMap| {
-            host.resolve(kind, name, given)
-                .unwrap_or_else(|_| Resolved { params: given.clone(), ..Resolved::default() })
-        };
-        self.resolve(&[section, "params"], params.clone(), &check)
+        self.config.model.params = self.plugin(host, Kind::Backend, &["model"], &model.backend, &model.params);
     }
 
     /// Reports an error of a plugin: at the parameter it names, else at the plugin's name.
@@ -75,5 +52,38 @@ impl LoadedConfig {
             }
             _ => self.report(&[section, name], error),
         }
+    }
+}
+
+impl<C> Loaded<C> {
+    /// The parameters of the plugin that the table at `section` names, defaults written out.
+    pub(super) fn plugin(
+        &mut self,
+        host: &PluginHost,
+        kind: Kind,
+        section: &[&str],
+        name: &str,
+        params: &ParamMap,
+    ) -> ParamMap {
+        let key = [section, &[if kind == Kind::Backend { "backend" } else { "plugin" }]].concat();
+        if self.has_errors_in(&key) {
+            return params.clone();
+        }
+        // Whether the plugin answers at all, before each parameter is looked at.
+        if let Err(error) = host.resolve(kind, name, params) {
+            match error {
+                Error::UnknownName { available, .. } => {
+                    let available: Vec<&str> = available.iter().map(String::as_str).collect();
+                    self.error_at(&key, format!("unknown {kind} `{name}`"), suggestion(name, &available));
+                }
+                other => self.report(&key, &other),
+            }
+            return params.clone();
+        }
+        let check = |given: &ParamMap| {
+            host.resolve(kind, name, given)
+                .unwrap_or_else(|_| Resolved { params: given.clone(), ..Resolved::default() })
+        };
+        self.resolve(&[section, &["params"]].concat(), params.clone(), &check)
     }
 }

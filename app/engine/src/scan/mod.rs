@@ -11,6 +11,7 @@ mod tests;
 
 pub use job::{Images, Job, Target};
 pub use planned::scan;
+pub(crate) use summary::peak_rss_mib;
 pub use summary::{FailedImage, ScanSummary};
 
 use crate::config::RunConfig;
@@ -66,7 +67,7 @@ pub fn run_job(
     summary.seconds = stages.seconds();
     summary.seconds.insert("total".into(), total);
     summary.images_per_second = n_missing as f64 / total;
-    summary.peak_rss_mib = summary::peak_rss_mib();
+    summary.peak_rss_mib = peak_rss_mib();
     Ok(summary)
 }
 

@@ -1,0 +1,73 @@
+//! `ascan bench slicers`: methods side by side, and what they cost.
+
+use super::{Result, note, print, print_json};
+use crate::cli::{BenchArgs, BenchCommand, BenchPart, BenchSlicersArgs, Globals};
+use crate::progress::{STOPPED, Terminal};
+use ascan_core::{Error, Level, Reporter};
+use ascan_engine::bench::{self, Job, Parts, child};
+use ascan_engine::config::bench::BenchConfig;
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Rows of the table that `--large` adds.
+const LARGE: usize = 1_000_000;
+
+pub(super) fn run(args: BenchArgs, globals: &Globals) -> Result {
+    match args.command {
+        BenchCommand::Slicers(args) => slicers(args, globals),
+        BenchCommand::Job => {
+            child::serve(&globals.host()?, &mut std::io::stdin(), &mut std::io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn slicers(args: BenchSlicersArgs, globals: &Globals) -> Result {
+    let host = globals.host()?;
+    let wanted = |part| args.only.is_empty() || args.only.contains(&part);
+    let parts =
+        Parts { planted: wanted(BenchPart::Planted), scans: wanted(BenchPart::Scans), cost: wanted(BenchPart::Cost) };
+    let mut config = BenchConfig::load(&args.config, &overrides(globals), &host, parts.scans)?;
+    if args.large {
+        config.cost.rows.push(LARGE);
+    }
+    let scans = bench::plan(&mut config, &host)?;
+    let terminal = Terminal::new(globals.quiet);
+    let worker = child::ChildWorker {
+        program: std::env::current_exe()
+            .map_err(|error| Error::unsupported(format!("this program cannot find itself: {error}"), ""))?,
+        arguments: arguments(globals),
+        time_limit: Duration::from_secs(config.run.time_limit_secs),
+    };
+    let work = |job: &Job| worker.work(job, &|| terminal.is_running());
+    let report = match bench::run(&config, &scans, parts, &host, &args.out, &work, &terminal) {
+        Err(Error::Cancelled) => {
+            terminal.clear();
+            terminal.log(Level::Info, "stopped: what is done is kept; run the same command again to go on");
+            return Ok(STOPPED.into());
+        }
+        report => report?,
+    };
+    terminal.clear();
+    if globals.json {
+        print_json(&report)?;
+    } else {
+        print(report.to_markdown().trim_end())?;
+        note(globals, format_args!("tables and plots are in {}", args.out.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The flags that this command knows, as overrides of its own configuration.
+fn overrides(globals: &Globals) -> Vec<String> {
+    let short =
+        [globals.seed.map(|seed| format!("run.seed={seed}")), globals.threads.map(|n| format!("run.n_threads={n}"))];
+    short.into_iter().flatten().chain(globals.set.iter().cloned()).collect()
+}
+
+/// How this program is called to do one job.
+fn arguments(globals: &Globals) -> Vec<OsString> {
+    let dirs = globals.plugin_dir.iter().flat_map(|dir| [OsString::from("--plugin-dir"), dir.into()]);
+    ["bench", "job"].map(OsString::from).into_iter().chain(dirs).collect()
+}
