@@ -9,6 +9,8 @@ fn the_demo_finds_what_it_planted() {
     assert_eq!(run.stdout.trim_end().lines().count(), 3, "three lines:\n{}", run.stdout);
     assert!(run.stdout.contains("demo/report.html"), "{}", run.stdout);
     let slices = dir.ascan(&["slice", "demo/scan", "--json"]).exits(0).json();
+    let report = std::fs::read_to_string(dir.path().join("demo/report.html")).unwrap();
+    assert!(report.contains("disc → square"), "the report must call the classes by their names");
     // Slices are sorted by what they cost: the first is one of the planted groups, and the network fails on it.
     let worst = &slices["slices"][0];
     assert!(worst["accuracy"].as_f64().unwrap() < 0.35, "{worst:#}");

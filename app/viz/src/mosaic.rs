@@ -16,7 +16,8 @@ const GAP_PX: u32 = 14;
 const FRAME_PX: u32 = 4;
 const MARGIN_PX: u32 = 28;
 const HEADER_PX: u32 = 76;
-const FOOTER_PX: u32 = 52;
+const FOOTER_PX: u32 = 32;
+const CAPTION_LINE_PX: u32 = 20;
 const TILE_PX: [u32; 2] = [LARGE_PX[0], LARGE_PX[1] + SMALL_PX[1] + BAR_PX];
 
 const PAGE: Rgb = [18, 20, 24];
@@ -56,7 +57,7 @@ pub struct Mosaic {
     pub title: String,
     /// Second line.
     pub subtitle: String,
-    /// Last line: how to read it.
+    /// Below the tiles, in as many lines as it needs: how to read it.
     pub caption: String,
     /// The colours of the bars with their words, from low to high.
     pub legend: Vec<(Rgb, String)>,
@@ -78,7 +79,10 @@ impl Mosaic {
     pub fn draw(&self) -> RgbImage {
         let [columns, rows] = [self.columns.max(3) as u32, self.rows.max(1) as u32];
         let width = 2 * MARGIN_PX + columns * TILE_PX[0] + (columns - 1) * GAP_PX;
-        let height = HEADER_PX + FOOTER_PX + rows * TILE_PX[1] + (rows - 1) * GAP_PX + MARGIN_PX;
+        let small = Style { size_px: 16.0, bold: false, color: FAINT };
+        let caption = text::wrap(&self.caption, small, (width - 2 * MARGIN_PX) as f32);
+        let footer = FOOTER_PX + caption.len() as u32 * CAPTION_LINE_PX;
+        let height = HEADER_PX + footer + rows * TILE_PX[1] + (rows - 1) * GAP_PX + MARGIN_PX;
         let mut page = RgbImage::from_pixel(width, height, image::Rgb(PAGE));
         let legend_x = self.draw_legend(&mut page);
         let room = legend_x - MARGIN_PX as f32 - 24.0;
@@ -93,9 +97,10 @@ impl Mosaic {
             let y = HEADER_PX + tile.cell[1] as u32 * (TILE_PX[1] + GAP_PX) + FRAME_PX;
             tile.draw(&mut page, x, y);
         }
-        let style = Style { size_px: 16.0, bold: false, color: FAINT };
-        let caption = text::fit(&self.caption, style, (width - 2 * MARGIN_PX) as f32);
-        text::draw(&mut page, MARGIN_PX as f32, (height - FOOTER_PX + 8) as f32, &caption, style);
+        for (i, line) in caption.iter().enumerate() {
+            let y = height - footer + 8 + i as u32 * CAPTION_LINE_PX;
+            text::draw(&mut page, MARGIN_PX as f32, y as f32, line, small);
+        }
         page
     }
 

@@ -57,6 +57,19 @@ pub fn fit(text: &str, style: Style, max_px: f32) -> String {
         .unwrap_or_default()
 }
 
+/// The text in lines that fit into `max_px`, broken between words; a word that is too long is cut.
+pub fn wrap(text: &str, style: Style, max_px: f32) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let longer = lines.last().map(|line| format!("{line} {word}")).filter(|line| width(line, style) <= max_px);
+        match (longer, lines.last_mut()) {
+            (Some(longer), Some(line)) => *line = longer,
+            _ => lines.push(fit(word, style, max_px)),
+        }
+    }
+    lines
+}
+
 /// Draws a line of text with its upper left corner at `(x, y)`; what leaves the picture is cut off.
 pub fn draw(picture: &mut RgbImage, x: f32, y: f32, text: &str, style: Style) {
     let font = font(style.bold);
@@ -102,6 +115,14 @@ mod tests {
         let mut picture = RgbImage::new(8, 8);
         draw(&mut picture, -20.0, -3.0, "a long line\nof text", STYLE);
         draw(&mut picture, 6.0, 6.0, "more", STYLE);
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        let lines = wrap("similar slices are neighbours", STYLE, 110.0);
+        assert!(lines.len() > 1 && lines.iter().all(|line| width(line, STYLE) <= 110.0), "{lines:?}");
+        assert_eq!(lines.join(" "), "similar slices are neighbours");
+        assert!(wrap("", STYLE, 110.0).is_empty());
     }
 
     #[test]

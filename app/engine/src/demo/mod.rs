@@ -34,6 +34,9 @@ path = "shortcut.onnx"
 [model.preprocess]
 preset = "unit"
 
+[projection]
+plugin = "none"
+
 [slicing]
 plugin = "kmeans"
 

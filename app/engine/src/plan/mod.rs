@@ -121,6 +121,27 @@ impl RunPlan {
     }
 }
 
+impl RunPlan {
+    /// A name for each output of the model: as `data.output_names` says, else that of the class whose images are
+    /// labelled with it. Empty if neither is known.
+    pub fn class_names(&self) -> Vec<String> {
+        if let Some(names) = &self.output_names {
+            return names.clone();
+        }
+        let mut names: Vec<Option<&String>> = vec![None; self.model.n_classes];
+        for (sample, &output) in self.images.samples.iter().zip(&self.labels) {
+            let name = sample.label_index.and_then(|index| self.images.class_names.get(index));
+            if let (Some(name), Ok(output)) = (name, usize::try_from(output)) {
+                names[output] = Some(name);
+            }
+        }
+        if names.iter().all(Option::is_none) {
+            return Vec::new();
+        }
+        names.into_iter().enumerate().map(|(i, name)| name.cloned().unwrap_or_else(|| format!("class {i}"))).collect()
+    }
+}
+
 /// What depends on the model's input and outputs.
 struct Opened {
     labels: Option<Vec<i32>>,

@@ -93,7 +93,7 @@ fn scan_plan(plan: &RunPlan) -> Result<ScanPlan> {
             device: config.model.device.clone(),
             input_shape: plan.model.input_shape,
             n_classes: plan.model.n_classes,
-            class_names: plan.output_names.clone().unwrap_or_default(),
+            class_names: plan.class_names(),
         },
         preprocess,
         attribution: AttributionPlan {
