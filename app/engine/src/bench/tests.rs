@@ -232,6 +232,6 @@ error: unknown section `slicer`
 hint: did you mean `slicers`? available: run, planted, cost, projection, slicers, projectors, scans"#;
     assert_eq!(load(text).unwrap_err(), expected);
     let missing = load("[slicers.cells]\nplugin = \"by_cell\"\n[scans.birds]\nconfig = \"birds.toml\"\n").unwrap_err();
-    assert!(missing.contains("cannot read the configuration") && missing.contains("scans.birds.config"), "{missing}");
+    assert!(missing.contains("cannot read the configuration") && missing.contains("--> bench.toml:4:10"), "{missing}");
     assert!(load("[planted]\n").unwrap_err().contains("no slicer is named"));
 }
