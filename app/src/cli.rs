@@ -12,11 +12,15 @@ use std::path::{Path, PathBuf};
 const STATIC_PLUGINS: &[EntryPoint] = &[
     ascan_burn::ascan_library,
     ascan_confusion_matrix::ascan_library,
+    ascan_george::ascan_library,
     ascan_grad_cam::ascan_library,
     ascan_integrated_gradients::ascan_library,
     ascan_kmeans::ascan_library,
     ascan_ort::ascan_library,
     ascan_pca::ascan_library,
+    ascan_process::ascan_library,
+    ascan_random::ascan_library,
+    ascan_spotlight::ascan_library,
     ascan_tract::ascan_library,
 ];
 #[cfg(not(feature = "static-plugins"))]

@@ -9,14 +9,18 @@ use ascan_onnx::builder::GraphBuilder;
 use std::path::PathBuf;
 
 /// The library files of the workspace with the entry points that they share with the linked crates.
-const LIBRARIES: [(&str, EntryPoint); 8] = [
+const LIBRARIES: [(&str, EntryPoint); 12] = [
     ("ascan_burn", ascan_burn::ascan_library),
     ("ascan_confusion_matrix", ascan_confusion_matrix::ascan_library),
+    ("ascan_george", ascan_george::ascan_library),
     ("ascan_grad_cam", ascan_grad_cam::ascan_library),
     ("ascan_integrated_gradients", ascan_integrated_gradients::ascan_library),
     ("ascan_kmeans", ascan_kmeans::ascan_library),
     ("ascan_ort", ascan_ort::ascan_library),
     ("ascan_pca", ascan_pca::ascan_library),
+    ("ascan_process", ascan_process::ascan_library),
+    ("ascan_random", ascan_random::ascan_library),
+    ("ascan_spotlight", ascan_spotlight::ascan_library),
     ("ascan_tract", ascan_tract::ascan_library),
 ];
 
@@ -96,10 +100,14 @@ macro_rules! conformance {
 conformance!(
     ascan_burn,
     ascan_confusion_matrix,
+    ascan_george,
     ascan_grad_cam,
     ascan_integrated_gradients,
     ascan_kmeans,
     ascan_ort,
     ascan_pca,
+    ascan_process,
+    ascan_random,
+    ascan_spotlight,
     ascan_tract,
 );
