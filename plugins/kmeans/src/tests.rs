@@ -33,10 +33,8 @@ impl Reporter for Memory {
 
 #[test]
 fn conforms() {
-    for group_by in [GroupBy::None, GroupBy::Label, GroupBy::PredictedClass] {
-        for normalise in [Normalise::None, Normalise::L2] {
-            check_slicer("kmeans", &kmeans(KMeansParams { group_by, normalise, ..k(7) }));
-        }
+    for normalise in [Normalise::None, Normalise::L2] {
+        check_slicer("kmeans", &kmeans(KMeansParams { normalise, ..k(7) }));
     }
 }
 
@@ -103,20 +101,6 @@ fn fewer_distinct_images_than_slices_give_fewer_slices_and_a_warning() {
     let warnings = memory.0.into_inner().unwrap();
     assert_eq!(warnings.len(), 1);
     assert!(warnings[0].contains("3 slices instead of 40"), "{warnings:?}");
-}
-
-#[test]
-fn slices_by_label_never_mix_labels_and_unknown_labels_are_noise() {
-    let mut table = toy_slice_table(200, 6, 1);
-    table.labels[3] = -1;
-    let params = KMeansParams { group_by: GroupBy::Label, ..k(4) };
-    let model = kmeans(params.clone()).fit(&table.view(), &Context::default()).unwrap();
-    assert_eq!(model.n_slices(), 8);
-    let assignment = assign(params, &table, &Context::default());
-    assert_eq!(assignment[3], -1);
-    for (i, &slice) in assignment.iter().enumerate().filter(|&(i, _)| i != 3) {
-        assert_eq!(slice / 4, table.labels[i], "image {i}");
-    }
 }
 
 #[test]
