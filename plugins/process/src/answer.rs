@@ -123,9 +123,11 @@ fn assignment(column: &ArrayRef) -> Result<Vec<i32>, Wrong> {
         return Err(wrong());
     }
     let slices = cast(column, &DataType::Int32).map_err(|_| wrong())?;
+    // A number that is no int32 is null after the cast.
+    let n_lost = slices.null_count() - column.null_count();
     let slices: Vec<i32> = slices.as_primitive::<Int32Type>().iter().map(|slice| slice.unwrap_or(-1)).collect();
     // A hash or an image's id, say: a column for each would fill the memory.
-    if slices.iter().any(|&slice| slice >= 100_000) {
+    if n_lost > 0 || slices.iter().any(|&slice| slice >= 100_000) {
         return Err(("answered with an `assignment` of 100000 or more".into(), "slices count from 0"));
     }
     Ok(slices)
