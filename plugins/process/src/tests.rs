@@ -173,10 +173,9 @@ fn answers_are_checked() {
     let slices = |values: Vec<i64>| answer("assignment", Arc::new(Int64Array::from(values)));
 
     assert!(wrong(slices(vec![0, 1]), 3).contains("2 rows, and was sent 3"));
-    assert!(
-        wrong(slices(vec![0, 1 << 40]), 2).contains("100000 or more")
-            || wrong(slices(vec![0, 1 << 20]), 2).contains("100000")
-    );
+    for large in [1 << 20, 1 << 40] {
+        assert!(wrong(slices(vec![0, large]), 2).contains("100000 or more"));
+    }
     assert!(wrong(answer("assignment", Arc::new(StringArray::from(vec!["a"]))), 1).contains("type Utf8"));
     assert!(wrong(answer("membership", lists(vec![0.5, f64::NAN], 2)), 1).contains("not in [0, 1]"));
     assert!(wrong(answer("membership", lists(vec![0.5, 2.0], 2)), 1).contains("not in [0, 1]"));
