@@ -14,6 +14,7 @@ const STATIC_PLUGINS: &[EntryPoint] = &[
     ascan_confusion_matrix::ascan_library,
     ascan_dbscan::ascan_library,
     ascan_domino::ascan_library,
+    ascan_george::ascan_library,
     ascan_gmm::ascan_library,
     ascan_grad_cam::ascan_library,
     ascan_hdbscan::ascan_library,
@@ -22,6 +23,9 @@ const STATIC_PLUGINS: &[EntryPoint] = &[
     ascan_ort::ascan_library,
     ascan_pca::ascan_library,
     ascan_planespot::ascan_library,
+    ascan_process::ascan_library,
+    ascan_random::ascan_library,
+    ascan_spotlight::ascan_library,
     ascan_spray::ascan_library,
     ascan_tract::ascan_library,
     ascan_umap::ascan_library,
@@ -194,6 +198,37 @@ pub struct SliceArgs {
     /// Slicer plugin; default: the one in the scan's configuration
     #[arg(short, long)]
     pub plugin: Option<String>,
+    /// Slice each class on its own; default: as in the scan's configuration
+    #[arg(long, value_enum, value_name = "BY")]
+    pub per_class: Option<PerClassBy>,
+    /// Slice only the images that the model got wrong: what kinds of errors there are
+    #[arg(long)]
+    pub errors_only: bool,
+}
+
+/// What `ascan slice --per-class` divides the images by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PerClassBy {
+    /// The ground truth
+    Label,
+    /// What the model says
+    #[value(name = "predicted_class")]
+    PredictedClass,
+    /// Not at all: all images together
+    None,
+}
+
+impl SliceArgs {
+    /// The overrides that these flags stand for.
+    pub fn overrides(&self) -> Vec<String> {
+        let per_class = self.per_class.and_then(|by| by.to_possible_value());
+        let flags = [
+            self.plugin.as_ref().map(|plugin| format!("slicing.plugin={plugin}")),
+            per_class.map(|by| format!("slicing.per_class={}", by.get_name())),
+            self.errors_only.then(|| "slicing.errors_only=true".to_owned()),
+        ];
+        flags.into_iter().flatten().collect()
+    }
 }
 
 /// `ascan report`
@@ -330,6 +365,14 @@ mod tests {
         let cli = ["ascan", "check", "run.toml", "--seed", "3", "--threads", "2", "--set", "run.seed=4"];
         let cli = Cli::try_parse_from(cli).unwrap();
         assert_eq!(cli.globals.overrides(), ["run.seed=3", "run.n_threads=2", "run.seed=4"]);
+    }
+
+    #[test]
+    fn the_flags_of_slice_become_overrides() {
+        let cli = ["ascan", "slice", "scan", "-p", "gmm", "--per-class", "predicted_class", "--errors-only"];
+        let Command::Slice(args) = Cli::try_parse_from(cli).unwrap().command else { panic!("another command") };
+        let expected = ["slicing.plugin=gmm", "slicing.per_class=predicted_class", "slicing.errors_only=true"];
+        assert_eq!(args.overrides(), expected);
     }
 
     #[test]

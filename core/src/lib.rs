@@ -61,7 +61,8 @@
 //! # fn main() {}
 //! ```
 //!
-//! Copied beside the program as `libby_error.so`, it answers to `plugin = "by_error"`.
+//! Copied beside the program as `libby_error.so`, it answers to `plugin = "by_error"`. `plugins/README.md` is the
+//! whole way from an empty folder to a slicer with parameters that is checked.
 //! Plugins in other languages use `include/ascan.h`; [`abi`] describes the boundary.
 
 pub mod abi;

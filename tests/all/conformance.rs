@@ -9,11 +9,12 @@ use ascan_onnx::builder::GraphBuilder;
 use std::path::PathBuf;
 
 /// The library files of the workspace with the entry points that they share with the linked crates.
-const LIBRARIES: [(&str, EntryPoint); 15] = [
+const LIBRARIES: [(&str, EntryPoint); 19] = [
     ("ascan_burn", ascan_burn::ascan_library),
     ("ascan_confusion_matrix", ascan_confusion_matrix::ascan_library),
     ("ascan_dbscan", ascan_dbscan::ascan_library),
     ("ascan_domino", ascan_domino::ascan_library),
+    ("ascan_george", ascan_george::ascan_library),
     ("ascan_gmm", ascan_gmm::ascan_library),
     ("ascan_grad_cam", ascan_grad_cam::ascan_library),
     ("ascan_hdbscan", ascan_hdbscan::ascan_library),
@@ -22,6 +23,9 @@ const LIBRARIES: [(&str, EntryPoint); 15] = [
     ("ascan_ort", ascan_ort::ascan_library),
     ("ascan_pca", ascan_pca::ascan_library),
     ("ascan_planespot", ascan_planespot::ascan_library),
+    ("ascan_process", ascan_process::ascan_library),
+    ("ascan_random", ascan_random::ascan_library),
+    ("ascan_spotlight", ascan_spotlight::ascan_library),
     ("ascan_spray", ascan_spray::ascan_library),
     ("ascan_tract", ascan_tract::ascan_library),
     ("ascan_umap", ascan_umap::ascan_library),
@@ -46,8 +50,8 @@ fn check(stem: &str) {
 
 fn check_plugin(plugin: &LoadedPlugin) {
     let name = plugin.name();
-    let defaults = ParamMap::new();
-    let resolved = plugin.resolve(&defaults).unwrap();
+    let params = needed(name);
+    let resolved = plugin.resolve(&params).unwrap();
     assert_eq!(resolved.problems, [], "the defaults of `{name}` must be good");
     let helped: Vec<_> = resolved.help.iter().map(|(key, _)| key.as_str()).collect();
     for key in resolved.params.keys() {
@@ -55,11 +59,20 @@ fn check_plugin(plugin: &LoadedPlugin) {
     }
     match plugin.kind() {
         Kind::Backend => check_backend(plugin),
-        Kind::Attributor => testing::check_attributor(name, &*plugin.attributor(&defaults).unwrap()),
-        Kind::Slicer => testing::check_slicer(name, &*plugin.slicer(&defaults).unwrap()),
-        Kind::Projector => testing::check_projector(name, &*plugin.projector(&defaults).unwrap()),
-        Kind::Regularizer => testing::check_regularizer(name, &|| plugin.regularizer(&defaults).unwrap()),
+        Kind::Attributor => testing::check_attributor(name, &*plugin.attributor(&params).unwrap()),
+        Kind::Slicer => testing::check_slicer(name, &*plugin.slicer(&params).unwrap()),
+        Kind::Projector => testing::check_projector(name, &*plugin.projector(&params).unwrap()),
+        Kind::Regularizer => testing::check_regularizer(name, &|| plugin.regularizer(&params).unwrap()),
     }
+}
+
+/// What a plugin cannot do without; for all but one that is nothing.
+fn needed(plugin: &str) -> ParamMap {
+    let params = match plugin {
+        "process" => serde_json::json!({ "command": [env!("CARGO_BIN_EXE_nearest-mean")] }),
+        _ => serde_json::json!({}),
+    };
+    params.as_object().cloned().unwrap_or_default()
 }
 
 fn check_backend(plugin: &LoadedPlugin) {
@@ -138,6 +151,7 @@ conformance!(
     ascan_confusion_matrix,
     ascan_dbscan,
     ascan_domino,
+    ascan_george,
     ascan_gmm,
     ascan_grad_cam,
     ascan_hdbscan,
@@ -146,6 +160,9 @@ conformance!(
     ascan_ort,
     ascan_pca,
     ascan_planespot,
+    ascan_process,
+    ascan_random,
+    ascan_spotlight,
     ascan_spray,
     ascan_tract,
     ascan_umap,

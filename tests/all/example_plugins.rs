@@ -53,3 +53,23 @@ fn both_answer_to_their_names() {
     let names: Vec<&str> = list.as_array().unwrap().iter().filter_map(|row| row["name"].as_str()).collect();
     assert!(names.contains(&"margin_bands") && names.contains(&"loss_bands"), "{names:?}");
 }
+
+/// The page on writing a slicer shows the files of the crate that is tested here, letter by letter.
+#[test]
+fn the_page_on_writing_a_slicer_shows_the_tested_crate() {
+    let page = std::fs::read_to_string(workspace().join("plugins/README.md")).unwrap();
+    for (language, file) in [("toml", "Cargo.toml"), ("rust", "src/lib.rs")] {
+        let text = std::fs::read_to_string(workspace().join("tests/plugins/margin_bands").join(file)).unwrap();
+        assert!(page.contains(&format!("```{language}\n{text}```")), "plugins/README.md and {file} differ");
+    }
+}
+
+#[test]
+fn the_example_of_the_page_keeps_its_own_test() {
+    // As step 3 of the page says.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("example-plugins");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["test", "--locked", "--package", "margin-bands", "--manifest-path"]);
+    cargo.arg(workspace().join("tests/plugins/Cargo.toml")).arg("--target-dir").arg(&target);
+    run(cargo.env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS"));
+}

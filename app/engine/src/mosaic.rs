@@ -141,10 +141,9 @@ pub fn mosaic(scene: &Scene, set: &SliceSet) -> RgbImage {
         n if n > MAX_TILES => format!("the first {MAX_TILES} of {} slices", thousands(n)),
         n => format!("{n} slices"),
     };
-    let accuracy = set.accuracy.map_or_else(String::new, |accuracy| format!(", {} right", percent(accuracy)));
     Mosaic {
         title: scene.title.clone(),
-        subtitle: format!("{shown} of {} images{accuracy}", thousands(set.n)),
+        subtitle: format!("{shown} of {}", set.summary(thousands, percent)),
         caption: format!(
             "Colour where the model looks, grey elsewhere. In a tile: the most typical image; the attributed part of the \
              next {}; the mean image under the mean attribution. Similar slices are neighbours.",

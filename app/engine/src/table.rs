@@ -79,7 +79,16 @@ impl ScanTable {
 
     /// What a slicer may see: no groups, no masks, no splits, no failed rows.
     pub fn slice_input(&self) -> SliceInput {
-        let rows = self.valid_rows();
+        self.input_of(self.valid_rows())
+    }
+
+    /// As [`Self::slice_input`], of the rows whose prediction is not their label.
+    pub fn slice_errors(&self) -> SliceInput {
+        let wrong = |&row: &usize| self.labels[row] >= 0 && self.labels[row] != self.predicted_classes[row];
+        self.input_of(self.valid_rows().into_iter().filter(wrong).collect())
+    }
+
+    fn input_of(&self, rows: Vec<usize>) -> SliceInput {
         let pick = |values: &[i32]| rows.iter().map(|&i| values[i]).collect();
         SliceInput {
             embeddings: pick_rows(&self.embeddings, &rows),

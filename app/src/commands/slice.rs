@@ -5,6 +5,7 @@ use crate::cli::{Globals, SliceArgs};
 use crate::progress::Terminal;
 use ascan_core::Context;
 use ascan_engine::mosaic::percent;
+use ascan_engine::slices::evidence::Evidence;
 use ascan_engine::slices::{self, SliceSet};
 use ascan_engine::store::Scan;
 use std::process::ExitCode;
@@ -17,8 +18,7 @@ pub(super) fn run(args: SliceArgs, globals: &Globals) -> Result {
     let host = globals.host()?;
     // The scan's own configuration, as a file, so that an error of `--set` is shown like any other.
     // Another slicer than the scan's own starts from its own defaults.
-    let overrides: Vec<String> = args.plugin.iter().map(|plugin| format!("slicing.plugin={plugin}")).collect();
-    let config = globals.resolved_config(&args.scan.join("scan.toml"), &overrides, &host)?.config;
+    let config = globals.resolved_config(&args.scan.join("scan.toml"), &args.overrides(), &host)?.config;
     let n_threads = match config.run.n_threads {
         0 => std::thread::available_parallelism().map_or(1, Into::into),
         n => n,
@@ -38,19 +38,17 @@ pub(super) fn run(args: SliceArgs, globals: &Globals) -> Result {
 }
 
 fn describe(set: &SliceSet) -> String {
-    let mut text = format!("{}: {} slices of {} images", set.id, set.slices.len(), set.n);
-    if let Some(accuracy) = set.accuracy {
-        text += &format!(", {} right", percent(accuracy));
-    }
+    let mut text = format!("{}: {} slices of {}", set.id, set.slices.len(), set.summary(|n| n.to_string(), percent));
     if let Some(nmi) = set.nmi_group {
         text += &format!("; agreement with the known groups (NMI) {nmi:.3}");
     }
-    text += "\n  slice  images    right   95 % interval  main cell (label > prediction)  main known group";
+    text += "\n  slice  images    right   95 % interval  evidence     main cell (label > prediction)  main known group";
     for slice in set.slices.iter().take(N_PRINTED) {
         let right = slice.accuracy.map_or_else(|| "-".to_owned(), percent);
         let interval = slice
             .interval
             .map_or_else(String::new, |[low, high]| format!("{:.0} to {:.0} %", low * 100.0, high * 100.0));
+        let evidence = slice.q_value.map_or_else(|| "-".to_owned(), |q| evidence(slice.evidence, q));
         let cell = slice
             .confusion
             .first()
@@ -60,10 +58,21 @@ fn describe(set: &SliceSet) -> String {
             .iter()
             .max_by_key(|(_, n)| **n)
             .map_or_else(String::new, |(group, &n)| format!("{group} ({})", percent(n as f64 / slice.size as f64)));
-        text += &format!("\n  {:>5}  {:>6}  {right:>7}   {interval:>13}  {cell:<30}  {group}", slice.id, slice.size);
+        text += &format!(
+            "\n  {:>5}  {:>6}  {right:>7}   {interval:>13}  {evidence:<11}  {cell:<30}  {group}",
+            slice.id, slice.size
+        );
     }
     if set.slices.len() > N_PRINTED {
         text += &format!("\n  and {} more", set.slices.len() - N_PRINTED);
     }
     text
+}
+
+/// The q-value in few letters: whether chance explains that the slice is worse.
+fn evidence(evidence: Evidence, q: f64) -> String {
+    match evidence {
+        Evidence::Clear => format!("q = {q:.0e}"),
+        Evidence::Weak | Evidence::Unknown => "chance".to_owned(),
+    }
 }

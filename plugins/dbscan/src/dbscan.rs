@@ -57,7 +57,7 @@ pub fn dbscan(
         true,
         sq_eps,
         pool,
-        |done, of| progress(1 * of + done, 3 * of),
+        |done, of| progress(of + done, 3 * of),
         apart,
         |i, j| sets.join(i as u32, j as u32),
     )?;

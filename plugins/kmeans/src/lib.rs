@@ -12,13 +12,13 @@ mod tests;
 
 pub use ascan_math::points::Normalise;
 pub use minibatch::MiniBatchKMeans;
-pub use params::{GroupBy, KMeansParams, MiniBatchKMeansParams};
+pub use params::{KMeansParams, MiniBatchKMeansParams};
 
 use ascan_core::{Context, Plugin, Result, SliceModel, SliceTable, Slicer};
 use ascan_math::kmeans::{self, Settings};
 use ascan_math::points::Points;
 use ascan_math::pool;
-use model::{CentresModel, Part, seed_of_class, warn_if_fewer};
+use model::{CentresModel, rows_to_fit, warn_if_fewer};
 
 /// k-means slices: each image belongs to the slice with the nearest centre.
 ///
@@ -42,30 +42,19 @@ impl Plugin for KMeans {
 
 impl Slicer for KMeans {
     fn fit(&self, table: &SliceTable, context: &Context) -> Result<Box<dyn SliceModel>> {
-        table.check()?;
-        let [_, d] = table.embeddings.dims("embeddings", "[n, d]")?;
-        let KMeansParams { n_slices, n_init, max_iterations, tolerance, normalise, group_by } = self.params;
-        let classes = group_by.classes(table)?;
+        let rows = rows_to_fit(table)?;
+        let KMeansParams { n_slices, n_init, max_iterations, tolerance, normalise } = self.params;
         let pool = pool(Self::NAME, context)?;
-        let mut parts = Vec::with_capacity(classes.len());
-        for (i, &class) in classes.iter().enumerate() {
-            let points = Points::to_fit(table.embeddings, &group_by.rows(table, class), normalise)?;
-            let seed = seed_of_class(context, i);
-            let settings = Settings { k: n_slices, n_init, max_iterations, tolerance, seed };
-            let fit = kmeans::fit(&points, &settings, &pool, |done, of| {
-                context.progress("k-means", i * of + done, classes.len() * of)
-            })?;
-            let part = Part { class, centres: fit.centres };
-            warn_if_fewer("k-means", &part, n_slices, points.n(), context);
-            if !fit.converged {
-                context.warn(&format!(
-                    "k-means: the centres{} still moved after {max_iterations} iterations; raise `max_iterations` or `tolerance`",
-                    part.whose(),
-                ));
-            }
-            parts.push(part);
+        let points = Points::to_fit(table.embeddings, &rows, normalise)?;
+        let settings = Settings { k: n_slices, n_init, max_iterations, tolerance, seed: context.seed };
+        let fit = kmeans::fit(&points, &settings, &pool, |done, of| context.progress("k-means", done, of))?;
+        warn_if_fewer("k-means", &fit.centres, n_slices, rows.len(), context);
+        if !fit.converged {
+            context.warn(&format!(
+                "k-means: the centres still moved after {max_iterations} iterations; raise `max_iterations` or `tolerance`",
+            ));
         }
-        Ok(Box::new(CentresModel { plugin: Self::NAME, d, normalise, group_by, parts }))
+        Ok(Box::new(CentresModel { plugin: Self::NAME, normalise, centres: fit.centres }))
     }
 }
 

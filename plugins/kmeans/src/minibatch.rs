@@ -1,7 +1,7 @@
 //! The plugin `minibatch_kmeans`.
 
 use crate::MiniBatchKMeansParams;
-use crate::model::{CentresModel, Part, seed_of_class, warn_if_fewer};
+use crate::model::{CentresModel, rows_to_fit, warn_if_fewer};
 use ascan_core::{Context, Plugin, Result, SliceModel, SliceTable, Slicer};
 use ascan_math::minibatch::{self, Settings};
 use ascan_math::pool;
@@ -28,38 +28,29 @@ impl Plugin for MiniBatchKMeans {
 
 impl Slicer for MiniBatchKMeans {
     fn fit(&self, table: &SliceTable, context: &Context) -> Result<Box<dyn SliceModel>> {
-        table.check()?;
-        let [_, d] = table.embeddings.dims("embeddings", "[n, d]")?;
-        let MiniBatchKMeansParams { n_slices, normalise, group_by, .. } = self.params;
-        let classes = group_by.classes(table)?;
+        let rows = rows_to_fit(table)?;
+        let MiniBatchKMeansParams { n_slices, normalise, .. } = self.params;
         let pool = pool(Self::NAME, context)?;
-        let mut parts = Vec::with_capacity(classes.len());
-        for (i, &class) in classes.iter().enumerate() {
-            let rows = group_by.rows(table, class);
-            let settings = Settings {
-                k: n_slices,
-                batch_size: self.params.batch_size,
-                max_epochs: self.params.max_epochs,
-                max_no_improvement: self.params.max_no_improvement,
-                reassignment_ratio: self.params.reassignment_ratio,
-                n_init: self.params.n_init,
-                normalise,
-                seed: seed_of_class(context, i),
-            };
-            let fit = minibatch::fit(table.embeddings, &rows, &settings, &pool, |done, of| {
-                context.progress("mini-batch k-means", i * of + done, classes.len() * of)
-            })?;
-            let part = Part { class, centres: fit.centres };
-            warn_if_fewer("mini-batch k-means", &part, n_slices, rows.len(), context);
-            if !fit.converged {
-                context.warn(&format!(
-                    "mini-batch k-means: the inertia{} still fell after {} batches; raise `max_epochs`",
-                    part.whose(),
-                    fit.n_batches,
-                ));
-            }
-            parts.push(part);
+        let settings = Settings {
+            k: n_slices,
+            batch_size: self.params.batch_size,
+            max_epochs: self.params.max_epochs,
+            max_no_improvement: self.params.max_no_improvement,
+            reassignment_ratio: self.params.reassignment_ratio,
+            n_init: self.params.n_init,
+            normalise,
+            seed: context.seed,
+        };
+        let fit = minibatch::fit(table.embeddings, &rows, &settings, &pool, |done, of| {
+            context.progress("mini-batch k-means", done, of)
+        })?;
+        warn_if_fewer("mini-batch k-means", &fit.centres, n_slices, rows.len(), context);
+        if !fit.converged {
+            context.warn(&format!(
+                "mini-batch k-means: the inertia still fell after {} batches; raise `max_epochs`",
+                fit.n_batches,
+            ));
         }
-        Ok(Box::new(CentresModel { plugin: Self::NAME, d, normalise, group_by, parts }))
+        Ok(Box::new(CentresModel { plugin: Self::NAME, normalise, centres: fit.centres }))
     }
 }

@@ -4,23 +4,11 @@ use ascan_core::{Params, Problems};
 use ascan_math::points::Normalise;
 use serde::{Deserialize, Serialize};
 
-/// Whether each class gets slices of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GroupBy {
-    /// Slices over all images.
-    None,
-    /// `n_slices` for each label; images without a label are noise.
-    Label,
-    /// `n_slices` for each predicted class.
-    PredictedClass,
-}
-
 /// Parameters of [`crate::KMeans`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct KMeansParams {
-    /// Number of slices, for each class if `group_by` is set. The default is ours: tens of slices.
+    /// Number of slices. The default is ours: tens of slices.
     pub n_slices: usize,
     /// Restarts from other seeds; the tightest result is kept.
     pub n_init: usize,
@@ -31,28 +19,18 @@ pub struct KMeansParams {
     pub tolerance: f64,
     /// What is done to each embedding first.
     pub normalise: Normalise,
-    /// Whether each class gets slices of its own.
-    pub group_by: GroupBy,
 }
 
 impl Default for KMeansParams {
     fn default() -> Self {
-        Self {
-            n_slices: 40,
-            n_init: 4,
-            max_iterations: 300,
-            tolerance: 1e-4,
-            normalise: Normalise::None,
-            group_by: GroupBy::None,
-        }
+        Self { n_slices: 40, n_init: 4, max_iterations: 300, tolerance: 1e-4, normalise: Normalise::None }
     }
 }
 
 impl Params for KMeansParams {
     const HELP: &'static [(&'static str, &'static str)] = &[
-        ("n_slices", "number of slices (of each class, if group_by is set)"),
+        ("n_slices", "number of slices"),
         ("normalise", "\"none\" or \"l2\": whether embeddings are scaled to length 1 first"),
-        ("group_by", "\"none\", \"label\" or \"predicted_class\": whether each class gets slices of its own"),
         ("n_init", "restarts; the tightest result is kept"),
         ("max_iterations", "limit of iterations of each restart"),
         ("tolerance", "movement of the centres, as a share of the variance, at which a restart ends"),
@@ -70,7 +48,7 @@ impl Params for KMeansParams {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MiniBatchKMeansParams {
-    /// Number of slices, for each class if `group_by` is set. The default is ours, as for k-means.
+    /// Number of slices. The default is ours, as for k-means.
     pub n_slices: usize,
     /// Images of a batch.
     pub batch_size: usize,
@@ -84,8 +62,6 @@ pub struct MiniBatchKMeansParams {
     pub n_init: usize,
     /// What is done to each embedding first.
     pub normalise: Normalise,
-    /// Whether each class gets slices of its own.
-    pub group_by: GroupBy,
 }
 
 impl Default for MiniBatchKMeansParams {
@@ -98,16 +74,14 @@ impl Default for MiniBatchKMeansParams {
             reassignment_ratio: 0.01,
             n_init: 3,
             normalise: Normalise::None,
-            group_by: GroupBy::None,
         }
     }
 }
 
 impl Params for MiniBatchKMeansParams {
     const HELP: &'static [(&'static str, &'static str)] = &[
-        ("n_slices", "number of slices (of each class, if group_by is set)"),
+        ("n_slices", "number of slices"),
         ("normalise", "\"none\" or \"l2\": whether embeddings are scaled to length 1 first"),
-        ("group_by", "\"none\", \"label\" or \"predicted_class\": whether each class gets slices of its own"),
         ("batch_size", "images of a batch"),
         ("max_epochs", "limit of images drawn, as a multiple of the images there are"),
         ("max_no_improvement", "batches without a better smoothed inertia after which the fit ends"),

@@ -33,10 +33,8 @@ impl Reporter for Memory {
 
 #[test]
 fn conforms() {
-    for group_by in [GroupBy::None, GroupBy::Label, GroupBy::PredictedClass] {
-        for normalise in [Normalise::None, Normalise::L2] {
-            check_slicer("kmeans", &kmeans(KMeansParams { group_by, normalise, ..k(7) }));
-        }
+    for normalise in [Normalise::None, Normalise::L2] {
+        check_slicer("kmeans", &kmeans(KMeansParams { normalise, ..k(7) }));
     }
 }
 
@@ -106,20 +104,6 @@ fn fewer_distinct_images_than_slices_give_fewer_slices_and_a_warning() {
 }
 
 #[test]
-fn slices_by_label_never_mix_labels_and_unknown_labels_are_noise() {
-    let mut table = toy_slice_table(200, 6, 1);
-    table.labels[3] = -1;
-    let params = KMeansParams { group_by: GroupBy::Label, ..k(4) };
-    let model = kmeans(params.clone()).fit(&table.view(), &Context::default()).unwrap();
-    assert_eq!(model.n_slices(), 8);
-    let assignment = assign(params, &table, &Context::default());
-    assert_eq!(assignment[3], -1);
-    for (i, &slice) in assignment.iter().enumerate().filter(|&(i, _)| i != 3) {
-        assert_eq!(slice / 4, table.labels[i], "image {i}");
-    }
-}
-
-#[test]
 fn only_directions_count_after_l2() {
     let mut table = toy_slice_table(200, 6, 1);
     let params = KMeansParams { normalise: Normalise::L2, ..k(5) };
@@ -167,23 +151,14 @@ fn minibatch(params: MiniBatchKMeansParams) -> MiniBatchKMeans {
 
 #[test]
 fn batches_conform() {
-    for group_by in [GroupBy::None, GroupBy::Label, GroupBy::PredictedClass] {
-        for batch_size in [16, 1024] {
-            let params = MiniBatchKMeansParams {
-                group_by,
-                batch_size,
-                n_slices: 7,
-                normalise: Normalise::L2,
-                ..Default::default()
-            };
-            check_slicer("minibatch_kmeans", &minibatch(params));
-        }
+    for batch_size in [16, 1024] {
+        let params = MiniBatchKMeansParams { batch_size, n_slices: 7, normalise: Normalise::L2, ..Default::default() };
+        check_slicer("minibatch_kmeans", &minibatch(params));
     }
     check_slicer("minibatch_kmeans", &minibatch(MiniBatchKMeansParams::default()));
 }
 
 /// scikit-learn 1.9.1: mean inertia over 20 seeds of `MiniBatchKMeans(k, batch_size=1024, n_init=3)` on the same table.
-
 #[test]
 fn batches_are_as_tight_as_scikit_learns() {
     let table = toy_slice_table(20_000, 10, 7);

@@ -53,7 +53,7 @@ pub fn features(plan: &ScanPlan, input: &SliceInput, variant: Variant) -> Result
             Variant::Unnormalised | Variant::Plain => data.extend_from_slice(forward),
         }
     }
-    let d = if n == 0 { c } else { data.len() / n };
+    let d = data.len().checked_div(n).unwrap_or(c);
     let features = Tensor::new([n, d], data)?;
     Ok(if variant == Variant::WithPrediction { beside(&features, &input.probs)? } else { features })
 }

@@ -354,15 +354,14 @@ impl BenchConfig {
 impl Loaded<BenchConfig> {
     /// The tables in a section.
     fn names(&mut self, section: &str) -> Vec<String> {
-        let tables = match self.document.get(&[section]) {
-            None => return Vec::new(),
+        match self.document.get(&[section]) {
+            None => Vec::new(),
             Some(Value::Object(tables)) => tables.keys().cloned().collect(),
             Some(_) => {
                 self.error_at(&[section], format!("`{section}` must be a table"), "");
-                return Vec::new();
+                Vec::new()
             }
-        };
-        tables
+        }
     }
 
     fn projection(&mut self, path: &[&str], host: &PluginHost, default: &PluginSection) -> PluginSection {

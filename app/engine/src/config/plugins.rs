@@ -1,7 +1,7 @@
 //! What the plugins say about their part of a configuration.
 
 use super::words::suggestion;
-use super::{Loaded, LoadedConfig};
+use super::{Loaded, LoadedConfig, RunConfig};
 use crate::host::PluginHost;
 use ascan_core::params::{ParamMap, Resolved};
 use ascan_core::{Error, Kind};
@@ -16,10 +16,10 @@ impl LoadedConfig {
     ///
     /// An empty plugin name means the default one (`pca`, `kmeans`). Backends are left to the plan: which one is used is decided there.
     pub fn resolve_plugins(&mut self, host: &PluginHost) {
-        let defaults = [(&mut self.config.projection, DEFAULT_PROJECTOR), (&mut self.config.slicing, DEFAULT_SLICER)];
-        for (section, name) in defaults {
-            if section.plugin.is_empty() {
-                section.plugin = name.into();
+        let RunConfig { projection, slicing, .. } = &mut self.config;
+        for (plugin, name) in [(&mut projection.plugin, DEFAULT_PROJECTOR), (&mut slicing.plugin, DEFAULT_SLICER)] {
+            if plugin.is_empty() {
+                *plugin = name.into();
             }
         }
         let config = self.config.clone();

@@ -21,7 +21,7 @@ pub struct RunConfig {
     /// `[projection]`
     pub projection: PluginSection,
     /// `[slicing]`
-    pub slicing: PluginSection,
+    pub slicing: SlicingSection,
 }
 
 /// `[run]`: how the work is done. Nothing here changes a result except `seed`.
@@ -378,19 +378,57 @@ impl Params for FeaturesSection {
     }
 }
 
-/// `[projection]` and `[slicing]`: a plugin by its name, and its parameters.
+/// `[projection]`: a plugin by its name, and its parameters.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PluginSection {
-    /// Plugin name; `none` (projection only) leaves the step out.
+    /// Plugin name; `none` leaves the step out.
     pub plugin: String,
-    /// `[….params]`
+    /// `[projection.params]`
     pub params: ParamMap,
 }
 
 impl Params for PluginSection {
     const HELP: &'static [(&'static str, &'static str)] =
         &[("plugin", "the plugin's name; `ascan plugins` lists them"), ("params", "its parameters")];
+
+    fn check(&self, _problems: &mut Problems) {}
+}
+
+/// `[slicing]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SlicingSection {
+    /// Slicer plugin.
+    pub plugin: String,
+    /// Whether each class is sliced on its own, by any slicer.
+    pub per_class: PerClass,
+    /// Whether only the images that the model got wrong are sliced.
+    pub errors_only: bool,
+    /// `[slicing.params]`
+    pub params: ParamMap,
+}
+
+/// Whether each class is sliced on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PerClass {
+    /// All images together.
+    #[default]
+    None,
+    /// The images of each label; images without a label are in no slice.
+    Label,
+    /// The images of each predicted class.
+    PredictedClass,
+}
+
+impl Params for SlicingSection {
+    const HELP: &'static [(&'static str, &'static str)] = &[
+        ("plugin", "the plugin's name; `ascan plugins` lists them"),
+        ("per_class", "\"none\", \"label\" or \"predicted_class\": whether each class is sliced on its own"),
+        ("errors_only", "slice only the images that the model got wrong"),
+        ("params", "its parameters"),
+    ];
 
     fn check(&self, _problems: &mut Problems) {}
 }

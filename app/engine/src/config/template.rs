@@ -2,7 +2,7 @@
 
 use super::sections::{
     AttributionSection, ColumnsSection, DataSection, FeaturesSection, ModelSection, PluginSection, PreprocessSection,
-    RunSection,
+    RunSection, SlicingSection,
 };
 use crate::host::PluginHost;
 use ascan_core::params::{ParamMap, Params, resolve};
@@ -46,7 +46,7 @@ impl Template {
         self.section::<FeaturesSection>(&mut text, "features")?;
         self.section::<PluginSection>(&mut text, "projection")?;
         self.plugin(&mut text, host, Kind::Projector, "projection", "pca")?;
-        self.section::<PluginSection>(&mut text, "slicing")?;
+        self.section::<SlicingSection>(&mut text, "slicing")?;
         self.plugin(&mut text, host, Kind::Slicer, "slicing", "kmeans")?;
         self.section::<RunSection>(&mut text, "run")?;
         Ok(text)

@@ -131,6 +131,7 @@ impl Export<'_> {
         table.floats("gap", all().map(|s| s.gap));
         table.floats("interval_low", all().map(|s| s.interval.map(|[low, _]| low)));
         table.floats("interval_high", all().map(|s| s.interval.map(|[_, high]| high)));
+        table.floats("q_value", all().map(|s| s.q_value));
         table.bools("needs_verdict", all().map(|s| Some(s.needs_verdict)));
         table.floats("mean_confidence", all().map(|s| Some(s.mean_confidence)));
         table.floats("mean_loss", all().map(|s| s.mean_loss));

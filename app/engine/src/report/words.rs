@@ -38,7 +38,9 @@ pub(super) fn summary(scene: &Scene, set: &SliceSet, coherence: Option<f64>) -> 
         ),
         Some(accuracy) => format!("The model is right on {} of {} images. ", exact(accuracy), thousands(set.n)),
     };
-    if set.accuracy.is_some() {
+    if set.recipe.errors_only {
+        overall = format!("Only errors are sliced: {}.", set.summary(thousands, exact));
+    } else if set.accuracy.is_some() {
         overall += &concentration(set, &flagged);
     }
     if n_failed > 0 {
@@ -53,8 +55,8 @@ pub(super) fn summary(scene: &Scene, set: &SliceSet, coherence: Option<f64>) -> 
 
 fn concentration(set: &SliceSet, flagged: &[&SliceReport]) -> String {
     if flagged.is_empty() {
-        return "No slice is clearly worse than the whole: none lies ten points or more below it with its 95 % interval \
-                below it too."
+        return "No slice is clearly worse than the whole: none lies ten points or more below it by more than chance \
+                explains."
             .to_owned();
     }
     let errors = |slices: &mut dyn Iterator<Item = &SliceReport>| -> usize {

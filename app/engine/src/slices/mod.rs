@@ -1,6 +1,8 @@
 //! From a scan to slices: project, slice, and say what is in each slice.
 
+pub mod evidence;
 mod layout;
+mod per_class;
 mod report;
 mod stored;
 #[cfg(test)]
@@ -9,11 +11,12 @@ pub(crate) mod tests;
 pub use report::{ConfusionCell, N_MEMBERS, SliceReport, VERDICT_GAP};
 
 use crate::config::RunConfig;
-use crate::config::sections::PluginSection;
+use crate::config::sections::{PerClass, PluginSection};
 use crate::host::PluginHost;
 use crate::table::ScanTable;
 use ascan_core::params::ParamMap;
-use ascan_core::{Context, Error, Kind, Projector, Result, Slicer, metrics, slicer};
+use ascan_core::{Context, Error, Kind, Projector, Result, SliceTable, Slicer, metrics, slicer};
+use evidence::{Errors, Evidence};
 use report::Source;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -27,14 +30,15 @@ pub struct SliceSet {
     /// How the slices were made.
     #[serde(flatten)]
     pub recipe: Recipe,
-    /// Images that were sliced: those that did not fail.
+    /// Images that were sliced: those that did not fail, or of these the wrong ones with `errors_only`.
     pub n: usize,
-    /// Accuracy over all of them, `None` without labels.
+    /// Accuracy over all images that did not fail, `None` without labels.
     pub accuracy: Option<f64>,
-    /// The slice of each scan row, −1 for noise and for failed rows. Kept beside the JSON, not in it.
+    /// The slice of each scan row, −1 for noise and for rows that were not sliced. Kept beside the JSON, not in it.
     #[serde(skip)]
     pub assignment: Vec<i32>,
-    /// The slices that have images; what costs most right answers (`gap · size`) first.
+    /// The slices that have images: those with clear evidence first; among equals what costs most right answers
+    /// (`gap · size`).
     pub slices: Vec<SliceReport>,
     /// The images in no slice, if there are any.
     pub noise: Option<SliceReport>,
@@ -51,8 +55,19 @@ pub struct Recipe {
     pub params: ParamMap,
     /// Projector plugin and its parameters; `none` leaves the projection out.
     pub projection: PluginSection,
+    /// Whether each class was sliced on its own.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub per_class: PerClass,
+    /// Whether only wrong images were sliced.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub errors_only: bool,
     /// Seed of everything random.
     pub seed: u64,
+}
+
+/// What is left out of a recipe, so that an option that is not used changes no id.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Recipe {
@@ -64,6 +79,16 @@ impl Recipe {
 }
 
 impl SliceSet {
+    /// What was sliced, and how much of everything is right: `1200 images, 80 % right`; `n` and `percent` write the figures.
+    pub fn summary(&self, n: impl Fn(usize) -> String, percent: impl Fn(f64) -> String) -> String {
+        let right = self.accuracy.map(percent);
+        match (right, self.recipe.errors_only) {
+            (Some(right), false) => format!("{} images, {right} right", n(self.n)),
+            (Some(right), true) => format!("{} wrong images; {right} of all are right", n(self.n)),
+            (None, _) => format!("{} images", n(self.n)),
+        }
+    }
+
     /// The report of a slice.
     pub fn slice(&self, id: i32) -> Option<&SliceReport> {
         self.slices.iter().chain(&self.noise).find(|slice| slice.id == id)
@@ -75,8 +100,8 @@ impl SliceSet {
 /// # Errors
 /// `UnknownName` or `Param` from the configuration, or whatever the plugins report.
 pub fn slice(table: &ScanTable, config: &RunConfig, host: &PluginHost, context: &Context) -> Result<SliceSet> {
-    let resolved = |kind: Kind, section: &PluginSection| -> Result<ParamMap> {
-        let resolved = host.resolve(kind, &section.plugin, &section.params)?;
+    let resolved = |kind: Kind, plugin: &str, params: &ParamMap| -> Result<ParamMap> {
+        let resolved = host.resolve(kind, plugin, params)?;
         match resolved.problems.into_iter().next() {
             Some(problem) => Err(Error::param(problem.key, problem.message, problem.hint)),
             None => Ok(resolved.params),
@@ -84,14 +109,16 @@ pub fn slice(table: &ScanTable, config: &RunConfig, host: &PluginHost, context: 
     };
     let mut recipe = Recipe {
         plugin: config.slicing.plugin.clone(),
-        params: resolved(Kind::Slicer, &config.slicing)?,
+        params: resolved(Kind::Slicer, &config.slicing.plugin, &config.slicing.params)?,
         projection: PluginSection { plugin: "none".into(), params: ParamMap::new() },
+        per_class: config.slicing.per_class,
+        errors_only: config.slicing.errors_only,
         seed: context.seed,
     };
     let slicer = host.slicer(&recipe.plugin, &recipe.params)?;
     let mut projector = None;
     if !matches!(config.projection.plugin.as_str(), "" | "none") {
-        let params = resolved(Kind::Projector, &config.projection)?;
+        let params = resolved(Kind::Projector, &config.projection.plugin, &config.projection.params)?;
         projector = Some(host.projector(&config.projection.plugin, &params)?);
         recipe.projection = PluginSection { plugin: config.projection.plugin.clone(), params };
     }
@@ -110,13 +137,16 @@ pub fn find(
     context: &Context,
 ) -> Result<SliceSet> {
     // The only door to a slicer: it has no groups, no masks and no failed rows.
-    let input = table.slice_input();
+    let input = if recipe.errors_only { table.slice_errors() } else { table.slice_input() };
     if input.rows.is_empty() {
-        return Err(Error::param(
-            "scan",
-            "no image of this scan can be sliced: all failed",
-            "look at the scan's errors",
-        ));
+        let (message, hint) = if recipe.errors_only && table.valid_rows().iter().any(|&row| table.labels[row] >= 0) {
+            ("no image of this scan is wrong, and only wrong ones were asked for", "leave `errors_only` out")
+        } else if recipe.errors_only {
+            ("without labels nobody knows which images are wrong", "give the data labels, or leave `errors_only` out")
+        } else {
+            ("no image of this scan can be sliced: all failed", "look at the scan's errors")
+        };
+        return Err(Error::param("scan", message, hint));
     }
     let sliced = match projector {
         None => Cow::Borrowed(&input.embeddings),
@@ -126,12 +156,22 @@ pub fn find(
         }
     };
     let view = input.table(&sliced);
-    let membership = slicer.fit(&view, context)?.membership(&view, context)?;
-    let [n, _] = membership.view().dims("membership", "[n, n_slices]")?;
-    if n != input.rows.len() {
-        return Err(Error::shape("membership", format!("{} rows, one an image", input.rows.len()), n));
+    let assigned = match per_class::column(recipe.per_class, &view) {
+        None => assign(slicer, &view, context)?.0,
+        Some(classes) => per_class::assign(slicer, &view, classes, context)?,
+    };
+    Ok(describe(table, recipe, &input.rows, &sliced, &assigned))
+}
+
+/// Fits a slicer to a table and applies it: the slice of each image, and the number of slices.
+fn assign(slicer: &dyn Slicer, table: &SliceTable, context: &Context) -> Result<(Vec<i32>, usize)> {
+    let model = slicer.fit(table, context)?;
+    let membership = model.membership(table, context)?;
+    let [n, k] = membership.view().dims("membership", "[n, n_slices]")?;
+    if n != table.n() {
+        return Err(Error::shape("membership", format!("{} rows, one an image", table.n()), n));
     }
-    Ok(describe(table, recipe, &input.rows, &sliced, &slicer::assignment(&membership)))
+    Ok((slicer::assignment(&membership), k))
 }
 
 /// Everything said about an assignment of the given scan rows.
@@ -148,7 +188,8 @@ fn describe(
         members.entry(slice).or_default().push(member);
         assignment[rows[member]] = slice;
     }
-    let pick = |values: &[i32]| -> Vec<i32> { rows.iter().map(|&row| values[row]).collect() };
+    let valid = table.valid_rows();
+    let pick = |values: &[i32]| -> Vec<i32> { valid.iter().map(|&row| values[row]).collect() };
     let accuracy = metrics::accuracy(&pick(&table.labels), &pick(&table.predicted_classes));
     let source = Source { table, rows, sliced, accuracy };
 
@@ -159,8 +200,18 @@ fn describe(
         .zip(layout::principal_plane(&centres))
         .map(|((&id, members), position)| SliceReport { position, ..source.report(id, members) })
         .collect();
+    // Slices that were made of errors prove nothing by being wrong: there they stay unknown, by size.
+    if !recipe.errors_only {
+        let errors: Vec<Errors> = slices.iter().map(SliceReport::errors).collect();
+        let everything = noise.iter().map(SliceReport::errors).chain(errors.iter().copied());
+        let whole = everything.fold(Errors::default(), |a, b| Errors { n_wrong: a.n_wrong + b.n_wrong, n: a.n + b.n });
+        for (slice, q_value) in slices.iter_mut().zip(evidence::q_values(&errors, whole)) {
+            slice.judge(q_value);
+        }
+    }
     let cost = |slice: &SliceReport| slice.gap.unwrap_or(0.0) * slice.size as f64;
-    slices.sort_by(|a, b| cost(a).total_cmp(&cost(b)).then(a.id.cmp(&b.id)));
+    let rank = |slice: &SliceReport| slice.evidence != Evidence::Clear;
+    slices.sort_by(|a, b| rank(a).cmp(&rank(b)).then(cost(a).total_cmp(&cost(b))).then(a.id.cmp(&b.id)));
 
     SliceSet {
         id: recipe.id(),

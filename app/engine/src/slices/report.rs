@@ -1,5 +1,6 @@
 //! What is said about one slice.
 
+use super::evidence::{Errors, Evidence};
 use crate::table::ScanTable;
 use ascan_core::{Tensor, metrics};
 use serde::{Deserialize, Serialize};
@@ -7,8 +8,7 @@ use std::collections::BTreeMap;
 
 /// Typical and worst members kept for each slice.
 pub const N_MEMBERS: usize = 12;
-/// A slice needs a verdict if its accuracy is at least this far below the overall one
-/// and its interval does not reach it.
+/// A slice needs a verdict if its accuracy is at least this far below the overall one, on clear evidence.
 pub const VERDICT_GAP: f64 = 0.1;
 
 /// Facts about one slice. Figures that do not exist (no labels, one image) are `None`.
@@ -24,7 +24,11 @@ pub struct SliceReport {
     pub gap: Option<f64>,
     /// Wilson interval of `accuracy` at 95 %.
     pub interval: Option<[f64; 2]>,
-    /// Whether it is clearly worse than the whole: `gap` ≤ −[`VERDICT_GAP`], `interval` below the overall accuracy.
+    /// Share of false alarms to expect if all slices at least as convincing are believed; see [`super::evidence::q_values`].
+    pub q_value: Option<f64>,
+    /// What `q_value` says about the slice being worse than the rest.
+    pub evidence: Evidence,
+    /// Whether it is clearly and much worse than the whole: `gap` ≤ −[`VERDICT_GAP`] on clear `evidence`.
     pub needs_verdict: bool,
     /// Mean probability of the predicted class.
     pub mean_confidence: f64,
@@ -61,6 +65,24 @@ pub struct ConfusionCell {
     pub count: usize,
 }
 
+impl SliceReport {
+    /// The images with a label, and the errors among them.
+    pub fn errors(&self) -> Errors {
+        let known = self.confusion.iter().filter(|cell| cell.label >= 0);
+        known.fold(Errors::default(), |errors, cell| Errors {
+            n_wrong: errors.n_wrong + if cell.label == cell.predicted_class { 0 } else { cell.count },
+            n: errors.n + cell.count,
+        })
+    }
+
+    /// Takes down what the test against the rest said.
+    pub(super) fn judge(&mut self, q_value: Option<f64>) {
+        self.q_value = q_value;
+        self.evidence = Evidence::of(q_value);
+        self.needs_verdict = self.evidence == Evidence::Clear && self.gap.is_some_and(|gap| gap <= -VERDICT_GAP);
+    }
+}
+
 /// What a report is made from.
 pub(super) struct Source<'a> {
     pub table: &'a ScanTable,
@@ -85,8 +107,6 @@ impl Source<'_> {
         let n_known = labels.iter().filter(|&&label| label >= 0).count();
         let n_right = labels.iter().zip(&predictions).filter(|(label, class)| **label >= 0 && label == class).count();
         let interval = accuracy.map(|_| metrics::wilson_interval(n_right, n_known).into());
-        let needs_verdict = gap.is_some_and(|gap| gap <= -VERDICT_GAP)
-            && interval.is_some_and(|[_, high]: [f64; 2]| high < self.accuracy);
         let losses = rows.iter().map(|&row| f64::from(table.losses[row])).filter(|loss| loss.is_finite());
         let confidence = |&row: &usize| f64::from(table.probs.row(row).iter().copied().fold(0.0, f32::max));
 
@@ -96,7 +116,9 @@ impl Source<'_> {
             accuracy,
             gap,
             interval,
-            needs_verdict,
+            q_value: None,
+            evidence: Evidence::Unknown,
+            needs_verdict: false,
             mean_confidence: mean(rows.iter().map(confidence)),
             mean_loss: known(mean(losses)),
             coherence: known(metrics::coherence(rows.iter().map(|&row| table.maps.row(row)))),

@@ -69,6 +69,93 @@ pub(crate) fn table() -> ScanTable {
     }
 }
 
+/// `n` images, each in the slice that its first value says.
+fn table_of(slices: &[(usize, usize)]) -> ScanTable {
+    let rows: Vec<(usize, bool)> = slices
+        .iter()
+        .enumerate()
+        .flat_map(|(slice, &(n_wrong, n))| (0..n).map(move |i| (slice, i < n_wrong)))
+        .collect();
+    let n = rows.len();
+    ScanTable {
+        uris: vec![String::new(); n],
+        labels: vec![0; n],
+        predicted_classes: rows.iter().map(|&(_, wrong)| i32::from(wrong)).collect(),
+        target_classes: vec![0; n],
+        probs: Tensor::new([n, 2], vec![0.5; 2 * n]).unwrap(),
+        losses: vec![0.7; n],
+        embeddings: Tensor::new([n, 1], rows.iter().map(|&(slice, _)| slice as f32).collect()).unwrap(),
+        maps: Tensor::zeros([n, 1, 1]),
+        attribution_empty: vec![false; n],
+        errors: vec![None; n],
+        ..ScanTable::default()
+    }
+}
+
+/// The slice is the first embedding value.
+struct ByValue;
+
+impl Slicer for ByValue {
+    fn fit(&self, _: &SliceTable, _: &Context) -> Result<Box<dyn SliceModel>> {
+        Ok(Box::new(Self))
+    }
+}
+
+impl SliceModel for ByValue {
+    fn n_slices(&self) -> usize {
+        100
+    }
+
+    fn membership(&self, table: &SliceTable, _: &Context) -> Result<Tensor> {
+        Ok(slicer::one_hot((0..table.n()).map(|i| Some(table.embeddings.row(i)[0] as usize)), 100))
+    }
+}
+
+#[test]
+fn slices_are_ranked_by_evidence_and_tiny_unlucky_ones_do_not_lead() {
+    // A large bad slice, a smaller one that is worse, thirty tiny ones (one all wrong), a large one that is good.
+    let mut slices = vec![(90, 300), (40, 60)];
+    slices.extend((0..30).map(|i| if i == 4 { (2, 2) } else { (0, 2) }));
+    slices.push((20, 800));
+    let set = find(&table_of(&slices), recipe(), None, &ByValue, &Context::default()).unwrap();
+    let order: Vec<(i32, Evidence)> = set.slices.iter().take(3).map(|slice| (slice.id, slice.evidence)).collect();
+    assert_eq!(order, [(0, Evidence::Clear), (1, Evidence::Clear), (6, Evidence::Weak)]);
+    assert_eq!(set.slices.last().map(|slice| slice.id), Some(32));
+    let q = |id: i32| set.slice(id).unwrap().q_value.unwrap();
+    assert!(q(0) < 0.05 && q(1) < 1e-10 && q(6) > 0.05 && q(32) > 0.99);
+}
+
+#[test]
+fn errors_only_slices_the_wrong_images_and_proves_nothing() {
+    let table = table_of(&[(5, 50), (30, 40), (0, 10)]);
+    let set = find(&table, Recipe { errors_only: true, ..recipe() }, None, &ByValue, &Context::default()).unwrap();
+    assert_eq!((set.n, set.accuracy), (35, Some(0.65)));
+    let slices: Vec<_> = set.slices.iter().map(|slice| (slice.id, slice.size, slice.accuracy)).collect();
+    assert_eq!(slices, [(1, 30, Some(0.0)), (0, 5, Some(0.0))], "the largest group of errors first");
+    assert!(set.slices.iter().all(|slice| slice.evidence == Evidence::Unknown && !slice.needs_verdict));
+    let rows = (0..100).filter(|&row| set.assignment[row] >= 0);
+    assert!(rows.clone().count() == 35 && rows.clone().all(|row| table.labels[row] != table.predicted_classes[row]));
+
+    let perfect = table_of(&[(0, 5)]);
+    let error =
+        find(&perfect, Recipe { errors_only: true, ..recipe() }, None, &ByValue, &Context::default()).unwrap_err();
+    assert!(error.to_string().contains("no image of this scan is wrong"), "{error}");
+}
+
+#[test]
+fn per_class_slices_do_not_mix_classes() {
+    let per_class = Recipe { per_class: PerClass::PredictedClass, ..recipe() };
+    let set = find(&table_of(&[(5, 20), (3, 20)]), per_class.clone(), None, &ByValue, &Context::default()).unwrap();
+    let slices: Vec<_> = set.slices.iter().map(|slice| (slice.id, slice.predictions.len())).collect();
+    assert_eq!(slices.len(), 4);
+    assert!(slices.iter().all(|&(_, n_classes)| n_classes == 1), "{slices:?}");
+    assert_ne!(per_class.id(), recipe().id());
+    assert!(
+        !serde_json::to_string(&recipe()).unwrap().contains("per_class"),
+        "an option that is not used is no change"
+    );
+}
+
 fn recipe() -> Recipe {
     Recipe { plugin: "by_sign".into(), ..Recipe::default() }
 }
@@ -88,7 +175,9 @@ fn a_report_says_what_is_in_a_slice() {
     assert_eq!((worst.accuracy, worst.gap), (Some(0.0), Some(-0.5)));
     let (low, high) = metrics::wilson_interval(0, 3);
     assert_eq!(worst.interval, Some([low, high]));
-    assert!(!worst.needs_verdict, "three images prove nothing: the interval reaches {high}");
+    // 3 of 3 wrong where 4 of 8 are: 4 draws of 56, twice for two slices.
+    assert_eq!((worst.q_value, worst.evidence), (Some(8.0 / 56.0), Evidence::Weak));
+    assert!(!worst.needs_verdict, "three images prove nothing");
     assert_eq!(worst.confusion[0], ConfusionCell { label: 0, predicted_class: 1, count: 2 });
     assert_eq!(worst.labels, BTreeMap::from([(0, 2), (1, 1)]));
     assert_eq!(worst.predictions, BTreeMap::from([(0, 1), (1, 2)]));
@@ -118,7 +207,7 @@ fn groups_never_reach_a_slicer() {
 }
 
 #[test]
-fn a_slice_needs_a_verdict_only_when_the_interval_is_below_the_whole() {
+fn a_slice_needs_a_verdict_only_on_clear_evidence() {
     let mut big = table();
     // Ten copies of every row: the same shares, more evidence.
     let rows: Vec<usize> = (0..90).map(|i| i / 10).collect();
@@ -137,6 +226,7 @@ fn a_slice_needs_a_verdict_only_when_the_interval_is_below_the_whole() {
     big.groups.clear();
     let set = find_in(&big);
     assert_eq!(set.slices.iter().map(|s| s.needs_verdict).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(set.slices[0].evidence, Evidence::Clear);
 }
 
 #[test]
@@ -186,7 +276,19 @@ fn the_json_has_the_agreed_keys_and_reads_back() {
     let set = find_in(&table());
     let json = serde_json::to_value(&set).unwrap();
     let slice = json["slices"][0].as_object().unwrap();
-    let agreed = ["id", "size", "accuracy", "gap", "interval", "mean_confidence", "coherence", "confusion", "groups"];
+    let agreed = [
+        "id",
+        "size",
+        "accuracy",
+        "gap",
+        "interval",
+        "mean_confidence",
+        "coherence",
+        "confusion",
+        "groups",
+        "q_value",
+        "evidence",
+    ];
     for key in agreed {
         assert!(slice.contains_key(key), "{key}");
     }

@@ -1,12 +1,9 @@
 //! An example slicer in Rust: bands of the margin between the two most probable classes.
-//!
-//! Build it with `cargo build`, put the library where plugins are looked for, and write
-//! `plugin = "margin_bands"` in a configuration.
 
-use ascan_core::{Context, Params, Plugin, Problems, Result, SliceModel, SliceTable, Slicer, Tensor, slicer};
+use ascan_core::{Context, Error, Params, Plugin, Problems, Result, SliceModel, SliceTable, Slicer, Tensor, slicer};
 use serde::{Deserialize, Serialize};
 
-/// Parameters of `margin_bands`.
+/// What a user may set: `params = { n_slices = 4 }`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 struct MarginParams {
@@ -20,7 +17,7 @@ impl Default for MarginParams {
 }
 
 impl Params for MarginParams {
-    const HELP: &'static [(&'static str, &'static str)] = &[("n_slices", "number of bands between 0 and 1")];
+    const HELP: &'static [(&'static str, &'static str)] = &[("n_slices", "number of bands, of equal size at the fit")];
 
     fn check(&self, problems: &mut Problems) {
         problems.range("n_slices", self.n_slices, 1, 100);
@@ -28,7 +25,6 @@ impl Params for MarginParams {
 }
 
 /// Bands of the margin, from the least to the most certain.
-#[derive(Debug, Clone)]
 struct MarginBands(MarginParams);
 
 impl Plugin for MarginBands {
@@ -41,28 +37,44 @@ impl Plugin for MarginBands {
     }
 }
 
+/// What is kept of the table: the margins between the bands, rising.
+struct Edges(Vec<f32>);
+
 impl Slicer for MarginBands {
-    fn fit(&self, table: &SliceTable, _context: &Context) -> Result<Box<dyn SliceModel>> {
+    fn fit(&self, table: &SliceTable, context: &Context) -> Result<Box<dyn SliceModel>> {
         table.check()?;
-        Ok(Box::new(self.clone()))
+        let mut margins: Vec<f32> = (0..table.n()).map(|i| margin(table.probs.row(i))).collect();
+        if margins.is_empty() {
+            return Err(Error::shape("probs", "at least one image", 0));
+        }
+        context.progress("margin bands", 0, 1)?; // ends the fit if the user wants to stop
+        margins.sort_by(f32::total_cmp);
+        let k = self.0.n_slices;
+        Ok(Box::new(Edges((1..k).map(|band| margins[band * margins.len() / k]).collect())))
     }
 }
 
-impl SliceModel for MarginBands {
+impl SliceModel for Edges {
     fn n_slices(&self) -> usize {
-        self.0.n_slices
+        self.0.len() + 1
     }
 
     fn membership(&self, table: &SliceTable, _context: &Context) -> Result<Tensor> {
-        let n_slices = self.n_slices();
-        let bands = (0..table.n()).map(|i| {
-            let mut probs = table.probs.row(i).to_vec();
-            probs.sort_by(|a, b| b.total_cmp(a));
-            let margin = probs.first().unwrap_or(&1.0) - probs.get(1).unwrap_or(&0.0);
-            Some(((margin * n_slices as f32) as usize).min(n_slices - 1))
-        });
-        Ok(slicer::one_hot(bands.collect::<Vec<_>>().into_iter(), n_slices))
+        table.check()?;
+        let band = |i| self.0.partition_point(|&edge| edge <= margin(table.probs.row(i)));
+        Ok(slicer::one_hot((0..table.n()).map(|i| Some(band(i))), self.n_slices()))
     }
 }
 
+fn margin(probs: &[f32]) -> f32 {
+    let mut sorted = probs.to_vec();
+    sorted.sort_by(|a, b| b.total_cmp(a));
+    sorted.first().unwrap_or(&1.0) - sorted.get(1).unwrap_or(&0.0)
+}
+
 ascan_core::export_library!(margin_bands: slicer MarginBands);
+
+#[test]
+fn conforms() {
+    ascan_core::testing::check_slicer("margin_bands", &MarginBands(MarginParams::default()));
+}
