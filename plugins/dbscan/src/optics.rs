@@ -67,7 +67,9 @@ impl Order {
         let mut slices = vec![None; self.rows.len()];
         let mut n_slices = 0;
         for &row in &self.rows {
-            let (reached, core) = (self.sq_reachability[row] <= sq_eps, sq_core[row] <= sq_eps);
+            // Where all distances are unknown (one image) the distance to cut at is infinite, and nothing is within it.
+            let within = |sq_distance: f32| sq_distance.is_finite() && sq_distance <= sq_eps;
+            let (reached, core) = (within(self.sq_reachability[row]), within(sq_core[row]));
             n_slices += usize::from(core && !reached);
             slices[row] = (core || reached).then(|| n_slices - 1);
         }
