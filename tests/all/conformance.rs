@@ -6,6 +6,7 @@ use ascan_core::params::ParamMap;
 use ascan_core::testing::{self, BackendExpectations, TrainerExpectations};
 use ascan_core::{Kind, ModelBackend, OpenModel};
 use ascan_onnx::builder::GraphBuilder;
+use ascan_onnx::proto::tensor_proto::DataType;
 use std::path::PathBuf;
 
 /// The library files of the workspace with the entry points that they share with the linked crates.
@@ -113,7 +114,8 @@ fn layers(graph: &mut GraphBuilder, input: &str) -> String {
 fn a_graph_that_takes_two_images_only_runs_any_number_of_them() {
     let dir = Dir::new();
     let path = dir.path().join("two.onnx");
-    let mut graph = GraphBuilder::new("input", [3, 12, 12], 3);
+    let mut graph = GraphBuilder::empty(13, 3);
+    graph.input("input", DataType::Float, &[2, 3, 12, 12].map(Some));
     // A constant of two images: no other number can be added to it.
     let one: Vec<f32> = (0..3 * 12 * 12).map(|i| (i as f32 * 0.3).sin()).collect();
     let shift = graph.floats("shift", &[2, 3, 12, 12], &[&one[..], &one].concat());
