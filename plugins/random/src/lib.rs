@@ -80,7 +80,7 @@ impl Lots {
             // 0 and −0 are the same number.
             hash = mix(hash ^ u64::from((value + 0.0).to_bits()));
         }
-        (u128::from(hash) * self.n_slices as u128 >> 64) as usize
+        ((u128::from(hash) * self.n_slices as u128) >> 64) as usize
     }
 }
 
