@@ -74,7 +74,10 @@ impl Slicer for Spotlight {
         for (row, &i) in rows.chunks_exact_mut(d).zip(&known) {
             frame.place(table.embeddings.row(i), row);
         }
-        let losses = known.iter().map(|&i| table.losses[i]).collect();
+        // Never more than 1: the barrier at weight zero. A confident model's losses of 5 and more would buy their way
+        // through it, and the light would end on one image, or on none.
+        let largest = known.iter().map(|&i| table.losses[i]).fold(1.0, f32::max);
+        let losses = known.iter().map(|&i| table.losses[i] / largest).collect();
         let lights = self.lights(&rows, losses, &frame, context)?;
         Ok(Box::new(SpotlightModel { frame, lights }))
     }
