@@ -11,8 +11,21 @@ use serde_json::json;
 
 /// The libraries whose methods are compared, as a program that links them hands them to its host. One line each, and
 /// one in `Cargo.toml`, is all that a new library needs.
-const LIBRARIES: &[EntryPoint] =
-    &[ascan_confusion_matrix::ascan_library, ascan_kmeans::ascan_library, ascan_pca::ascan_library];
+const LIBRARIES: &[EntryPoint] = &[
+    ascan_confusion_matrix::ascan_library,
+    ascan_dbscan::ascan_library,
+    ascan_domino::ascan_library,
+    ascan_george::ascan_library,
+    ascan_gmm::ascan_library,
+    ascan_hdbscan::ascan_library,
+    ascan_kmeans::ascan_library,
+    ascan_pca::ascan_library,
+    ascan_planespot::ascan_library,
+    ascan_random::ascan_library,
+    ascan_spotlight::ascan_library,
+    ascan_spray::ascan_library,
+    ascan_umap::ascan_library,
+];
 
 /// Parameters that differ from the defaults.
 fn params(plugin: &str) -> ParamMap {
