@@ -10,6 +10,7 @@
 mod attributor;
 mod backend;
 mod laws;
+mod memory;
 mod projector;
 mod regularizer;
 mod slicer;
@@ -22,6 +23,7 @@ mod trainer;
 
 pub use attributor::check_attributor;
 pub use backend::{BackendExpectations, check_backend};
+pub use memory::Memory;
 pub use projector::check_projector;
 pub use regularizer::check_regularizer;
 pub use slicer::check_slicer;

@@ -1,7 +1,6 @@
 use super::*;
-use ascan_core::testing::{check_slicer, toy_slice_table};
-use ascan_core::{Level, Params, Problems, Reporter, slicer};
-use std::sync::Mutex;
+use ascan_core::testing::{Memory, check_slicer, toy_slice_table};
+use ascan_core::{Params, Problems, slicer};
 
 fn gmm(params: GmmParams) -> Gmm {
     Gmm::new(params).unwrap()
@@ -12,20 +11,6 @@ fn k(n_slices: usize) -> GmmParams {
 }
 
 const COVARIANCES: [Covariance; 3] = [Covariance::Full, Covariance::Diagonal, Covariance::Spherical];
-
-/// A reporter that keeps what it is told.
-#[derive(Default)]
-struct Memory(Mutex<Vec<String>>);
-
-impl Reporter for Memory {
-    fn log(&self, _level: Level, message: &str) {
-        self.0.lock().unwrap().push(message.to_owned());
-    }
-
-    fn progress(&self, _stage: &str, _done: u64, _total: u64) -> bool {
-        true
-    }
-}
 
 #[test]
 fn conforms() {

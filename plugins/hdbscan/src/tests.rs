@@ -1,9 +1,8 @@
 use super::*;
-use ascan_core::testing::{ToyTable, check_slicer, toy_slice_table};
-use ascan_core::{Level, Params, Problems, Reporter, slicer};
+use ascan_core::testing::{Memory, ToyTable, check_slicer, toy_slice_table};
+use ascan_core::{Params, Problems, slicer};
 use ascan_math::points::Normalise;
 use serde_json::Value;
-use std::sync::Mutex;
 
 fn hdbscan(params: HdbscanParams) -> Hdbscan {
     Hdbscan::new(params).unwrap()
@@ -151,20 +150,6 @@ fn the_tree_is_minimal() {
         ours.sort_by(f32::total_cmp);
         theirs.sort_by(f32::total_cmp);
         assert_eq!(ours, theirs, "n = {n}, k = {k}");
-    }
-}
-
-/// A reporter that keeps what it is told.
-#[derive(Default)]
-struct Memory(Mutex<Vec<String>>);
-
-impl Reporter for Memory {
-    fn log(&self, _level: Level, message: &str) {
-        self.0.lock().unwrap().push(message.to_owned());
-    }
-
-    fn progress(&self, _stage: &str, _done: u64, _total: u64) -> bool {
-        true
     }
 }
 

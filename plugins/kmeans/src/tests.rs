@@ -1,7 +1,6 @@
 use super::*;
-use ascan_core::testing::{ToyTable, check_slicer, toy_slice_table};
-use ascan_core::{Level, Params, Problems, Reporter, slicer};
-use std::sync::Mutex;
+use ascan_core::testing::{Memory, ToyTable, check_slicer, toy_slice_table};
+use ascan_core::{Params, Problems, slicer};
 
 fn kmeans(params: KMeansParams) -> KMeans {
     KMeans::new(params).unwrap()
@@ -15,20 +14,6 @@ fn k(n_slices: usize) -> KMeansParams {
 fn assign(params: KMeansParams, table: &ToyTable, context: &Context) -> Vec<i32> {
     let model = kmeans(params).fit(&table.view(), context).unwrap();
     slicer::assignment(&model.membership(&table.view(), context).unwrap())
-}
-
-/// A reporter that keeps what it is told.
-#[derive(Default)]
-struct Memory(Mutex<Vec<String>>);
-
-impl Reporter for Memory {
-    fn log(&self, _level: Level, message: &str) {
-        self.0.lock().unwrap().push(message.to_owned());
-    }
-
-    fn progress(&self, _stage: &str, _done: u64, _total: u64) -> bool {
-        true
-    }
 }
 
 #[test]

@@ -1,9 +1,8 @@
 use super::algorithm::{Search, Sums};
 use super::*;
-use ascan_core::testing::{ToyTable, check_slicer, toy_slice_table};
-use ascan_core::{Level, Params, Problems, Reporter, slicer};
+use ascan_core::testing::{Memory, ToyTable, check_slicer, toy_slice_table};
+use ascan_core::{Params, Problems, slicer};
 use serde::Deserialize;
-use std::sync::Mutex;
 
 fn spotlight(params: SpotlightParams) -> Spotlight {
     Spotlight::new(params).unwrap()
@@ -162,16 +161,6 @@ fn embeddings_too_large_for_the_published_start_point_at_the_parameter() {
 
 #[test]
 fn a_light_that_stays_wide_says_which_knob_to_turn() {
-    #[derive(Default)]
-    struct Memory(Mutex<Vec<String>>);
-    impl Reporter for Memory {
-        fn log(&self, _level: Level, message: &str) {
-            self.0.lock().unwrap().push(message.to_owned());
-        }
-        fn progress(&self, _stage: &str, _done: u64, _total: u64) -> bool {
-            true
-        }
-    }
     let memory = Memory::default();
     let context = Context { reporter: &memory, ..Context::default() };
     let params = SpotlightParams { n_slices: 1, n_steps: 5, ..Default::default() };
