@@ -2,9 +2,11 @@
 
 use ascan_core::Error;
 use ascan_core::abi::EntryPoint;
+use ascan_engine::annotations::Mark;
 use ascan_engine::config::{ConfigErrors, LoadedConfig, RunConfig};
 use ascan_engine::host::PluginHost;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
 
 /// Plugins inside the executable; without the feature all of them are libraries.
@@ -59,6 +61,10 @@ pub enum Command {
     Scan(ScanArgs),
     /// Find slices in a scan; results are kept side by side
     Slice(SliceArgs),
+    /// Say what a slice, or some images, are: core, spurious or noisy_label
+    Mark(MarkArgs),
+    /// List the verdicts on a scan
+    Verdicts(VerdictsArgs),
     /// Write a scan and its slices as one HTML file
     Report(ReportArgs),
     /// Draw the mosaic of the slices as a PNG
@@ -229,6 +235,54 @@ impl SliceArgs {
         ];
         flags.into_iter().flatten().collect()
     }
+}
+
+/// `ascan mark`
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("subject").args(["slice", "images", "undo", "redo"]).required(true))]
+#[command(group = ArgGroup::new("judgement").args(["mark", "clear"]).conflicts_with_all(["undo", "redo"]))]
+pub struct MarkArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// core: the model looks at what makes the class; spurious: at something else; noisy_label: labels are wrong
+    #[arg(value_parser = mark_words(), required_unless_present_any = ["clear", "undo", "redo"])]
+    pub mark: Option<Mark>,
+    /// The slice
+    #[arg(long, value_name = "ID", allow_negative_numbers = true)]
+    pub slice: Option<i32>,
+    /// Images instead of a slice: uris or rows ("0-4,9") with commas between, or a file with one of them a line
+    #[arg(long, value_name = "FILE|LIST")]
+    pub images: Option<String>,
+    /// Which slices; default: the newest
+    #[arg(long, value_name = "ID", requires = "slice")]
+    pub slices: Option<String>,
+    /// In free words
+    #[arg(long, value_name = "TEXT", requires = "mark")]
+    pub note: Option<String>,
+    /// Take the mark away
+    #[arg(long)]
+    pub clear: bool,
+    /// Take back the author's newest verdict
+    #[arg(long)]
+    pub undo: bool,
+    /// Bring back what was undone last
+    #[arg(long)]
+    pub redo: bool,
+    /// Who says so; default: $ASCAN_AUTHOR, or the user's name
+    #[arg(long, value_name = "NAME")]
+    pub author: Option<String>,
+}
+
+/// The words for marks, which clap then lists.
+fn mark_words() -> impl TypedValueParser<Value = Mark> {
+    PossibleValuesParser::new(Mark::ALL.map(Mark::name)).try_map(|word| word.parse::<Mark>())
+}
+
+/// `ascan verdicts`
+#[derive(Debug, Args)]
+pub struct VerdictsArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
 }
 
 /// `ascan report`

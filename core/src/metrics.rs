@@ -207,6 +207,29 @@ pub fn precision_at_scores(scores: &[f32], relevant: &[bool], k: usize) -> f64 {
     hits / k as f64
 }
 
+/// Area under the ROC curve: the chance that a relevant image has a higher score than another one, a tie counting
+/// half; in [0, 1], 0.5 is chance. NaN if all or none are relevant.
+pub fn auroc(scores: &[f32], relevant: &[bool]) -> f64 {
+    let (mut n_relevant, mut n_others, mut pairs_won) = (0.0, 0.0, 0.0);
+    for tied in ranked(scores).chunk_by(|&a, &b| scores[a] == scores[b]) {
+        let new = tied.iter().filter(|&&i| relevant[i]).count() as f64;
+        let others = tied.len() as f64 - new;
+        pairs_won += others * (n_relevant + new / 2.0);
+        n_relevant += new;
+        n_others += others;
+    }
+    pairs_won / (n_relevant * n_others)
+}
+
+/// Mean squared distance of probabilities from what was the case (0 or 1); 0 is best. NaN for no images.
+///
+/// # Source
+/// Brier 1950.
+pub fn brier(probabilities: &[f32], outcomes: &[bool]) -> f64 {
+    let squares = probabilities.iter().zip(outcomes).map(|(&p, &is)| (f64::from(p) - f64::from(u8::from(is))).powi(2));
+    squares.sum::<f64>() / probabilities.len() as f64
+}
+
 /// Images by falling score, ties by index.
 fn ranked(scores: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
@@ -264,7 +287,7 @@ mod tests {
         assert!((softmax(&[0.0, 0.0])[0] - 0.5).abs() < 1e-7);
     }
 
-    // scikit-learn 1.9.1: adjusted_rand_score, homogeneity_score, average_precision_score
+    // scikit-learn 1.9.1: adjusted_rand_score, homogeneity_score, average_precision_score and those named below
     #[test]
     fn agreement_and_ranking_agree_with_scikit_learn() {
         let (a, b) = ([0, 0, 1, 1, 2, 2, 2], [0, 0, 0, 1, 1, 1, 2]);
@@ -278,6 +301,10 @@ mod tests {
         let relevant = [true, false, true, true, false, false, true];
         assert!((average_precision(&scores, &relevant) - 0.767_857_142_857).abs() < 1e-9);
         assert!(average_precision(&scores, &[false; 7]).is_nan());
+        // roc_auc_score, brier_score_loss
+        assert!((auroc(&scores, &relevant) - 0.708_333_333_333).abs() < 1e-9);
+        assert!(auroc(&scores, &[true; 7]).is_nan());
+        assert!((brier(&scores, &relevant) - 0.214_285_714_286).abs() < 1e-7);
     }
 
     #[test]

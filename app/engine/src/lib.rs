@@ -3,6 +3,7 @@
 //! The data flows one way: [`config`] → `plan` → `images` → `scan` (into `store`) → [`table`] → `slices` → `mosaic` → `report`.
 
 pub mod album;
+pub mod annotations;
 pub mod bench;
 pub mod config;
 pub mod demo;

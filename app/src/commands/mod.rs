@@ -5,11 +5,14 @@ mod check;
 mod demo;
 mod export;
 mod init;
+mod mark;
 mod mosaic;
 mod plugins;
 mod report;
 mod scan;
+mod selection;
 mod slice;
+mod verdicts;
 
 use crate::cli::{Command, Globals};
 use ascan_core::Error;
@@ -89,6 +92,8 @@ pub fn run(command: Command, globals: &Globals) -> Result {
         Command::Mosaic(args) => mosaic::run(args, globals),
         Command::Report(args) => report::run(args, globals),
         Command::Slice(args) => slice::run(args, globals),
+        Command::Mark(args) => mark::run(args, globals),
+        Command::Verdicts(args) => verdicts::run(args, globals),
         Command::Demo(args) => demo::run(args, globals),
         Command::Bench(args) => bench::run(args, globals),
     }

@@ -89,6 +89,11 @@ impl SliceSet {
         }
     }
 
+    /// The scan rows of a slice, rising.
+    pub fn rows(&self, slice: i32) -> Vec<usize> {
+        (0..self.assignment.len()).filter(|&row| self.assignment[row] == slice).collect()
+    }
+
     /// The report of a slice.
     pub fn slice(&self, id: i32) -> Option<&SliceReport> {
         self.slices.iter().chain(&self.noise).find(|slice| slice.id == id)

@@ -7,6 +7,7 @@
 //! data/features-00017.arrow     embeddings and raw attribution maps
 //! commits/00017.json            names, sizes and hashes; a shard exists when its commit does
 //! slices/<id>/                  params.json, assignment.parquet, report.json
+//! annotations/                  verdicts, a file a process
 //! cache/                        can be deleted at any time
 //! ```
 //!
@@ -32,6 +33,7 @@ pub use lock::ScanLock;
 pub use plan::ScanPlan;
 pub use row::{Facts, Outcome, ScanRow};
 pub use slices::StoredSlices;
+pub(crate) use storage::sync_folder;
 pub use storage::{LocalStorage, Storage};
 pub use writer::ScanWriter;
 

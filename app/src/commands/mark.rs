@@ -1,0 +1,106 @@
+//! `ascan mark`: a verdict on a slice or on some images.
+
+use super::{Failure, Result, note, print, print_json, selection};
+use crate::cli::{Globals, MarkArgs};
+use ascan_core::Error;
+use ascan_engine::annotations::{Annotations, Fix, Judgement, Subject, Verdict, default_author};
+use ascan_engine::slices::SliceSet;
+use ascan_engine::store::Scan;
+use std::process::ExitCode;
+
+pub(super) fn run(args: MarkArgs, globals: &Globals) -> Result {
+    let scan = Scan::open(&args.scan)?;
+    let mut annotations = open(&scan, args.author.as_deref(), globals)?;
+    if args.undo || args.redo {
+        let (verdict, done) = if args.undo { (annotations.undo()?, "undone") } else { (annotations.redo()?, "redone") };
+        let Some(verdict) = verdict else {
+            let what = if args.undo { "to undo: it has no standing verdict on this scan" } else { "to redo" };
+            let message = format!("{} has nothing {what}", annotations.author());
+            return Err(Error::unsupported(message, "`ascan verdicts` lists the verdicts; --author says whose").into());
+        };
+        say(&verdict, &format!("{done}: "), globals)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let subject = subject(&scan, &args)?;
+    let judgement = match args.mark.filter(|_| !args.clear) {
+        Some(mark) => Judgement::Mark { mark, note: args.note.unwrap_or_default() },
+        None => Judgement::Clear,
+    };
+    give(&mut annotations, subject, judgement, globals)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The verdicts on a scan, as this author: what earlier calls gave can be undone.
+pub(super) fn open(scan: &Scan, author: Option<&str>, globals: &Globals) -> Result<Annotations> {
+    let author = author.map_or_else(default_author, str::to_owned);
+    let mut annotations = Annotations::open(&scan.dir, &author).map_err(|error| match error {
+        Error::Param { .. } => Failure::Usage(error),
+        other => other.into(),
+    })?;
+    annotations.resume();
+    annotations.problems.iter().for_each(|problem| note(globals, format_args!("warning: {problem}")));
+    Ok(annotations)
+}
+
+/// Gives a verdict and says so.
+pub(super) fn give(
+    annotations: &mut Annotations,
+    subject: Subject,
+    judgement: Judgement,
+    globals: &Globals,
+) -> Result<()> {
+    let id = annotations.judge(subject, judgement)?;
+    match annotations.history().iter().find(|verdict| verdict.id == id) {
+        Some(verdict) => say(verdict, "", globals),
+        None => Ok(()),
+    }
+}
+
+fn say(verdict: &Verdict, before: &str, globals: &Globals) -> Result<()> {
+    Ok(if globals.json { print_json(verdict)? } else { print(&format!("{before}{}", describe(verdict)))? })
+}
+
+/// `slice 3 of kmeans-1 (87 images): core, "birds", by anna`.
+pub(super) fn describe(verdict: &Verdict) -> String {
+    let said = match &verdict.judgement {
+        Judgement::Mark { mark, note } if note.is_empty() => mark.to_string(),
+        Judgement::Mark { mark, note } => format!("{mark}, \"{note}\""),
+        Judgement::Clear => "no mark".into(),
+        Judgement::Fix(Fix::Keep) => "the label is right".into(),
+        Judgement::Fix(Fix::Relabel(class)) => format!("the label should be class {class}"),
+        Judgement::Fix(Fix::Drop) => "no label is right".into(),
+    };
+    let images = match verdict.subject.rows() {
+        [row] => format!("image {row}"),
+        rows => format!("{} images", rows.len()),
+    };
+    let subject = match &verdict.subject {
+        Subject::Slice { set, slice, .. } => format!("slice {slice} of {set} ({images})"),
+        Subject::Images { .. } => images,
+    };
+    format!("{subject}: {said}, by {}", verdict.author)
+}
+
+fn subject(scan: &Scan, args: &MarkArgs) -> Result<Subject> {
+    if let Some(images) = &args.images {
+        let rows = selection::rows(images, &selection::uris(scan)?).map_err(Failure::Usage)?;
+        return Ok(Subject::Images { rows });
+    }
+    let set = SliceSet::load(scan, args.slices.as_deref()).map_err(|error| match error {
+        Error::UnknownName { .. } => Failure::Usage(error),
+        other => other.into(),
+    })?;
+    // The images in no slice have nothing in common: they are marked as images.
+    let known = set.slices.iter().map(|slice| slice.id);
+    match args.slice.filter(|&wanted| known.clone().any(|id| id == wanted)) {
+        Some(slice) => Ok(Subject::Slice { rows: set.rows(slice), set: set.id, slice }),
+        None => {
+            let wanted = args.slice.map_or_else(String::new, |slice| slice.to_string());
+            let mut known: Vec<i32> = known.collect();
+            known.sort_unstable();
+            let available = known.iter().map(i32::to_string).collect();
+            let kind = format!("slice of {}", set.id);
+            Err(Failure::Usage(Error::UnknownName { kind, name: wanted, available }))
+        }
+    }
+}

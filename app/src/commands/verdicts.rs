@@ -1,0 +1,73 @@
+//! `ascan verdicts`: what has been said about a scan, by whom, and whether people agree.
+
+use super::mark::{self, describe};
+use super::{Result, print, print_json};
+use crate::cli::{Globals, VerdictsArgs};
+use ascan_engine::annotations::{Fate, Judgement, Verdict};
+use ascan_engine::slices::SliceSet;
+use ascan_engine::store::Scan;
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// `ascan verdicts --json`.
+#[derive(Serialize)]
+struct Output<'a> {
+    verdicts: Vec<Standing<'a>>,
+    /// Decisions about labels, oldest first; the newest on an image holds.
+    fixes: Vec<&'a Verdict>,
+    /// The opposing verdicts on each subject on which people disagree; the last one is in force.
+    disagreements: Vec<Vec<Verdict>>,
+    problems: &'a [String],
+}
+
+/// A verdict in force.
+#[derive(Serialize)]
+struct Standing<'a> {
+    #[serde(flatten)]
+    verdict: &'a Verdict,
+    time: String,
+    fate: Fate,
+}
+
+pub(super) fn run(args: VerdictsArgs, globals: &Globals) -> Result {
+    let scan = Scan::open(&args.scan)?;
+    let annotations = mark::open(&scan, None, globals)?;
+    let sets = SliceSet::load_all(&scan)?;
+    let standing = annotations.in_force().into_iter().map(|verdict| Standing {
+        verdict,
+        time: verdict.time(),
+        fate: Fate::of(&verdict.subject, &sets),
+    });
+    let is_fix = |verdict: &&Verdict| matches!(verdict.judgement, Judgement::Fix(_));
+    let output = Output {
+        verdicts: standing.collect(),
+        fixes: annotations.history().iter().filter(is_fix).collect(),
+        disagreements: annotations.disagreements().into_iter().map(|found| found.verdicts).collect(),
+        problems: &annotations.problems,
+    };
+    if globals.json {
+        print_json(&output)?;
+    } else {
+        print(&text(&output))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(output: &Output) -> String {
+    let mut lines = Vec::new();
+    for Standing { verdict, time, fate } in &output.verdicts {
+        lines.push(format!("{}, {time}", describe(verdict)));
+        if *fate != Fate::Same {
+            lines.push(format!("  {fate}"));
+        }
+    }
+    lines.extend(output.fixes.iter().map(|verdict| format!("{}, {}", describe(verdict), verdict.time())));
+    for verdicts in &output.disagreements {
+        lines.push("people disagree, the last of these is in force:".to_owned());
+        lines.extend(verdicts.iter().map(|verdict| format!("  {}, {}", describe(verdict), verdict.time())));
+    }
+    if lines.is_empty() {
+        lines.push("no verdicts yet: `ascan mark` gives one".to_owned());
+    }
+    lines.join("\n")
+}
