@@ -1,4 +1,4 @@
-//! What several methods share: rows in blocks, k-means, nearest neighbours, indices of cluster quality.
+//! What several methods share: rows in blocks, k-means, nearest neighbours, label spreading, indices of cluster quality.
 //!
 //! Everything here gives the same bits at any number of threads: sums are taken over fixed blocks in a
 //! fixed order, and matrix products always have the same size.
@@ -8,6 +8,7 @@ pub mod graph;
 pub mod inverted_file;
 pub mod kmeans;
 pub mod knn;
+pub mod label_spreading;
 pub mod lookup;
 pub mod minibatch;
 pub mod mixture;

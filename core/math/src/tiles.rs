@@ -76,6 +76,11 @@ impl Tile {
         matmul(products, Accum::Replace, b, a.transpose(), 1.0f32, Par::Seq);
     }
 
+    /// The inner products of a row of the one block with all of the other.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.products[row * self.n_columns..][..self.n_columns]
+    }
+
     /// Finds the columns of a row whose lower bound is at most `limit`, or at most the limit of the column; gives them
     /// with the bound. `bound` is that of the row, `columns` those of the columns.
     pub fn below(
@@ -86,7 +91,7 @@ impl Tile {
         found: &mut Vec<(usize, f32)>,
     ) {
         found.clear();
-        let products = &self.products[row * self.n_columns..][..self.n_columns];
+        let products = self.row(row);
         let groups = products.chunks(LANES).zip(columns.chunks(LANES)).zip(limits.chunks(LANES));
         for (start, ((products, columns), limits)) in (0..).step_by(LANES).zip(groups) {
             let mut low = [f32::INFINITY; LANES];
