@@ -5,8 +5,10 @@ use ascan_core::abi::EntryPoint;
 use ascan_engine::annotations::Mark;
 use ascan_engine::config::{ConfigErrors, LoadedConfig, RunConfig};
 use ascan_engine::host::PluginHost;
+use ascan_engine::mislabels::Folds;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 /// Plugins inside the executable; without the feature all of them are libraries.
@@ -65,6 +67,10 @@ pub enum Command {
     Mark(MarkArgs),
     /// List the verdicts on a scan
     Verdicts(VerdictsArgs),
+    /// Spread the marks over all images, check that with marks held out, and review it
+    Spread(SpreadArgs),
+    /// Find labels that are probably wrong, decide on them, and write a corrected table
+    Mislabels(MislabelsArgs),
     /// Write a scan and its slices as one HTML file
     Report(ReportArgs),
     /// Draw the mosaic of the slices as a PNG
@@ -283,6 +289,81 @@ fn mark_words() -> impl TypedValueParser<Value = Mark> {
 pub struct VerdictsArgs {
     /// Folder of the scan
     pub scan: PathBuf,
+}
+
+/// `ascan spread`
+#[derive(Debug, Args)]
+pub struct SpreadArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// Accept the spread that is there; without one, spread first
+    #[arg(long)]
+    pub accept: bool,
+    /// Count images from this spuriousness on as spurious, the others as core
+    #[arg(long, value_name = "T", value_parser = share)]
+    pub threshold: Option<f32>,
+    /// Decide on single images: 1 is spurious, 0 is core; may be given several times
+    #[arg(long = "override", value_name = "ROW=0|1", value_parser = row_decision)]
+    pub overrides: Vec<(usize, bool)>,
+}
+
+impl SpreadArgs {
+    /// Whether these flags review a spread.
+    pub fn is_review(&self) -> bool {
+        self.accept || self.threshold.is_some() || !self.overrides.is_empty()
+    }
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
+fn row_decision(text: &str) -> Result<(usize, bool), String> {
+    let parse = || {
+        let (row, decision) = text.split_once('=')?;
+        let is_spurious = ["0", "1"].iter().position(|word| *word == decision.trim())? == 1;
+        Some((row.trim().parse().ok()?, is_spurious))
+    };
+    parse().ok_or_else(|| "expected a row and a decision, for example 17=0".to_owned())
+}
+
+/// `ascan mislabels`
+#[derive(Debug, Args)]
+pub struct MislabelsArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// Judge each image by the labels of images in other folds: a number of folds, or a column ("split", or a group)
+    #[arg(long, value_name = "N|COLUMN", value_parser = folds, conflicts_with = "unseen")]
+    pub folds: Option<Folds>,
+    /// The model was not trained on these labels, so its own probabilities can judge them
+    #[arg(long)]
+    pub unseen: bool,
+    /// Candidates to print
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub top: usize,
+    /// Of which slices the noise is estimated; default: the newest
+    #[arg(long, value_name = "ID")]
+    pub slices: Option<String>,
+    /// Decide that labels are right: uris or rows ("0-4,9") with commas between, or a file with one of them a line
+    #[arg(long, value_name = "FILE|LIST")]
+    pub keep: Vec<String>,
+    /// Decide that no label is right and the images should go
+    #[arg(long, value_name = "FILE|LIST")]
+    pub drop: Vec<String>,
+    /// Decide that labels should be another class, by name or number
+    #[arg(long, value_name = "FILE|LIST=CLASS")]
+    pub relabel: Vec<String>,
+    /// Who decides; default: $ASCAN_AUTHOR, or the user's name
+    #[arg(long, value_name = "NAME")]
+    pub author: Option<String>,
+    /// Write the data set's table with all decisions applied; the original stays as it is
+    #[arg(long, value_name = "CSV")]
+    pub write: Option<PathBuf>,
+}
+
+fn folds(text: &str) -> Result<Folds, Infallible> {
+    Ok(text.parse().map_or_else(|_| Folds::Column(text.to_owned()), Folds::Random))
 }
 
 /// `ascan report`

@@ -1,6 +1,7 @@
 //! From a configuration to a scan on disk, its slices and its report. No GUI.
 //!
-//! The data flows one way: [`config`] → `plan` → `images` → `scan` (into `store`) → [`table`] → `slices` → `mosaic` → `report`.
+//! The data flows one way: [`config`] → `plan` → `images` → `scan` (into `store`) → [`table`] → `slices` → `mosaic` → `report`; verdicts
+//! ([`annotations`]) go beside it, → [`spread`] and [`mislabels`].
 
 pub mod album;
 pub mod annotations;
@@ -11,10 +12,12 @@ pub mod export;
 pub mod features;
 pub mod host;
 pub mod images;
+pub mod mislabels;
 pub mod mosaic;
 pub mod plan;
 pub mod report;
 pub mod scan;
 pub mod slices;
+pub mod spread;
 pub mod store;
 pub mod table;

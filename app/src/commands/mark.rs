@@ -26,7 +26,7 @@ pub(super) fn run(args: MarkArgs, globals: &Globals) -> Result {
         Some(mark) => Judgement::Mark { mark, note: args.note.unwrap_or_default() },
         None => Judgement::Clear,
     };
-    give(&mut annotations, subject, judgement, globals)?;
+    say(&give(&mut annotations, subject, judgement)?, "", globals)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -42,22 +42,20 @@ pub(super) fn open(scan: &Scan, author: Option<&str>, globals: &Globals) -> Resu
     Ok(annotations)
 }
 
-/// Gives a verdict and says so.
-pub(super) fn give(
-    annotations: &mut Annotations,
-    subject: Subject,
-    judgement: Judgement,
-    globals: &Globals,
-) -> Result<()> {
+/// Gives a verdict and gives it back.
+pub(super) fn give(annotations: &mut Annotations, subject: Subject, judgement: Judgement) -> Result<Verdict, Error> {
     let id = annotations.judge(subject, judgement)?;
-    match annotations.history().iter().find(|verdict| verdict.id == id) {
-        Some(verdict) => say(verdict, "", globals),
-        None => Ok(()),
-    }
+    let given = annotations.history().iter().find(|verdict| verdict.id == id);
+    given.cloned().ok_or_else(|| Error::unsupported(format!("verdict {id} is not among those that it belongs to"), ""))
 }
 
 fn say(verdict: &Verdict, before: &str, globals: &Globals) -> Result<()> {
-    Ok(if globals.json { print_json(verdict)? } else { print(&format!("{before}{}", describe(verdict)))? })
+    if globals.json {
+        print_json(verdict)?
+    } else {
+        print(&format!("{before}{}", describe(verdict)))?
+    }
+    Ok(())
 }
 
 /// `slice 3 of kmeans-1 (87 images): core, "birds", by anna`.

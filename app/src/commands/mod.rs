@@ -6,12 +6,14 @@ mod demo;
 mod export;
 mod init;
 mod mark;
+mod mislabels;
 mod mosaic;
 mod plugins;
 mod report;
 mod scan;
 mod selection;
 mod slice;
+mod spread;
 mod verdicts;
 
 use crate::cli::{Command, Globals};
@@ -94,6 +96,8 @@ pub fn run(command: Command, globals: &Globals) -> Result {
         Command::Slice(args) => slice::run(args, globals),
         Command::Mark(args) => mark::run(args, globals),
         Command::Verdicts(args) => verdicts::run(args, globals),
+        Command::Spread(args) => spread::run(args, globals),
+        Command::Mislabels(args) => mislabels::run(args, globals),
         Command::Demo(args) => demo::run(args, globals),
         Command::Bench(args) => bench::run(args, globals),
     }

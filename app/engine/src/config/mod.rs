@@ -24,7 +24,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// The tables of a configuration.
-pub const SECTIONS: [&str; 7] = ["run", "data", "model", "attribution", "features", "projection", "slicing"];
+pub const SECTIONS: [&str; 8] = ["run", "data", "model", "attribution", "features", "projection", "slicing", "spread"];
 
 /// A run configuration with the place of each of its values.
 pub type LoadedConfig = Loaded<RunConfig>;
@@ -109,6 +109,7 @@ impl LoadedConfig {
             features: loaded.section(&["features"]),
             projection: loaded.section(&["projection"]),
             slicing: loaded.section(&["slicing"]),
+            spread: loaded.section(&["spread"]),
         };
         loaded.resolve_paths();
         loaded

@@ -1,5 +1,6 @@
 //! The sections of a run configuration: plain structs, one a TOML table, with their help and checks.
 
+use crate::spread::SpreadSettings;
 use ascan_core::params::{ParamMap, Params, Problems};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -22,6 +23,8 @@ pub struct RunConfig {
     pub projection: PluginSection,
     /// `[slicing]`
     pub slicing: SlicingSection,
+    /// `[spread]`
+    pub spread: SpreadSettings,
 }
 
 /// `[run]`: how the work is done. Nothing here changes a result except `seed`.

@@ -5,6 +5,7 @@ use super::sections::{
     RunSection, SlicingSection,
 };
 use crate::host::PluginHost;
+use crate::spread::SpreadSettings;
 use ascan_core::params::{ParamMap, Params, resolve};
 use ascan_core::{Error, Kind, Result};
 use serde_json::Value;
@@ -48,6 +49,7 @@ impl Template {
         self.plugin(&mut text, host, Kind::Projector, "projection", "pca")?;
         self.section::<SlicingSection>(&mut text, "slicing")?;
         self.plugin(&mut text, host, Kind::Slicer, "slicing", "kmeans")?;
+        self.section::<SpreadSettings>(&mut text, "spread")?;
         self.section::<RunSection>(&mut text, "run")?;
         Ok(text)
     }

@@ -77,6 +77,15 @@ pub fn columns(path: &Path) -> Result<Vec<String>> {
     Table::open(path)?.columns()
 }
 
+/// The position of the column with the labels in the manifest of a data set; `None` if it has none.
+///
+/// # Errors
+/// `UnknownName` for a column that does not exist, `File` if the manifest cannot be read.
+pub(crate) fn label_column(data: &DataSection) -> Result<Option<usize>> {
+    let Some(path) = &data.manifest else { return Ok(None) };
+    find_column(&columns(path)?, &data.columns.label, &LABEL_NAMES, &file_name(path))
+}
+
 /// Where the images of the rows are.
 struct Place<'a> {
     name: &'a str,

@@ -13,6 +13,7 @@ mod parquet;
 pub mod preprocess;
 
 pub use manifest::columns as manifest_columns;
+pub(crate) use manifest::label_column;
 pub use preprocess::Preprocess;
 
 use crate::config::sections::DataSection;

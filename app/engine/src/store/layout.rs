@@ -21,9 +21,11 @@ pub const SLICES: &str = "slices";
 pub const CACHE: &str = "cache";
 /// What people say about slices.
 pub const ANNOTATIONS: &str = "annotations";
+/// What was made of the marks.
+pub const SPREAD: &str = "spread";
 
 /// Everything that may stand in the folder of a scan.
-pub const TOP_LEVEL: [&str; 8] = [CONFIG, PLAN, LOCK, DATA, COMMITS, SLICES, CACHE, ANNOTATIONS];
+pub const TOP_LEVEL: [&str; 9] = [CONFIG, PLAN, LOCK, DATA, COMMITS, SLICES, CACHE, ANNOTATIONS, SPREAD];
 
 /// Columns of a shard for people and other programs.
 pub fn samples(shard: usize) -> String {
@@ -43,6 +45,11 @@ pub fn commit(shard: usize) -> String {
 /// A file of a slice set.
 pub fn slice_file(id: &str, file: &str) -> String {
     format!("{SLICES}/{id}/{file}")
+}
+
+/// A file of the spread.
+pub fn spread_file(file: &str) -> String {
+    format!("{SPREAD}/{file}")
 }
 
 /// Rows of a shard.

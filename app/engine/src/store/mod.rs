@@ -8,6 +8,7 @@
 //! commits/00017.json            names, sizes and hashes; a shard exists when its commit does
 //! slices/<id>/                  params.json, assignment.parquet, report.json
 //! annotations/                  verdicts, a file a process
+//! spread/                       spuriousness of every image, from the marks; spread.json, review.json
 //! cache/                        can be deleted at any time
 //! ```
 //!
@@ -24,6 +25,7 @@ pub mod plan;
 pub mod row;
 mod samples;
 mod slices;
+mod spread;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -33,6 +35,7 @@ pub use lock::ScanLock;
 pub use plan::ScanPlan;
 pub use row::{Facts, Outcome, ScanRow};
 pub use slices::StoredSlices;
+pub use spread::StoredSpread;
 pub(crate) use storage::sync_folder;
 pub use storage::{LocalStorage, Storage};
 pub use writer::ScanWriter;

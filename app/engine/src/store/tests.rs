@@ -203,6 +203,34 @@ fn slice_sets_stand_side_by_side() {
 }
 
 #[test]
+fn a_spread_is_read_back_and_a_review_belongs_to_its_spread() {
+    let storage = MemoryStorage::default();
+    write(&storage, &plan("f32"));
+    let scan = open(&storage).unwrap();
+    assert_eq!(scan.load_spread().unwrap(), None);
+    let marks = [Some("core"), None, None, Some("spurious"), None];
+    scan.save_spread(&json!({"seed": 1}), &[0.0, f32::NAN, 0.5, 1.0, 0.25], &marks).unwrap();
+    scan.save_spread_review(&json!({"accepted": true})).unwrap();
+    let stored = scan.load_spread().unwrap().unwrap();
+    assert_eq!((&stored.report, &stored.review), (&json!({"seed": 1}), &Some(json!({"accepted": true}))));
+    assert!(stored.spuriousness[1].is_nan() && stored.spuriousness[2..] == [0.5, 1.0, 0.25]);
+    assert_eq!(stored.marks, marks.map(|mark| mark.map(str::to_owned)));
+
+    // Another spread: what was said about the earlier one does not hold for it.
+    scan.save_spread(&json!({"seed": 2}), &[0.5; 5], &marks).unwrap();
+    let anew = scan.load_spread().unwrap().unwrap();
+    assert_eq!((anew.report, anew.review), (json!({"seed": 2}), None));
+    // A table without its report is what a crash leaves; it is no spread, and says so.
+    scan.save_spread(&json!({"seed": 3}), &[0.1; 5], &marks).unwrap();
+    let table = storage.blob("spread/spuriousness.parquet");
+    scan.save_spread(&json!({"seed": 4}), &[0.9; 5], &marks).unwrap();
+    storage.put("spread/spuriousness.parquet", &table).unwrap();
+    let error = scan.load_spread().unwrap_err();
+    assert!(error.to_string().contains("not the table that spread.json was written for"), "{error}");
+    assert!(scan.save_spread(&json!({}), &[0.5; 4], &marks).is_err());
+}
+
+#[test]
 fn a_scan_lives_in_a_folder() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("new scan");

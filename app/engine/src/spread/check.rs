@@ -1,0 +1,109 @@
+//! Whether spread marks can be believed: what they say about marks that were held out.
+
+use ascan_core::metrics;
+use serde::{Deserialize, Serialize};
+
+/// Number of [`Check::bins`].
+const N_BINS: usize = 10;
+
+/// How marks that were held out were predicted from the others.
+///
+/// Images of one slice are mostly marked together, so what is held out has neighbours of its own slice among the
+/// rest: this says whether marks spread within what was marked, not whether they hold beyond.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Check {
+    /// Marks that spread, in the classes that have both kinds.
+    pub n_marks: usize,
+    /// Marks held out.
+    pub n_held_out: usize,
+    /// Chance that a spurious image gets a higher spuriousness than a core one; `None` without both kinds.
+    pub auroc: Option<f64>,
+    /// Mean squared distance of spuriousness from the mark (0 or 1), 0 is best; `None` if nothing was held out.
+    pub brier: Option<f64>,
+    /// `brier` of one who knows nothing but the share of spurious marks.
+    pub brier_of_share: Option<f64>,
+    /// Held-out images by their predicted spuriousness, in ten equal steps from 0 to 1: a histogram by mark, and, where
+    /// `mean` is near the share of spurious images, calibrated.
+    pub bins: Vec<Bin>,
+}
+
+/// Held-out images with about the same spuriousness.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Bin {
+    /// Spuriousness from here.
+    pub from: f32,
+    /// Up to here.
+    pub to: f32,
+    /// Images marked `core`.
+    pub n_core: usize,
+    /// Images marked `spurious`.
+    pub n_spurious: usize,
+    /// Mean predicted spuriousness, `None` without images.
+    pub mean: Option<f32>,
+}
+
+/// What was said about held-out marks, and what they are.
+#[derive(Default)]
+pub(super) struct Answers {
+    pub n_marks: usize,
+    pub given: Vec<f32>,
+    /// Whether the mark is `spurious`.
+    pub right: Vec<bool>,
+}
+
+impl Answers {
+    pub fn check(&self) -> Check {
+        let known = |value: f64| Some(value).filter(|value| value.is_finite());
+        let share = self.right.iter().filter(|&&is| is).count() as f32 / self.right.len() as f32;
+        Check {
+            n_marks: self.n_marks,
+            n_held_out: self.given.len(),
+            auroc: known(metrics::auroc(&self.given, &self.right)),
+            brier: known(metrics::brier(&self.given, &self.right)),
+            brier_of_share: known(metrics::brier(&vec![share; self.right.len()], &self.right)),
+            bins: (0..N_BINS).map(|bin| self.bin(bin)).collect(),
+        }
+    }
+
+    fn bin(&self, bin: usize) -> Bin {
+        // The last bin holds 1 itself.
+        let is_in = |value: f32| ((value * N_BINS as f32) as usize).min(N_BINS - 1) == bin;
+        let inside = || self.given.iter().zip(&self.right).filter(|(value, _)| is_in(**value));
+        let n_spurious = inside().filter(|(_, right)| **right).count();
+        let (sum, n) = inside().fold((0.0, 0usize), |(sum, n), (value, _)| (sum + value, n + 1));
+        let edge = |bin: usize| bin as f32 / N_BINS as f32;
+        let mean = (n > 0).then(|| sum / n as f32);
+        Bin { from: edge(bin), to: edge(bin + 1), n_core: n - n_spurious, n_spurious, mean }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_hold_every_answer_once() {
+        let answers = Answers {
+            n_marks: 20,
+            given: vec![0.0, 0.05, 0.1, 0.97, 1.0],
+            right: vec![false, true, false, true, true],
+        };
+        let check = answers.check();
+        let counts: Vec<(usize, usize)> = check.bins.iter().map(|bin| (bin.n_core, bin.n_spurious)).collect();
+        assert_eq!((counts[0], counts[1], counts[9]), ((1, 1), (1, 0), (0, 2)));
+        assert_eq!(counts.iter().map(|(core, spurious)| core + spurious).sum::<usize>(), check.n_held_out);
+        assert_eq!((check.bins[0].mean, check.bins[5].mean), (Some(0.025), None));
+        assert!((check.bins[9].from - 0.9).abs() < 1e-6 && check.bins[9].to == 1.0);
+        // 5 of the 6 pairs of a spurious and a core image are in order.
+        assert!((check.auroc.unwrap() - 5.0 / 6.0).abs() < 1e-9);
+        assert!((check.brier_of_share.unwrap() - 0.24).abs() < 1e-6);
+    }
+
+    #[test]
+    fn without_answers_there_are_no_figures() {
+        let check = Answers::default().check();
+        assert_eq!((check.auroc, check.brier, check.brier_of_share), (None, None, None));
+        let one_kind = Answers { n_marks: 1, given: vec![0.5], right: vec![true] }.check();
+        assert_eq!((one_kind.auroc, one_kind.brier), (None, Some(0.25)));
+    }
+}

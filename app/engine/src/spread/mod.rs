@@ -1,0 +1,249 @@
+//! From marks on some images to the spuriousness of every image, class by class; checked before it is used.
+//!
+//! Spuriousness is the share of `spurious` in what an image becomes when the marks `core` and `spurious` of its class
+//! spread over it: 0 is core, 1 is spurious. `noisy_label` says something about labels, not about what the model
+//! looks at, and does not enter.
+
+mod check;
+mod review;
+mod settings;
+mod stored;
+#[cfg(test)]
+mod tests;
+
+pub use check::{Bin, Check};
+pub use review::Review;
+pub use settings::SpreadSettings;
+
+use crate::annotations::{Mark, VerdictId};
+use crate::table::ScanTable;
+use ascan_core::params::{Params, Problems};
+use ascan_core::{Context, Error, Result};
+use ascan_math::label_spreading::{Kernel, Settings, Similarity};
+use ascan_math::points::{Normalise, Points};
+use check::Answers;
+use rand::SeedableRng;
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::seq::SliceRandom;
+use rayon::ThreadPool;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Spuriousness of every image, and how far it can be believed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// `[n]` in [0, 1]; NaN where nothing is known: classes without marks, failed images. Kept beside the JSON.
+    #[serde(skip)]
+    pub spuriousness: Vec<f32>,
+    /// `[n]`, the marks that spread, and those that do not enter. Kept beside the JSON.
+    #[serde(skip)]
+    pub marked: Vec<Option<Mark>>,
+    /// What marks that were held out say.
+    pub check: Check,
+    /// What was done in each class.
+    pub classes: Vec<ClassNote>,
+    /// How it was done.
+    pub settings: SpreadSettings,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// The verdicts that the marks come from; empty where they come from elsewhere.
+    #[serde(default)]
+    pub verdicts: Vec<VerdictId>,
+    /// What a person made of it. Kept in a file of its own.
+    #[serde(skip)]
+    pub review: Review,
+}
+
+/// What was done in one class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassNote {
+    /// Output index.
+    pub class: i32,
+    /// Images that belong to it by their label, or by their prediction where the label is unknown.
+    pub n: usize,
+    /// Images marked `core`.
+    pub n_core: usize,
+    /// Images marked `spurious`.
+    pub n_spurious: usize,
+    /// Images marked `noisy_label`, which do not enter.
+    pub n_noisy_label: usize,
+    /// What was done, in words.
+    pub text: String,
+}
+
+/// What spreads, as numbers of the labels.
+const KINDS: [Mark; 2] = [Mark::Core, Mark::Spurious];
+
+/// Spreads the marks of each row over the rows of its class.
+///
+/// A class with marks of one kind only has nothing to compare: its marked images get 0 or 1, the others the prior. A
+/// fifth of the marks, drawn by `context.seed` for each class and kind, is then held out and predicted from the rest.
+///
+/// # Shapes
+/// `marks`: `[n]`, as [`crate::annotations::Annotations::marks`] gives them.
+///
+/// # Errors
+/// `Shape` for another number of marks, `Param` for settings out of range, `Cancelled`.
+///
+/// # Source
+/// Xuan et al. 2025, arXiv 2401.06462, which spreads by Zhou et al. 2004.
+pub fn spread(
+    table: &ScanTable,
+    marks: &[Option<Mark>],
+    settings: &SpreadSettings,
+    context: &Context,
+) -> Result<Spread> {
+    if marks.len() != table.n() {
+        return Err(Error::shape("marks", format!("{} values, one a row of the scan", table.n()), marks.len()));
+    }
+    let mut problems = Problems::default();
+    settings.check(&mut problems);
+    if let Some(problem) = problems.into_errors().into_iter().next() {
+        return Err(problem);
+    }
+    let pool = ascan_math::pool("spread", context)?;
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(context.seed);
+    let mut spuriousness = vec![f32::NAN; table.n()];
+    let (mut notes, mut answers) = (Vec::new(), Answers::default());
+    let classes = classes(table);
+    for (at, (&class, rows)) in classes.iter().enumerate() {
+        context.progress("spreading marks", at, classes.len())?;
+        let mut note = ClassNote::new(class, rows, marks);
+        note.text = match (note.n_core, note.n_spurious) {
+            (0, 0) => "no core or spurious marks: nothing is known".to_owned(),
+            (_, 0) => one_kind(Mark::Core, rows, marks, settings.prior, &mut spuriousness),
+            (0, _) => one_kind(Mark::Spurious, rows, marks, settings.prior, &mut spuriousness),
+            _ => {
+                let stop = |_, _| context.progress("spreading marks", at, classes.len());
+                let class = ClassSpread::new(table, rows, marks, settings, context.seed);
+                class.run(&pool, &mut rng, &mut spuriousness, &mut answers, stop)?
+            }
+        };
+        notes.push(note);
+    }
+    context.progress("spreading marks", classes.len(), classes.len())?;
+    Ok(Spread {
+        spuriousness,
+        marked: marks.to_vec(),
+        check: answers.check(),
+        classes: notes,
+        settings: settings.clone(),
+        seed: context.seed,
+        verdicts: Vec::new(),
+        review: Review::default(),
+    })
+}
+
+/// Rows of each class that did not fail.
+fn classes(table: &ScanTable) -> BTreeMap<i32, Vec<usize>> {
+    let mut classes: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
+    for row in table.valid_rows() {
+        let (label, predicted) = (table.labels[row], table.predicted_classes[row]);
+        classes.entry(if label >= 0 { label } else { predicted }).or_default().push(row);
+    }
+    classes
+}
+
+impl ClassNote {
+    fn new(class: i32, rows: &[usize], marks: &[Option<Mark>]) -> Self {
+        let count = |mark: Mark| rows.iter().filter(|&&row| marks[row] == Some(mark)).count();
+        let (n_core, n_spurious, n_noisy_label) = (count(Mark::Core), count(Mark::Spurious), count(Mark::NoisyLabel));
+        Self { class, n: rows.len(), n_core, n_spurious, n_noisy_label, text: String::new() }
+    }
+}
+
+/// A class with marks of one kind: there is nothing to compare with. What was done, in words.
+fn one_kind(kind: Mark, rows: &[usize], marks: &[Option<Mark>], prior: f32, spuriousness: &mut [f32]) -> String {
+    let own = f32::from(u8::from(kind == Mark::Spurious));
+    rows.iter().for_each(|&row| spuriousness[row] = if marks[row] == Some(kind) { own } else { prior });
+    format!("only {kind} marks, which are {own}; the other images stay at the prior of {prior}")
+}
+
+/// A class with both kinds of marks.
+struct ClassSpread<'a> {
+    table: &'a ScanTable,
+    rows: &'a [usize],
+    /// `[rows]`, positions in [`KINDS`].
+    kinds: Vec<Option<usize>>,
+    settings: Settings,
+    normalise: Normalise,
+    prior: f32,
+}
+
+impl<'a> ClassSpread<'a> {
+    fn new(
+        table: &'a ScanTable,
+        rows: &'a [usize],
+        marks: &[Option<Mark>],
+        settings: &SpreadSettings,
+        seed: u64,
+    ) -> Self {
+        let kind = |&row: &usize| KINDS.iter().position(|&kind| marks[row] == Some(kind));
+        let &SpreadSettings { alpha, kernel, gamma, n_neighbors, normalise, max_iter, tol, prior } = settings;
+        let settings = Settings { alpha, kernel, gamma, n_neighbors, max_iter, tol, seed };
+        Self { table, rows, kinds: rows.iter().map(kind).collect(), settings, normalise, prior }
+    }
+
+    /// Spreads all marks into `spuriousness`, then all but those held out into `answers`; what was done, in words.
+    fn run(
+        &self,
+        pool: &ThreadPool,
+        rng: &mut Xoshiro256PlusPlus,
+        spuriousness: &mut [f32],
+        answers: &mut Answers,
+        stop: impl Fn(usize, usize) -> Result<()>,
+    ) -> Result<String> {
+        let points = Points::to_fit(self.table.embeddings.view(), self.rows, self.normalise)?;
+        let similarity = Similarity::new(&points, &self.settings, pool, &stop)?;
+        let spread = similarity.spread(&self.kinds, KINDS.len(), &self.settings, &stop)?;
+        let mut n_unreached = 0;
+        for (at, &row) in self.rows.iter().enumerate() {
+            let reached = spurious_share(&spread.shares, at);
+            n_unreached += usize::from(reached.is_none());
+            spuriousness[row] = reached.unwrap_or(self.prior);
+        }
+
+        let held_out = hold_out(&self.kinds, rng);
+        answers.n_marks += self.kinds.iter().flatten().count();
+        if !held_out.is_empty() {
+            let mut kept = self.kinds.clone();
+            held_out.iter().for_each(|&at| kept[at] = None);
+            let without = similarity.spread(&kept, KINDS.len(), &self.settings, &stop)?;
+            for at in held_out {
+                answers.given.push(spurious_share(&without.shares, at).unwrap_or(self.prior));
+                answers.right.push(self.kinds[at] == Some(1));
+            }
+        }
+
+        let by = match similarity.kernel() {
+            (Kernel::Knn, _) => format!("over the {} nearest images of each", self.settings.n_neighbors),
+            (_, gamma) => format!("by a Gaussian (gamma {:.4})", gamma.unwrap_or_default()),
+        };
+        let mut text = format!("spread {by}, {} steps", spread.n_iter);
+        if !spread.converged {
+            text += ", not settled: raise max_iter";
+        }
+        if n_unreached > 0 {
+            text += &format!("; {n_unreached} images that no mark reaches stay at the prior of {}", self.prior);
+        }
+        Ok(text)
+    }
+}
+
+/// Share of `spurious` in a row; `None` where no mark reaches it.
+fn spurious_share(shares: &[f64], at: usize) -> Option<f32> {
+    let of_row = &shares[at * KINDS.len()..][..KINDS.len()];
+    (of_row.iter().sum::<f64>() > 0.0).then_some(of_row[1] as f32)
+}
+
+/// A fifth of the marks of each kind, at least one, unless it is the only one.
+fn hold_out(kinds: &[Option<usize>], rng: &mut Xoshiro256PlusPlus) -> Vec<usize> {
+    let mut held_out = Vec::new();
+    for kind in 0..KINDS.len() {
+        let mut marked: Vec<usize> = (0..kinds.len()).filter(|&at| kinds[at] == Some(kind)).collect();
+        marked.shuffle(rng);
+        let n = if marked.len() < 2 { 0 } else { ((marked.len() + 2) / 5).max(1) };
+        held_out.extend_from_slice(&marked[..n]);
+    }
+    held_out
+}

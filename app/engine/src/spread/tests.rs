@@ -1,0 +1,126 @@
+use super::*;
+use ascan_core::Tensor;
+use ascan_core::testing::toy_slice_table;
+use rand::RngExt;
+
+const CORE: Option<Mark> = Some(Mark::Core);
+const SPURIOUS: Option<Mark> = Some(Mark::Spurious);
+const NOISY: Option<Mark> = Some(Mark::NoisyLabel);
+
+/// A table of three classes with a planted cluster a kind; the truth of each row, and marks on every eighth.
+fn planted(n: usize) -> (ScanTable, Vec<bool>, Vec<Option<Mark>>) {
+    let toy = toy_slice_table(n, 6, 11);
+    let truth: Vec<bool> = toy.planted.iter().map(|cluster| cluster % 2 == 1).collect();
+    let marks = (0..n).map(|i| (i % 8 == 0).then(|| KINDS[usize::from(truth[i])])).collect();
+    let table = ScanTable {
+        uris: (0..n).map(|i| format!("{i}.png")).collect(),
+        labels: (0..n as i32).map(|i| i % 3).collect(),
+        predicted_classes: vec![0; n],
+        embeddings: toy.embeddings,
+        errors: vec![None; n],
+        ..ScanTable::default()
+    };
+    (table, truth, marks)
+}
+
+fn plain() -> SpreadSettings {
+    SpreadSettings { normalise: Normalise::None, ..SpreadSettings::default() }
+}
+
+fn run(table: &ScanTable, marks: &[Option<Mark>], settings: &SpreadSettings) -> Spread {
+    spread(table, marks, settings, &Context { n_threads: 2, ..Context::default() }).unwrap()
+}
+
+#[test]
+fn marks_reach_the_images_that_are_like_theirs() {
+    let (table, truth, marks) = planted(900);
+    for kernel in [Kernel::Rbf, Kernel::Knn] {
+        let found = run(&table, &marks, &SpreadSettings { kernel, ..plain() });
+        let right = (0..900).filter(|&i| (found.spuriousness[i] > 0.5) == truth[i]).count();
+        assert!(right > 850, "{kernel:?}: {right} of 900");
+        assert!(found.spuriousness.iter().all(|value| (0.0..=1.0).contains(value)));
+        assert!(found.check.auroc.unwrap() > 0.95, "{:?}", found.check);
+        assert!(found.check.brier.unwrap() < found.check.brier_of_share.unwrap() / 2.0, "{:?}", found.check);
+        assert_eq!(found.check.n_marks, 113);
+        // A fifth of each kind in each class.
+        assert!((20..=26).contains(&found.check.n_held_out), "{}", found.check.n_held_out);
+        assert_eq!(
+            found.classes.iter().map(|note| (note.class, note.n)).collect::<Vec<_>>(),
+            [(0, 300), (1, 300), (2, 300)]
+        );
+    }
+}
+
+#[test]
+fn the_check_knows_when_marks_mean_nothing() {
+    let (table, _, mut marks) = planted(900);
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
+    marks.iter_mut().flatten().for_each(|mark| *mark = KINDS[usize::from(rng.random::<bool>())]);
+    let check = run(&table, &marks, &plain()).check;
+    assert!((check.auroc.unwrap() - 0.5).abs() < 0.3, "{check:?}");
+    assert!(check.brier.unwrap() > 0.15, "{check:?}");
+}
+
+#[test]
+fn each_class_says_what_was_done_in_it() {
+    let (mut table, _, _) = planted(12);
+    table.labels = vec![0, 0, 0, 0, 1, 1, 1, 2, 2, 3, -1, 3];
+    table.predicted_classes[10] = 3;
+    table.errors[11] = Some("truncated".into());
+    let marks = [CORE, SPURIOUS, NOISY, None, CORE, NOISY, None, SPURIOUS, None, None, None, SPURIOUS];
+    let found = run(&table, &marks, &SpreadSettings { prior: 0.25, ..plain() });
+    let notes: Vec<_> =
+        found.classes.iter().map(|note| (note.n, note.n_core, note.n_spurious, note.n_noisy_label)).collect();
+    assert_eq!(notes, [(4, 1, 1, 1), (3, 1, 0, 1), (2, 0, 1, 0), (2, 0, 0, 0)]);
+    assert!(found.classes[0].text.starts_with("spread by a Gaussian"), "{}", found.classes[0].text);
+    assert!(found.spuriousness[2].is_finite(), "an image with a noisy label is an image");
+    assert_eq!(found.spuriousness[4..9], [0.0, 0.25, 0.25, 1.0, 0.25]);
+    assert!(found.classes[1].text.contains("only core marks") && found.classes[1].text.contains("0.25"));
+    // Class 3 has no marks; one of its images failed, one has no label and is in it by its prediction.
+    assert!(found.spuriousness[9..].iter().all(|value| value.is_nan()));
+    assert!(found.classes[3].text.contains("nothing is known"));
+    assert_eq!((found.check.n_marks, found.check.n_held_out), (2, 0), "the only mark of a kind is not held out");
+}
+
+#[test]
+fn the_same_bits_at_any_number_of_threads_and_other_marks_held_out_by_another_seed() {
+    let (table, _, marks) = planted(600);
+    let with =
+        |n_threads, seed| spread(&table, &marks, &plain(), &Context { n_threads, seed, ..Context::default() }).unwrap();
+    let one = with(1, 0);
+    assert_eq!(with(3, 0), one);
+    let other = with(1, 1);
+    assert_eq!(other.spuriousness, one.spuriousness);
+    assert_ne!(other.check, one.check);
+}
+
+#[test]
+fn mistakes_are_named() {
+    let (table, _, marks) = planted(20);
+    let with = |settings, marks: &[_]| spread(&table, marks, &settings, &Context::default()).unwrap_err().to_string();
+    assert!(with(plain(), &marks[1..]).contains("one a row of the scan"));
+    assert!(with(SpreadSettings { alpha: 1.0, ..plain() }, &marks).contains("`alpha`: must be at least 0 and below 1"));
+    assert!(with(SpreadSettings { gamma: Some(0.0), ..plain() }, &marks).contains("`gamma`: must be above 0"));
+    let nothing = spread(
+        &ScanTable { embeddings: Tensor::zeros([0, 2]), ..Default::default() },
+        &[],
+        &plain(),
+        &Context::default(),
+    );
+    assert!(nothing.unwrap().classes.is_empty());
+}
+
+#[test]
+fn a_review_changes_what_is_used_and_not_what_was_computed() {
+    let (table, _, mut marks) = planted(60);
+    (0..60).filter(|i| i % 3 == 2).for_each(|i| marks[i] = None);
+    let mut found = run(&table, &marks, &plain());
+    assert_eq!(found.reviewed()[..2], found.spuriousness[..2]);
+    let computed = found.spuriousness.clone();
+    found.review.threshold = Some(computed[0]);
+    found.review.overrides = BTreeMap::from([(1, true), (2, false), (77, true)]);
+    let reviewed = found.reviewed();
+    assert_eq!((reviewed[0], reviewed[1], reviewed[2]), (1.0, 1.0, 0.0), "at the threshold; by hand; by hand");
+    assert!(reviewed[5].is_nan(), "class 2 has no marks, and a threshold makes none");
+    assert_eq!(found.spuriousness[..2], computed[..2]);
+}

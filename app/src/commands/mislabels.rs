@@ -1,0 +1,208 @@
+//! `ascan mislabels`: labels that are probably wrong, decisions about them, and a corrected table.
+
+use super::{Failure, Result, make_parent, mark, print, print_json, selection};
+use crate::cli::{Globals, MislabelsArgs};
+use crate::progress::Terminal;
+use ascan_core::{Context, Error};
+use ascan_engine::annotations::{Annotations, Fix, Judgement, Subject, Verdict};
+use ascan_engine::mislabels::{
+    Basis, Candidates, Corrected, SliceNoise, candidates, out_of_sample, slice_noise, write_corrected,
+};
+use ascan_engine::mosaic::percent;
+use ascan_engine::slices::SliceSet;
+use ascan_engine::store::Scan;
+use ascan_engine::table::ScanTable;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Slices printed without `--json`.
+const N_SLICES: usize = 5;
+
+/// `ascan mislabels --json`.
+#[derive(Serialize)]
+struct Output<'a> {
+    #[serde(flatten)]
+    found: &'a Candidates,
+    /// The noise of each slice, where there are slices.
+    slices: &'a [SliceNoise],
+    /// What was decided, by row.
+    fixes: &'a BTreeMap<usize, Fix>,
+}
+
+/// `ascan mislabels --json` with decisions, or `--write`.
+#[derive(Serialize)]
+struct Done<'a> {
+    verdicts: &'a [Verdict],
+    file: Option<&'a Path>,
+    corrected: Option<Corrected>,
+}
+
+impl Done<'_> {
+    fn text(&self) -> String {
+        let mut lines: Vec<String> = self.verdicts.iter().map(mark::describe).collect();
+        if let (Some(file), Some(Corrected { n_rows, n_relabelled, n_dropped })) = (self.file, self.corrected) {
+            let file = file.display();
+            lines.push(format!("{file}: {n_rows} rows, {n_relabelled} relabelled, {n_dropped} dropped"));
+        }
+        lines.join("\n")
+    }
+}
+
+pub(super) fn run(args: MislabelsArgs, globals: &Globals) -> Result {
+    let scan = Scan::open(&args.scan)?;
+    let table = scan.table()?;
+    let mut annotations = mark::open(&scan, args.author.as_deref(), globals)?;
+    let given = decide(&args, &table, &scan.plan.model.class_names, &mut annotations)?;
+    let fixes = annotations.fixes();
+    if args.write.is_some() || !given.is_empty() {
+        let corrected = match &args.write {
+            None => None,
+            Some(path) => {
+                make_parent(path)?;
+                Some(write_corrected(path, &scan.config.data, &table, &fixes)?)
+            }
+        };
+        let done = Done { verdicts: &given, file: args.write.as_deref(), corrected };
+        if globals.json {
+            print_json(&done)?
+        } else {
+            print(&done.text())?
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+
+    let terminal = Terminal::new(globals.quiet);
+    let config = globals.config(&args.scan.join("scan.toml"), &[])?.config;
+    let n_threads = match config.run.n_threads {
+        0 => std::thread::available_parallelism().map_or(1, Into::into),
+        n => n,
+    };
+    let context = Context { seed: config.run.seed, n_threads, reporter: &terminal };
+    let found = match &args.folds {
+        Some(folds) => {
+            let probs = out_of_sample(&table, folds, &context).map_err(|error| match error {
+                Error::UnknownName { .. } | Error::Param { .. } => Failure::Usage(error),
+                other => other.into(),
+            })?;
+            candidates(&table.labels, probs.view(), Basis::OutOfSample)?
+        }
+        None if args.unseen => candidates(&table.labels, table.probs.view(), Basis::OutOfSample)?,
+        None => candidates(&table.labels, table.probs.view(), Basis::SelfConfidence)?,
+    };
+    terminal.clear();
+    if found.n_labelled == 0 {
+        return Err(Error::file(&scan.dir, "has no labels that could be wrong", "scan a data set with labels").into());
+    }
+    let slices = match SliceSet::load(&scan, args.slices.as_deref()) {
+        Ok(set) => slice_noise(&found, &set.assignment),
+        Err(error @ Error::UnknownName { .. }) => return Err(Failure::Usage(error)),
+        // A scan need not have slices.
+        Err(_) if args.slices.is_none() => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    if globals.json {
+        print_json(&Output { found: &found, slices: &slices, fixes: &fixes })?;
+    } else {
+        print(&describe(&found, &slices, &fixes, &table, &args, &scan.plan.model.class_names))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gives the verdicts that the flags ask for.
+fn decide(
+    args: &MislabelsArgs,
+    table: &ScanTable,
+    class_names: &[String],
+    annotations: &mut Annotations,
+) -> Result<Vec<Verdict>> {
+    let mut fixes: Vec<(Vec<usize>, Fix)> = Vec::new();
+    for (images, fix) in [(&args.keep, Fix::Keep), (&args.drop, Fix::Drop)] {
+        for images in images {
+            fixes.push((selection::rows(images, &table.uris).map_err(Failure::Usage)?, fix));
+        }
+    }
+    for text in &args.relabel {
+        let Some((images, class)) = text.rsplit_once('=') else {
+            let error = Error::param("--relabel", format!("\"{text}\" has no class"), "for example 17=3, or 17,20=cat");
+            return Err(Failure::Usage(error));
+        };
+        let class = class_of(class.trim(), table, class_names)?;
+        fixes.push((selection::rows(images, &table.uris).map_err(Failure::Usage)?, Fix::Relabel(class)));
+    }
+    // Everything is understood before anything is written down.
+    let give = |(rows, fix)| mark::give(annotations, Subject::Images { rows }, Judgement::Fix(fix));
+    Ok(fixes.into_iter().map(give).collect::<Result<_, Error>>()?)
+}
+
+/// A class by its name or its number.
+fn class_of(word: &str, table: &ScanTable, class_names: &[String]) -> Result<i32> {
+    let n_classes = table.probs.shape().get(1).copied().unwrap_or(0);
+    let by_number = || word.parse().ok().filter(|&class: &usize| class < n_classes);
+    let class = class_names.iter().position(|name| name == word).or_else(by_number);
+    class.map(|class| class as i32).ok_or_else(|| {
+        let known: Vec<String> = match class_names {
+            [] => vec![format!("0 to {}", n_classes.saturating_sub(1))],
+            names => names.to_vec(),
+        };
+        Failure::Usage(Error::unknown_name("class", word, known))
+    })
+}
+
+fn describe(
+    found: &Candidates,
+    slices: &[SliceNoise],
+    fixes: &BTreeMap<usize, Fix>,
+    table: &ScanTable,
+    args: &MislabelsArgs,
+    class_names: &[String],
+) -> String {
+    let basis = match (found.basis, &args.folds) {
+        (Basis::OutOfSample, Some(_)) => "each judged by the images of the other folds (confident learning)",
+        (Basis::OutOfSample, None) => "judged by the model, which has not seen these labels (confident learning)",
+        (Basis::SelfConfidence, _) => {
+            "ranked by the model's own confidence: if it was trained on these labels it believes wrong ones too \
+             (--folds 5 judges each image by others; --unseen says that the model has not seen the labels)"
+        }
+    };
+    let mut lines = vec![format!("{} images with labels, {basis}", found.n_labelled)];
+    let n_confident = found.candidates.iter().filter(|candidate| candidate.confident).count();
+    if let Some(n) = found.n_estimated {
+        let share = percent(n / found.n_labelled as f64);
+        lines.push(format!(
+            "about {n:.0} labels ({share}) are wrong by estimate; {n_confident} candidates are confident"
+        ));
+    }
+    let name = |class: i32| {
+        let name = usize::try_from(class).ok().and_then(|class| class_names.get(class));
+        name.map_or_else(|| class.to_string(), |name| format!("{class} ({name})"))
+    };
+    lines.push(format!("{} candidates\n     row  score  label > suggestion", found.candidates.len()));
+    for candidate in found.candidates.iter().take(args.top) {
+        let decision = match fixes.get(&candidate.row) {
+            None => String::new(),
+            Some(Fix::Keep) => "  [keep]".to_owned(),
+            Some(Fix::Drop) => "  [drop]".to_owned(),
+            Some(Fix::Relabel(class)) => format!("  [relabel {}]", name(*class)),
+        };
+        lines.push(format!(
+            "  {:>6}  {:.3}  {} > {}  {}{decision}",
+            candidate.row,
+            candidate.score,
+            name(candidate.given),
+            name(candidate.suggested),
+            table.uris[candidate.row]
+        ));
+    }
+    if found.candidates.len() > args.top {
+        lines.push(format!("  and {} more (--top)", found.candidates.len() - args.top));
+    }
+    for slice in slices.iter().filter(|slice| slice.n_candidates > 0).take(N_SLICES) {
+        let [low, high] = slice.interval.map(|bound| bound * 100.0);
+        let share = percent(slice.share);
+        let (slice, n, of) = (slice.slice, slice.n_candidates, slice.n);
+        lines.push(format!("slice {slice}: {n} of {of} labels are suspicious ({share}, {low:.0} to {high:.0} %)"));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,151 @@
+//! `ascan spread`: from marks on some images to the spuriousness of every image.
+
+use super::{Failure, Result, mark, note, print, print_json};
+use crate::cli::{Globals, SpreadArgs};
+use crate::progress::Terminal;
+use ascan_core::{Context, Error};
+use ascan_engine::annotations::VerdictId;
+use ascan_engine::mosaic::percent;
+use ascan_engine::spread::{self, Check, Review, Spread};
+use ascan_engine::store::Scan;
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// Width of the longest bar of the histogram.
+const BAR: usize = 30;
+
+/// `ascan spread --json`.
+#[derive(Serialize)]
+struct Output<'a> {
+    #[serde(flatten)]
+    spread: &'a Spread,
+    review: &'a Review,
+    /// Images with a spuriousness after the review, and those of them that are above one half.
+    n_known: usize,
+    n_spurious: usize,
+}
+
+pub(super) fn run(args: SpreadArgs, globals: &Globals) -> Result {
+    let scan = Scan::open(&args.scan)?;
+    let annotations = mark::open(&scan, None, globals)?;
+    let basis: Vec<VerdictId> = annotations.in_force().iter().map(|verdict| verdict.id.clone()).collect();
+    let before = if args.is_review() { Spread::load(&scan)? } else { None };
+    let mut spread = match before {
+        Some(before) => {
+            if before.verdicts != basis {
+                note(globals, "warning: there are other verdicts than at the time: `ascan spread` spreads them anew");
+            }
+            before
+        }
+        None => {
+            let marks = annotations.marks(scan.plan.data.n_rows);
+            if marks.iter().all(Option::is_none) {
+                let hint = "mark slices with `ascan mark`: `core` and `spurious`";
+                return Err(Error::file(&scan.dir, "has no marks to spread", hint).into());
+            }
+            let config = globals.config(&args.scan.join("scan.toml"), &[])?.config;
+            let n_threads = match config.run.n_threads {
+                0 => std::thread::available_parallelism().map_or(1, Into::into),
+                n => n,
+            };
+            let terminal = Terminal::new(globals.quiet);
+            let context = Context { seed: config.run.seed, n_threads, reporter: &terminal };
+            let spread = spread::spread(&scan.table()?, &marks, &config.spread, &context)?;
+            terminal.clear();
+            Spread { verdicts: basis, ..spread }
+        }
+    };
+    review(&mut spread, &args)?;
+    spread.save(&scan)?;
+    if globals.json {
+        let (n_known, n_spurious) = counts(&spread);
+        print_json(&Output { spread: &spread, review: &spread.review, n_known, n_spurious })?;
+    } else {
+        print(&describe(&spread, &scan.plan.model.class_names))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn review(spread: &mut Spread, args: &SpreadArgs) -> Result<()> {
+    let review = &mut spread.review;
+    review.accepted |= args.accept;
+    if let Some(threshold) = args.threshold {
+        review.threshold = Some(threshold);
+    }
+    for &(row, is_spurious) in &args.overrides {
+        if row >= spread.spuriousness.len() {
+            let message = format!("{row} is no image of this scan, which has {}", spread.spuriousness.len());
+            return Err(Failure::Usage(Error::param("--override", message, "rows count from 0")));
+        }
+        review.overrides.insert(row, is_spurious);
+    }
+    Ok(())
+}
+
+/// Images that have a spuriousness after the review, and those above one half.
+fn counts(spread: &Spread) -> (usize, usize) {
+    let reviewed = spread.reviewed();
+    let is_known = reviewed.iter().filter(|value| !value.is_nan()).count();
+    (is_known, reviewed.iter().filter(|&&value| value > 0.5).count())
+}
+
+fn describe(spread: &Spread, class_names: &[String]) -> String {
+    let mut lines = Vec::new();
+    for note in &spread.classes {
+        let name = usize::try_from(note.class).ok().and_then(|class| class_names.get(class));
+        let name =
+            name.map_or_else(|| format!("class {}", note.class), |name| format!("class {} ({name})", note.class));
+        let marks =
+            [("core", note.n_core), ("spurious", note.n_spurious), ("noisy_label, left out", note.n_noisy_label)];
+        let marks = marks.iter().filter(|(_, n)| *n > 0).map(|(mark, n)| format!("{n} {mark}"));
+        let marks = marks.collect::<Vec<_>>().join(", ");
+        let marks = if marks.is_empty() { String::new() } else { format!(" (marked: {marks})") };
+        lines.push(format!("{name}, {} images{marks}: {}", note.n, note.text));
+    }
+    lines.extend(check(&spread.check));
+    let (n_known, n_spurious) = counts(spread);
+    let review = &spread.review;
+    let threshold = review.threshold.map_or_else(String::new, |threshold| format!(", threshold {threshold}"));
+    let overrides = match review.overrides.len() {
+        0 => String::new(),
+        n => format!(", {n} decided by hand"),
+    };
+    let accepted = if review.accepted { "accepted" } else { "not accepted yet (--accept)" };
+    lines.push(format!(
+        "{n_spurious} of {n_known} images are more spurious than core{threshold}{overrides}; {accepted}"
+    ));
+    lines.join("\n")
+}
+
+/// What marks that were held out say.
+fn check(check: &Check) -> Vec<String> {
+    if check.n_held_out == 0 {
+        return vec!["unchecked: no class has marks of both kinds, and enough of them to hold some out".to_owned()];
+    }
+    let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+    let mut lines = vec![
+        format!(
+            "check: {} of {} marks held out and predicted from the rest: AUROC {}, Brier {} ({} if only the share were known)",
+            check.n_held_out,
+            check.n_marks,
+            figure(check.auroc),
+            figure(check.brier),
+            figure(check.brier_of_share)
+        ),
+        "  (they have neighbours of their own slices among the rest: this says little about images far from every mark)"
+            .to_owned(),
+        "  spuriousness   core  spurious   are spurious".to_owned(),
+    ];
+    let largest = check.bins.iter().map(|bin| bin.n_core + bin.n_spurious).max().unwrap_or(1).max(1);
+    for bin in &check.bins {
+        let n = bin.n_core + bin.n_spurious;
+        let share = if n == 0 { String::new() } else { percent(bin.n_spurious as f64 / n as f64) };
+        let bar = "#".repeat(n * BAR / largest);
+        let line = format!(
+            "  {:.1} to {:.1}    {:>6}  {:>8}   {share:>12}  {bar}",
+            bin.from, bin.to, bin.n_core, bin.n_spurious
+        );
+        lines.push(line.trim_end().to_owned());
+    }
+    lines
+}
