@@ -10,3 +10,4 @@ mod golden;
 mod harness;
 mod real_data;
 mod resume;
+mod verdicts;
