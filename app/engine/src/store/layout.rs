@@ -45,6 +45,11 @@ pub fn slice_file(id: &str, file: &str) -> String {
     format!("{SLICES}/{id}/{file}")
 }
 
+/// A file of the cache.
+pub fn cache_file(name: &str) -> String {
+    format!("{CACHE}/{name}")
+}
+
 /// Rows of a shard.
 pub fn shard_rows(shard: usize, n_rows: usize, rows_per_shard: usize) -> Range<usize> {
     let start = shard * rows_per_shard;
