@@ -5,6 +5,8 @@ mod draw;
 
 pub use draw::{Drawing, Look};
 
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::{GrayAlphaImage, GrayImage, ImageBuffer, LumaA, RgbImage};
 
 /// More cells than this do not show in a thumbnail; finer maps (integrated gradients) are averaged down.
@@ -164,8 +166,21 @@ impl Window {
         let (x, y) = ((self.x * w) as u32, (self.y * h) as u32);
         let (crop_w, crop_h) = ((self.width * w).max(1.0) as u32, (self.height * h).max(1.0) as u32);
         let part = image::imageops::crop_imm(picture, x, y, crop_w, crop_h).to_image();
-        image::imageops::resize(&part, width_px, height_px, image::imageops::FilterType::CatmullRom)
+        resized(&part, width_px, height_px)
     }
+}
+
+/// A picture at another size; empty where one of the two has no pixels.
+fn resized(picture: &RgbImage, width_px: u32, height_px: u32) -> RgbImage {
+    let mut resized = Image::new(width_px, height_px, PixelType::U8x3);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
+    let source = ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3);
+    // Both are of one pixel type and as long as their sides say, so that only an empty picture fails, and stays black.
+    if let Ok(source) = source {
+        let done = Resizer::new().resize(&source, &mut resized, &options);
+        debug_assert!(done.is_ok() || width_px * height_px == 0);
+    }
+    RgbImage::from_raw(width_px, height_px, resized.into_vec()).unwrap_or_default()
 }
 
 #[cfg(test)]

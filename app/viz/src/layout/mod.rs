@@ -67,7 +67,8 @@ impl TileShape {
             left |= side < 0.0;
             right |= side > 0.0;
         });
-        !self.polygon.is_empty() && !(left && right)
+        let outside = self.polygon.is_empty() || (left && right);
+        !outside
     }
 
     /// The shape drawn together towards its centre by this much on every side, for a gap between tiles.

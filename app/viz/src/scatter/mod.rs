@@ -104,22 +104,34 @@ pub fn scatter(
 /// The points inside a polygon drawn on the picture, in ascending order.
 pub fn lasso(points: &[[f32; 2]], view: View, size: [u32; 2], polygon_px: &[[f32; 2]]) -> Vec<usize> {
     let mask = raster::mask(polygon_px, size);
-    let inside = |point: [f32; 2]| {
+    choose(points, |point| {
         let [x, y] = view.to_pixel(point, size);
         let shown = x >= 0.0 && y >= 0.0 && x < size[0] as f32 && y < size[1] as f32;
         shown && mask[y as usize * size[0] as usize + x as usize]
-    };
-    (0..points.len()).filter(|&i| inside(points[i])).collect()
+    })
 }
 
 /// The points between two corners of a rectangle drawn on the picture, in ascending order.
 pub fn rectangle(points: &[[f32; 2]], view: View, size: [u32; 2], corners_px: [[f32; 2]; 2]) -> Vec<usize> {
     let [a, b] = corners_px;
-    let inside = |point: [f32; 2]| {
-        let at = view.to_pixel(point, size);
-        (0..2).all(|axis| at[axis] >= a[axis].min(b[axis]) && at[axis] <= a[axis].max(b[axis]))
-    };
-    (0..points.len()).filter(|&i| inside(points[i])).collect()
+    let (low, high) = ([a[0].min(b[0]), a[1].min(b[1])], [a[0].max(b[0]), a[1].max(b[1])]);
+    choose(points, |point| {
+        let [x, y] = view.to_pixel(point, size);
+        (x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1])
+    })
+}
+
+/// The points that are inside. Each is written down and the next written over it unless it is: whether a point is
+/// inside cannot be guessed, and a branch that is guessed wrong costs more than the rest.
+fn choose(points: &[[f32; 2]], inside: impl Fn([f32; 2]) -> bool) -> Vec<usize> {
+    let mut chosen = vec![0; points.len()];
+    let mut n = 0;
+    for (i, &point) in points.iter().enumerate() {
+        chosen[n] = i;
+        n += usize::from(inside(point));
+    }
+    chosen.truncate(n);
+    chosen
 }
 
 #[cfg(test)]
