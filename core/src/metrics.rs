@@ -33,10 +33,11 @@ pub fn wilson_interval(n_right: usize, n: usize) -> (f64, f64) {
 ///
 /// # Shapes
 /// `maps`: rows of `[n, h, w]`.
-pub fn coherence<'a>(maps: impl Iterator<Item = &'a [f32]>) -> f64 {
+pub fn coherence(maps: impl Iterator<Item: AsRef<[f32]>>) -> f64 {
     let mut sum: Vec<f64> = Vec::new();
     let mut n = 0usize;
     for map in maps {
+        let map = map.as_ref();
         let norm = map.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
         if norm == 0.0 || !norm.is_finite() {
             continue;

@@ -197,6 +197,18 @@ impl PluginHost {
         self.plugin(kind, name)?.resolve(params)
     }
 
+    /// The parameters of a plugin, defaults written out.
+    ///
+    /// # Errors
+    /// As [`Self::plugin`]; `Param` for the first bad parameter.
+    pub fn checked(&self, kind: Kind, name: &str, params: &ParamMap) -> Result<ParamMap> {
+        let resolved = self.resolve(kind, name, params)?;
+        match resolved.problems.into_iter().next() {
+            Some(problem) => Err(Error::param(problem.key, problem.message, problem.hint)),
+            None => Ok(resolved.params),
+        }
+    }
+
     /// The engine of a backend plugin.
     ///
     /// # Errors

@@ -2,25 +2,31 @@
 
 use crate::slices::{SliceReport, SliceSet};
 use crate::table::ScanTable;
-use ascan_core::{Error, Result};
-use ascan_viz::mosaic::{FRAME, LARGE_PX, Mosaic, N_SMALL, SMALL_PX, Tile, tile_aspect};
+use ascan_core::{Error, Result, Tensor};
+use ascan_viz::heat::Look;
+use ascan_viz::mosaic::{FRAME, Mosaic, PICTURES_PX, Tile, tile_aspect};
 use ascan_viz::text::Style;
-use ascan_viz::{Heat, Rgb, color, grid, text};
+use ascan_viz::tile::{Drawn, N_SMALL, TilePicture};
+use ascan_viz::{Heat, HeatSum, Rgb, color, grid, text};
 use image::RgbImage;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// More tiles than this cannot be told apart; the first slices of the set are shown.
 pub const MAX_TILES: usize = 240;
 /// Images behind a mean picture: enough that one more does not show, spread evenly over the slice.
 const N_MEAN: usize = 32;
-/// Side of a crop around the attribution, as a share of the picture.
-pub const CROP: f32 = 0.66;
+/// Rows whose maps are summed before they are added to the others: enough for threads, few sums in memory.
+const N_BLOCK: usize = 4096;
 /// Width over height of a page of tiles.
 const PAGE_ASPECT: f64 = 1.25;
 
 /// Gives the picture of a scan row as the model sees it, its longer side this many pixels.
 pub type Pictures<'a> = dyn Fn(usize, u32) -> Result<RgbImage> + Sync + 'a;
+
+/// Gives the raw attribution map `[h, w]` of a scan row.
+pub type Maps<'a> = dyn Fn(usize) -> Result<Tensor> + Sync + 'a;
 
 /// What pictures of slices are made from.
 pub struct Scene<'a> {
@@ -30,6 +36,8 @@ pub struct Scene<'a> {
     pub class_names: &'a [String],
     /// Where pictures come from. One that cannot be had becomes a grey placeholder.
     pub pictures: Box<Pictures<'a>>,
+    /// Where attribution comes from. A map that cannot be had is drawn as an empty one.
+    pub maps: Box<Maps<'a>>,
     /// Whether negative attribution counts by its size, as it did for the features.
     pub absolute: bool,
     /// What was scanned, for the heading.
@@ -59,12 +67,9 @@ impl Scene<'_> {
         slice.confusion.first().map_or_else(String::new, |cell| self.verdict(cell.label, cell.predicted_class))
     }
 
-    /// The attribution of a row, ready for drawing; empty if its map is not `[h, w]`.
+    /// The attribution of a row, ready for drawing.
     pub fn heat(&self, row: usize) -> Heat {
-        match self.table.maps.shape() {
-            [_, h, w] => Heat::new(self.table.maps.row(row), *h, *w, self.absolute),
-            _ => Heat::new(&[], 0, 0, false),
-        }
+        heat((self.maps)(row), self.absolute)
     }
 
     /// The picture of a row, or a placeholder that says that there is none.
@@ -72,13 +77,63 @@ impl Scene<'_> {
         (self.pictures)(row, side_px).unwrap_or_else(|_| placeholder(side_px))
     }
 
-    /// The mean of a slice's pictures (of up to 32, spread evenly) and the mean of all its maps.
-    pub fn mean(&self, members: &[usize], side_px: u32) -> (RgbImage, Heat) {
+    /// The pictures of a slice's tile, drawn as `look` says, the longer side of the large one `side_px` pixels.
+    ///
+    /// `mean` is the slice's own of [`Self::mean_heats`].
+    pub fn tile_picture(
+        &self,
+        slice: &SliceReport,
+        members: &[usize],
+        mean: &Heat,
+        look: &Look,
+        side_px: u32,
+    ) -> TilePicture {
+        let draw = |picture: &RgbImage, heat: &Heat| look.draw(picture, &heat.plane(picture.width(), picture.height()));
+        let drawn = |&row: &usize| {
+            let heat = self.heat(row);
+            Drawn { picture: draw(&self.picture(row, side_px), &heat), heat }
+        };
+        let nothing = || Drawn { picture: placeholder(side_px), heat: Heat::default() };
+        TilePicture {
+            large: slice.typical.first().map_or_else(nothing, drawn),
+            crops: slice.typical.iter().skip(1).take(N_SMALL - 1).map(drawn).collect(),
+            mean: draw(&self.mean_picture(members, side_px / 2), mean),
+        }
+    }
+
+    /// The mean of a slice's pictures, of up to 32, spread evenly.
+    pub fn mean_picture(&self, members: &[usize], side_px: u32) -> RgbImage {
         let step = members.len().div_ceil(N_MEAN).max(1);
         let sample = members.iter().step_by(step).filter_map(|&row| (self.pictures)(row, side_px).ok());
-        let heat = Heat::mean(members.iter().map(|&row| self.heat(row))).unwrap_or_else(|| Heat::new(&[], 0, 0, false));
-        (mean_picture(sample).unwrap_or_else(|| placeholder(side_px)), heat)
+        mean_picture(sample).unwrap_or_else(|| placeholder(side_px))
     }
+
+    /// The mean attribution of each slice, of all its members: one pass over the rows in their order, since maps are
+    /// read a shard at a time.
+    pub fn mean_heats(&self, slices: &[Vec<usize>]) -> Vec<Heat> {
+        let rows = slices.iter().enumerate().flat_map(|(slice, members)| members.iter().map(move |&row| (row, slice)));
+        let mut rows: Vec<(usize, usize)> = rows.collect();
+        rows.sort_unstable();
+        let blocks: Vec<BTreeMap<usize, HeatSum>> = rows
+            .par_chunks(N_BLOCK)
+            .map(|block| {
+                let mut sums: BTreeMap<usize, HeatSum> = BTreeMap::new();
+                block.iter().for_each(|&(row, slice)| sums.entry(slice).or_default().add(&self.heat(row)));
+                sums
+            })
+            .collect();
+        // Summed in the order of blocks, so that threads change nothing.
+        let mut means = vec![HeatSum::default(); slices.len()];
+        blocks.into_iter().flatten().for_each(|(slice, sum)| means[slice].merge(sum));
+        means.into_iter().map(HeatSum::mean).collect()
+    }
+}
+
+/// A map made ready for drawing; an empty one where there is none.
+pub(crate) fn heat(map: Result<Tensor>, absolute: bool) -> Heat {
+    map.ok()
+        .and_then(|map| Some(Heat::new(map.data(), *map.shape().first()?, *map.shape().get(1)?, absolute)))
+        .unwrap_or_default()
 }
 
 /// Colour and words for a slice's bar: its accuracy around the overall one, or its confidence without labels.
@@ -135,8 +190,11 @@ pub fn members(set: &SliceSet) -> Vec<Vec<usize>> {
 /// Draws the mosaic of a set of slices.
 pub fn mosaic(scene: &Scene, set: &SliceSet) -> RgbImage {
     let (columns, rows, cells) = cells(set);
-    let tiles = set.slices.par_iter().zip(members(set)).zip(cells);
-    let tiles = tiles.map(|((slice, members), cell)| tile(scene, set, slice, &members, cell)).collect();
+    let mut members = members(set);
+    members.truncate(cells.len());
+    let means = scene.mean_heats(&members);
+    let tiles = set.slices.par_iter().zip(members).zip(means).zip(cells);
+    let tiles = tiles.map(|(((slice, members), mean), cell)| tile(scene, set, slice, &members, &mean, cell)).collect();
     let shown = match set.slices.len() {
         n if n > MAX_TILES => format!("the first {MAX_TILES} of {} slices", thousands(n)),
         n => format!("{n} slices"),
@@ -185,32 +243,10 @@ fn legend(set: &SliceSet) -> Vec<(Rgb, String)> {
     legend
 }
 
-fn tile(scene: &Scene, set: &SliceSet, slice: &SliceReport, members: &[usize], cell: [usize; 2]) -> Tile {
-    let drawn = |row: usize| {
-        let (picture, heat) = (scene.picture(row, LARGE_PX[0]), scene.heat(row));
-        (heat.overlay(&picture), heat)
-    };
-    let large = slice.typical.first().map_or_else(
-        || placeholder(LARGE_PX[0]),
-        |&row| {
-            let (picture, heat) = drawn(row);
-            let wanted = LARGE_PX[0] as f32 / LARGE_PX[1] as f32;
-            let has = picture.width() as f32 / picture.height() as f32;
-            heat.window((wanted / has).min(1.0), (has / wanted).min(1.0)).crop(&picture, LARGE_PX[0], LARGE_PX[1])
-        },
-    );
-    let crops = slice.typical.iter().skip(1).take(N_SMALL - 1).map(|&row| {
-        let (picture, heat) = drawn(row);
-        heat.window(CROP, CROP).crop(&picture, SMALL_PX[0], SMALL_PX[1])
-    });
-    let mut small: Vec<RgbImage> = crops.collect();
-    let (mean, heat) = scene.mean(members, SMALL_PX[0] * 2);
-    let filter = image::imageops::FilterType::Triangle;
-    small.push(image::imageops::resize(&heat.overlay(&mean), SMALL_PX[0], SMALL_PX[1], filter));
+fn tile(scene: &Scene, set: &SliceSet, slice: &SliceReport, members: &[usize], mean: &Heat, cell: [usize; 2]) -> Tile {
     let (bar, metric) = bar(slice, set);
     Tile {
-        large: image::imageops::resize(&large, LARGE_PX[0], LARGE_PX[1], filter),
-        small,
+        pictures: scene.tile_picture(slice, members, mean, &Look::default(), PICTURES_PX[0]),
         title: scene.title(slice),
         id: slice.id.to_string(),
         bar,
@@ -248,16 +284,29 @@ fn placeholder(side_px: u32) -> RgbImage {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::slices::tests::{find_in, table};
+
+    /// The maps of a table that has them all.
+    pub(crate) fn maps_of(table: &ScanTable) -> Box<Maps<'_>> {
+        let shape = table.maps.shape()[1..].to_vec();
+        Box::new(move |row| Tensor::new(&shape[..], table.maps.row(row).to_vec()))
+    }
 
     fn scene<'a>(table: &'a ScanTable, names: &'a [String]) -> Scene<'a> {
         let pictures = |row: usize, side: u32| match row {
             0 => Err(Error::unsupported("gone", "")),
             _ => Ok(RgbImage::from_pixel(side, side / 2, image::Rgb([200, 60, 60]))),
         };
-        Scene { table, class_names: names, pictures: Box::new(pictures), absolute: false, title: "a on b".into() }
+        Scene {
+            table,
+            class_names: names,
+            pictures: Box::new(pictures),
+            maps: maps_of(table),
+            absolute: false,
+            title: "a on b".into(),
+        }
     }
 
     #[test]

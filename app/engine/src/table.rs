@@ -4,7 +4,8 @@ use ascan_core::{SliceTable, Tensor};
 
 /// All rows of a scan, in the order of the image set.
 ///
-/// A row that failed has its `error` and holds −1, NaN and zeros elsewhere.
+/// A row that failed has its `error` and holds −1, NaN and zeros elsewhere. An overview of a scan has no tensors
+/// (`probs`, `embeddings`, `maps`): for many images they are more than fits into memory.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ScanTable {
     /// Where each image came from: a path, or `archive!member`.
@@ -17,6 +18,8 @@ pub struct ScanTable {
     pub target_classes: Vec<i32>,
     /// `[n, n_classes]`.
     pub probs: Tensor,
+    /// Probability of the predicted class, 0 for a failed row.
+    pub confidences: Vec<f32>,
     /// Cross-entropy, NaN where the label is unknown or the row failed.
     pub losses: Vec<f32>,
     /// `[n, d]` attribution-weighted features.
@@ -64,6 +67,46 @@ impl ScanTable {
     /// Number of rows, failed ones included.
     pub fn n(&self) -> usize {
         self.uris.len()
+    }
+
+    /// Rows of which nothing is known but why.
+    pub(crate) fn failed(n: usize, group_columns: &[String], error: &str) -> Self {
+        let blank = |name: &String| GroupColumn { name: name.clone(), values: vec![String::new(); n] };
+        Self {
+            uris: vec![String::new(); n],
+            labels: vec![-1; n],
+            predicted_classes: vec![-1; n],
+            target_classes: vec![-1; n],
+            confidences: vec![0.0; n],
+            losses: vec![f32::NAN; n],
+            attribution_empty: vec![false; n],
+            errors: vec![Some(error.to_owned()); n],
+            groups: group_columns.iter().map(blank).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds the rows of another table of the same scan, tensors apart: they do not grow.
+    pub(crate) fn append(&mut self, other: Self) {
+        let n = [self.n(), self.n() + other.n()];
+        append_column(&mut self.convergence_delta, other.convergence_delta, n, f32::NAN);
+        append_column(&mut self.splits, other.splits, n, String::new());
+        append_column(&mut self.masks, other.masks, n, String::new());
+        self.uris.extend(other.uris);
+        self.labels.extend(other.labels);
+        self.predicted_classes.extend(other.predicted_classes);
+        self.target_classes.extend(other.target_classes);
+        self.confidences.extend(other.confidences);
+        self.losses.extend(other.losses);
+        self.attribution_empty.extend(other.attribution_empty);
+        self.errors.extend(other.errors);
+        if self.groups.is_empty() {
+            self.groups = other.groups;
+        } else {
+            for (group, more) in self.groups.iter_mut().zip(other.groups) {
+                group.values.extend(more.values);
+            }
+        }
     }
 
     /// Rows that did not fail.
@@ -114,6 +157,17 @@ impl SliceInput {
             maps: self.maps.as_ref().map(Tensor::view),
         }
     }
+}
+
+/// A column exists as soon as one of its parts does; the rows of the others are filled.
+fn append_column<T: Clone>(column: &mut Option<Vec<T>>, more: Option<Vec<T>>, [n_before, n]: [usize; 2], blank: T) {
+    if column.is_none() && more.is_none() {
+        return;
+    }
+    let column = column.get_or_insert_default();
+    column.resize(n_before, blank.clone());
+    column.extend(more.into_iter().flatten());
+    column.resize(n, blank);
 }
 
 fn pick_rows(tensor: &Tensor, rows: &[usize]) -> Tensor {

@@ -37,12 +37,11 @@ pub(super) fn run(args: DemoArgs, globals: &Globals) -> Result {
     let plan = RunPlan::compile(LoadedConfig::read(&made.config, &globals.with_overrides(&[]))?, &host)?;
     let summary = scan(&plan, &folder, &terminal)?;
     drop(plan);
-    let opened = Scan::open(&folder)?;
-    let album = Album::open(&opened)?;
-    let set = slices::slice(&album.table, &opened.config, &host, &context)?;
-    set.save(&opened)?;
+    let album = Album::open(Scan::open(&folder)?)?;
+    let set = slices::slice(&album.scan.table()?, &album.scan.config, &host, &context)?;
+    set.save(&album.scan)?;
     let file = args.output.join("report.html");
-    let html = report(&album.scene(), &set, &scanned(&opened, &set))?;
+    let html = report(&album.scene(), &set, &scanned(&album.scan, &set))?;
     std::fs::write(&file, html)
         .map_err(|error| Error::file(&file, format!("cannot be written: {error}"), "choose another folder with -o"))?;
     terminal.clear();

@@ -9,17 +9,17 @@ use ascan_engine::store::Scan;
 use std::process::ExitCode;
 
 pub(super) fn run(args: ExportArgs, _globals: &Globals) -> Result {
-    let scan = Scan::open(&args.scan)?;
+    let album = Album::open(Scan::open(&args.scan)?)?;
     let slice_sets = match &args.slices {
-        Some(id) => vec![SliceSet::load(&scan, Some(id))?],
-        None => SliceSet::load_all(&scan)?,
+        Some(id) => vec![SliceSet::load(&album.scan, Some(id))?],
+        None => SliceSet::load_all(&album.scan)?,
     };
-    let album = Album::open(&scan)?;
     let export = Export {
         table: &album.table,
         slice_sets: &slice_sets,
         class_names: &album.class_names,
-        images: &|row| album.image(row),
+        parts: &|row, part| album.part(row, part),
+        images: &|row| album.original(row),
     };
     let format = match args.to {
         ExportFormat::Csv => Format::Csv,

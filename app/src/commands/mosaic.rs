@@ -9,10 +9,9 @@ use ascan_engine::store::Scan;
 use std::process::ExitCode;
 
 pub(super) fn run(args: MosaicArgs, globals: &Globals) -> Result {
-    let scan = Scan::open(&args.scan)?;
-    let set = SliceSet::load(&scan, args.slices.as_deref())?;
-    let album = Album::open(&scan)?;
-    if let Some(error) = &album.missing {
+    let album = Album::open(Scan::open(&args.scan)?)?;
+    let set = SliceSet::load(&album.scan, args.slices.as_deref())?;
+    if let Some(error) = album.missing() {
         note(globals, format_args!("warning: the mosaic has no pictures: {error}"));
     }
     let picture = mosaic(&album.scene(), &set);

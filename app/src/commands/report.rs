@@ -10,13 +10,12 @@ use ascan_engine::store::Scan;
 use std::process::ExitCode;
 
 pub(super) fn run(args: ReportArgs, globals: &Globals) -> Result {
-    let scan = Scan::open(&args.scan)?;
-    let set = SliceSet::load(&scan, args.slices.as_deref())?;
-    let album = Album::open(&scan)?;
-    if let Some(error) = &album.missing {
+    let album = Album::open(Scan::open(&args.scan)?)?;
+    let set = SliceSet::load(&album.scan, args.slices.as_deref())?;
+    if let Some(error) = album.missing() {
         note(globals, format_args!("warning: the report has no pictures: {error}"));
     }
-    let html = report(&album.scene(), &set, &scanned(&scan, &set))?;
+    let html = report(&album.scene(), &set, &scanned(&album.scan, &set))?;
     make_parent(&args.output)?;
     std::fs::write(&args.output, html).map_err(|error| {
         Error::file(&args.output, format!("cannot be written: {error}"), "choose another place with -o")

@@ -1,5 +1,7 @@
 //! Colour maps that people with colour-vision deficiencies can read, and that are even to the eye.
 
+use image::RgbImage;
+
 /// A colour in sRGB.
 pub type Rgb = [u8; 3];
 
@@ -16,15 +18,129 @@ const VIRIDIS: [Rgb; 9] = [
     [253, 231, 37],
 ];
 
+/// Matplotlib's cividis, the same to people with and without red-green blindness (Nuñez, Anderton & Renslow 2018).
+const CIVIDIS: [Rgb; 9] = [
+    [0, 34, 78],
+    [26, 56, 111],
+    [67, 78, 108],
+    [97, 101, 111],
+    [125, 124, 120],
+    [155, 148, 118],
+    [188, 174, 108],
+    [222, 201, 88],
+    [254, 232, 56],
+];
+
+/// Matplotlib's inferno.
+const INFERNO: [Rgb; 9] = [
+    [0, 0, 4],
+    [33, 12, 74],
+    [87, 16, 110],
+    [138, 34, 106],
+    [188, 55, 84],
+    [228, 90, 49],
+    [249, 142, 9],
+    [249, 203, 53],
+    [252, 255, 164],
+];
+
+/// Colours that people with colour-vision deficiencies can tell apart (Okabe & Ito 2008), grey in the place of black,
+/// which a dark window would hide.
+const OKABE_ITO: [Rgb; 8] = [
+    [230, 159, 0],
+    [86, 180, 233],
+    [0, 158, 115],
+    [240, 228, 66],
+    [0, 114, 178],
+    [213, 94, 0],
+    [204, 121, 167],
+    [153, 153, 153],
+];
+
+/// Where [`Map::Focus`] does not look, and where it does, for a legend: the map itself takes its colours from the picture.
+const UNSEEN: Rgb = [62, 64, 68];
+
 const ORANGE: Rgb = [217, 95, 30];
 const GREY: Rgb = [222, 221, 218];
 const BLUE: Rgb = [38, 108, 184];
 
+/// How attribution is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Map {
+    /// The picture's own colours where the model looks, dim grey elsewhere.
+    #[default]
+    Focus,
+    /// Violet, green, yellow.
+    Viridis,
+    /// Blue, grey, yellow.
+    Cividis,
+    /// Black, red, yellow.
+    Inferno,
+    /// Black to white.
+    Grey,
+}
+
+impl Map {
+    /// Every map, in the order of a menu.
+    pub const ALL: [Self; 5] = [Self::Focus, Self::Viridis, Self::Cividis, Self::Inferno, Self::Grey];
+
+    /// Its name in a menu.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Focus => "focus",
+            Self::Viridis => "viridis",
+            Self::Cividis => "cividis",
+            Self::Inferno => "inferno",
+            Self::Grey => "grey",
+        }
+    }
+
+    /// The colour of a weight in [0, 1]; values outside are clamped, NaN is 0.
+    pub fn color(self, weight: f64) -> Rgb {
+        match self {
+            Self::Focus => ramp(&[UNSEEN, ORANGE], weight),
+            Self::Viridis => ramp(&VIRIDIS, weight),
+            Self::Cividis => ramp(&CIVIDIS, weight),
+            Self::Inferno => ramp(&INFERNO, weight),
+            Self::Grey => [(unit(weight) * 255.0).round() as u8; 3],
+        }
+    }
+}
+
+/// The colour of the `i`-th of many classes: first those of Okabe and Ito, then hues a golden angle apart, so that
+/// neighbours in number are far apart in colour, each lighter or darker than those of like hue. The first 120 can be told
+/// apart side by side: no two are nearer than 0.02 in OKLab, about what an eye just notices.
+pub fn categorical(i: usize) -> Rgb {
+    const GOLDEN_ANGLE: f64 = 2.399_963_229_728_653;
+    const CHROMA: f64 = 0.13;
+    // Of the steps tried, the one that keeps the first 120 colours farthest apart.
+    const LIGHTNESS_STEP: f64 = 0.7025;
+    if let Some(&color) = OKABE_ITO.get(i) {
+        return color;
+    }
+    let lightness = 0.54 + 0.32 * (i as f64 * LIGHTNESS_STEP).fract();
+    let (sin, cos) = (i as f64 * GOLDEN_ANGLE).sin_cos();
+    // In gamut at this chroma but for a few light blues, which lose some of it.
+    from_oklab([lightness, CHROMA * cos, CHROMA * sin])
+}
+
+/// A strip of colours from 0 at the left to 1 at the right, for a legend.
+pub fn strip(width_px: u32, height_px: u32, color: impl Fn(f64) -> Rgb) -> RgbImage {
+    let last = f64::from(width_px.max(2) - 1);
+    let colors: Vec<Rgb> = (0..width_px).map(|x| color(f64::from(x) / last)).collect();
+    RgbImage::from_fn(width_px, height_px, |x, _| image::Rgb(colors[x as usize]))
+}
+
 /// Sequential map from dark violet (0) to yellow (1); values outside are clamped, NaN is 0.
 pub fn sequential(value: f64) -> Rgb {
-    let position = unit(value) * (VIRIDIS.len() - 1) as f64;
-    let below = (position.floor() as usize).min(VIRIDIS.len() - 2);
-    mix(VIRIDIS[below], VIRIDIS[below + 1], position - below as f64)
+    Map::Viridis.color(value)
+}
+
+/// The colour at a place between evenly spaced stops, two at least.
+fn ramp(stops: &[Rgb], value: f64) -> Rgb {
+    let position = unit(value) * (stops.len() - 1) as f64;
+    let below = (position.floor() as usize).min(stops.len() - 2);
+    mix(stops[below], stops[below + 1], position - below as f64)
 }
 
 /// Diverging map: orange at 0, light grey at `centre`, blue at 1; NaN is grey.
@@ -118,6 +234,37 @@ mod tests {
         assert!(lightness.windows(2).all(|pair| pair[0] < pair[1]), "{lightness:?}");
         assert_eq!(sequential(-1.0), VIRIDIS[0]);
         assert_eq!(sequential(2.0), VIRIDIS[8]);
+    }
+
+    #[test]
+    fn every_map_of_weights_gets_lighter_and_has_its_name() {
+        for map in Map::ALL {
+            let lightness = |i: u8| to_oklab(map.color(f64::from(i) / 40.0))[0];
+            assert!((0..40).all(|i| lightness(i) < lightness(i + 1) + 1e-3), "{}", map.name());
+        }
+        assert_eq!(Map::Inferno.color(1.0), INFERNO[8]);
+        assert_eq!(Map::Grey.color(f64::NAN), [0; 3]);
+    }
+
+    #[test]
+    fn a_hundred_and_twenty_classes_have_colours_of_their_own() {
+        assert_eq!(categorical(0), [230, 159, 0]);
+        let colors: Vec<[f64; 3]> = (0..120).map(|i| to_oklab(categorical(i))).collect();
+        let distance = |a: &[f64; 3], b: &[f64; 3]| (0..3).map(|i| (a[i] - b[i]).powi(2)).sum::<f64>().sqrt();
+        for i in 0..120 {
+            assert!(colors[i][0] > 0.45, "{i} shows on a dark window");
+            for j in 0..i {
+                assert!(distance(&colors[i], &colors[j]) > 0.02, "{i} and {j}");
+            }
+            let next = (i + 1) % 120;
+            assert!(distance(&colors[i], &colors[next]) > 0.1, "{i} and its neighbour");
+        }
+    }
+
+    #[test]
+    fn a_strip_runs_from_left_to_right() {
+        let strip = strip(64, 3, |v| Map::Grey.color(v));
+        assert_eq!((strip.get_pixel(0, 0).0, strip.get_pixel(63, 2).0), ([0; 3], [255; 3]));
     }
 
     #[test]

@@ -14,42 +14,55 @@ pub fn shape(n: usize, aspect: f64) -> (usize, usize) {
     (columns, n.div_ceil(columns).max(1))
 }
 
-/// The cell `[column, row]` of each point: the assignment with the smallest sum of squared distances
-/// between the points, stretched to the grid, and their cells (Hungarian method).
+/// The cell `[column, row]` of each point; see [`assign_to`].
 ///
 /// # Panics
 /// If there are more points than cells.
 pub fn assign(points: &[[f64; 2]], columns: usize, rows: usize) -> Vec<[usize; 2]> {
+    let cells: Vec<[f64; 2]> = (0..columns * rows).map(|i| [(i % columns) as f64, (i / columns) as f64]).collect();
+    assign_to(points, &cells).into_iter().map(|cell| [cell % columns, cell / columns]).collect()
+}
+
+/// The place of each point, each place at most once: the assignment with the smallest sum of squared distances between
+/// the points, stretched to the room of the places, and their places (Hungarian method). Places are about 1 apart.
+///
+/// # Panics
+/// If there are more points than places.
+pub fn assign_to(points: &[[f64; 2]], places: &[[f64; 2]]) -> Vec<usize> {
     if points.is_empty() {
         return Vec::new();
     }
-    let stretched: Vec<[f64; 2]> = {
-        let (x, y) = (stretch(points, 0, columns), stretch(points, 1, rows));
-        x.into_iter().zip(y).map(|(x, y)| [x, y]).collect()
+    let room = |axis: usize| {
+        places.iter().fold([f64::MAX, f64::MIN], |[low, high], place| [low.min(place[axis]), high.max(place[axis])])
     };
+    let stretched = stretched(points, room(0), room(1));
     // Whole numbers, as the method needs: a millionth of a squared cell.
-    let cost = |point: &[f64; 2], cell: usize| {
-        let (dx, dy) = (point[0] - (cell % columns) as f64, point[1] - (cell / columns) as f64);
+    let cost = |point: &[f64; 2], place: &[f64; 2]| {
+        let (dx, dy) = (point[0] - place[0], point[1] - place[1]);
         ((dx * dx + dy * dy) * 1e6).round() as i64
     };
-    let costs = Matrix::from_fn(points.len(), columns * rows, |(i, cell)| cost(&stretched[i], cell));
-    let (_, cells) = kuhn_munkres_min(&costs);
-    cells.into_iter().map(|cell| [cell % columns, cell / columns]).collect()
+    let costs = Matrix::from_fn(points.len(), places.len(), |(i, j)| cost(&stretched[i], &places[j]));
+    kuhn_munkres_min(&costs).1
 }
 
-/// One coordinate of the points, moved to `0..n_cells − 1`: half by value, half by rank,
+/// The points moved into a room, given as the ends of its sides.
+pub fn stretched(points: &[[f64; 2]], x: [f64; 2], y: [f64; 2]) -> Vec<[f64; 2]> {
+    stretch(points, 0, x).into_iter().zip(stretch(points, 1, y)).map(|(x, y)| [x, y]).collect()
+}
+
+/// One coordinate of the points, moved between two ends: half by value, half by rank,
 /// so that one far point does not press all others into a corner.
-fn stretch(points: &[[f64; 2]], axis: usize, n_cells: usize) -> Vec<f64> {
+fn stretch(points: &[[f64; 2]], axis: usize, [first, last]: [f64; 2]) -> Vec<f64> {
     let values: Vec<f64> = points.iter().map(|point| point[axis]).collect();
     let (low, high) = values.iter().fold((f64::MAX, f64::MIN), |(low, high), &v| (low.min(v), high.max(v)));
-    let last = (points.len() - 1).max(1) as f64;
+    let last_rank = points.len().saturating_sub(1).max(1) as f64;
     let share = |v: f64| {
         let by_value = if high > low { (v - low) / (high - low) } else { 0.5 };
         let below = values.iter().filter(|&&other| other < v).count() as f64;
         let ties = values.iter().filter(|&&other| other == v).count() as f64 - 1.0;
-        (by_value + (below + ties / 2.0) / last) / 2.0
+        (by_value + (below + ties / 2.0) / last_rank) / 2.0
     };
-    values.iter().map(|&v| share(v) * (n_cells - 1) as f64).collect()
+    values.iter().map(|&v| first + share(v) * (last - first)).collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Plain pixels: colour maps, heat maps over pictures, grid layout, text, the mosaic. No window, no GPU.
+//! Plain pixels: colour maps, heat maps over pictures, tiles and their layout, scatters, text, the mosaic. No window,
+//! no GPU.
 //!
 //! Everything here takes numbers and pictures and gives pictures; what they mean is the engine's business.
 
@@ -6,8 +7,13 @@ pub mod chart;
 pub mod color;
 pub mod grid;
 pub mod heat;
+pub mod layout;
 pub mod mosaic;
+pub mod raster;
+pub mod scatter;
+pub mod spark;
 pub mod text;
+pub mod tile;
 
 pub use color::Rgb;
-pub use heat::Heat;
+pub use heat::{Heat, HeatSum};

@@ -1,15 +1,12 @@
 //! The Attribution Mosaic: a tile a slice, similar slices next to each other.
 
 use crate::text::{self, Style};
+use crate::tile::{Form, TilePicture, tile};
 use crate::{Rgb, color};
 use image::RgbImage;
 
-/// Size of a tile's large picture.
-pub const LARGE_PX: [u32; 2] = [212, 212];
-/// Size of a tile's small pictures.
-pub const SMALL_PX: [u32; 2] = [53, 53];
-/// Small pictures in a tile.
-pub const N_SMALL: usize = 4;
+/// Size of a tile's pictures: the large one is square, the small ones a quarter of it.
+pub const PICTURES_PX: [u32; 2] = [212, 265];
 
 const BAR_PX: u32 = 34;
 const GAP_PX: u32 = 14;
@@ -18,10 +15,9 @@ const MARGIN_PX: u32 = 28;
 const HEADER_PX: u32 = 76;
 const FOOTER_PX: u32 = 32;
 const CAPTION_LINE_PX: u32 = 20;
-const TILE_PX: [u32; 2] = [LARGE_PX[0], LARGE_PX[1] + SMALL_PX[1] + BAR_PX];
+const TILE_PX: [u32; 2] = [PICTURES_PX[0], PICTURES_PX[1] + BAR_PX];
 
 const PAGE: Rgb = [18, 20, 24];
-const PANEL: Rgb = [34, 37, 43];
 const INK: Rgb = [236, 238, 241];
 const FAINT: Rgb = [160, 166, 175];
 /// Frame of what needs a verdict.
@@ -30,10 +26,8 @@ pub const FRAME: Rgb = [255, 178, 26];
 /// What is drawn for one slice.
 #[derive(Debug, Clone)]
 pub struct Tile {
-    /// The large picture, of size [`LARGE_PX`].
-    pub large: RgbImage,
-    /// Up to [`N_SMALL`] pictures of size [`SMALL_PX`].
-    pub small: Vec<RgbImage>,
+    /// Its pictures.
+    pub pictures: TilePicture,
     /// Over the large picture: what the slice is.
     pub title: String,
     /// At the upper right: the id.
@@ -125,26 +119,19 @@ impl Tile {
             let [width, height] = TILE_PX.map(|side| side + 2 * FRAME_PX);
             fill(page, [x - FRAME_PX, y - FRAME_PX, width, height], FRAME);
         }
-        fill(page, [x, y, TILE_PX[0], TILE_PX[1]], PANEL);
-        image::imageops::replace(page, &self.large, x.into(), y.into());
-        for (i, small) in self.small.iter().take(N_SMALL).enumerate() {
-            let (left, top) = (x + i as u32 * SMALL_PX[0], y + LARGE_PX[1]);
-            image::imageops::replace(page, small, left.into(), top.into());
-            // A hair line keeps the pictures apart.
-            fill(page, [left, top, SMALL_PX[0], 1], PAGE);
-            if i > 0 {
-                fill(page, [left, top, 1, SMALL_PX[1]], PAGE);
-            }
+        for (px, py, pixel) in tile(&self.pictures, Form::Rectangle, PICTURES_PX).enumerate_pixels() {
+            let [r, g, b, _] = pixel.0;
+            page.put_pixel(x + px, y + py, image::Rgb([r, g, b]));
         }
         let id = Style { size_px: 15.0, bold: false, color: FAINT };
         let id_px = patch_px(&self.id, id);
-        label(page, x + LARGE_PX[0] - id_px, y, &self.id, id);
+        label(page, x + TILE_PX[0] - id_px, y, &self.id, id);
         // Two class names and an arrow are long: smaller letters before an ellipsis.
-        let room = (LARGE_PX[0] - id_px - 4) as f32 - PATCH_PX;
+        let room = (TILE_PX[0] - id_px - 4) as f32 - PATCH_PX;
         let styles = [18.0, 16.5, 15.0].map(|size_px| Style { size_px, bold: true, color: INK });
         let style = *styles.iter().find(|style| text::width(&self.title, **style) <= room).unwrap_or(&styles[2]);
         label(page, x, y, &text::fit(&self.title, style, room), style);
-        self.draw_bar(page, x, y + LARGE_PX[1] + SMALL_PX[1]);
+        self.draw_bar(page, x, y + PICTURES_PX[1]);
     }
 
     fn draw_bar(&self, page: &mut RgbImage, x: u32, y: u32) {
@@ -190,8 +177,7 @@ mod tests {
 
     fn tile(cell: [usize; 2], framed: bool) -> Tile {
         Tile {
-            large: RgbImage::from_pixel(LARGE_PX[0], LARGE_PX[1], image::Rgb([90, 90, 90])),
-            small: vec![RgbImage::from_pixel(SMALL_PX[0], SMALL_PX[1], image::Rgb([120, 120, 120])); N_SMALL],
+            pictures: TilePicture { mean: RgbImage::from_pixel(9, 9, image::Rgb([120; 3])), ..TilePicture::default() },
             title: "land → water".into(),
             id: "7".into(),
             bar: [217, 95, 30],

@@ -93,7 +93,7 @@ impl Export<'_> {
         }
         let right = |i| (scan.labels[i] >= 0 && ok(&i)).then(|| scan.labels[i] == scan.predicted_classes[i]);
         table.bools("right", n.clone().map(right));
-        table.floats("confidence", n.clone().map(|i| ok(&i).then(|| self.confidence(i))));
+        table.floats("confidence", n.clone().map(|i| ok(&i).then(|| scan.confidences[i].into())));
         table.floats("loss", scan.losses.iter().map(|&v| Some(v.into())));
         table.ints("target_class", scan.target_classes.iter().map(|&v| class(v)));
         table.bools("attribution_empty", n.clone().map(|i| ok(&i).then(|| scan.attribution_empty[i])));
@@ -147,9 +147,5 @@ impl Export<'_> {
             table.ints("main_group_count", all().map(|s| s.groups.values().max().map(|&n| n as i64)));
         }
         table
-    }
-
-    pub(super) fn confidence(&self, row: usize) -> f64 {
-        self.table.probs.row(row).iter().copied().fold(0.0, f32::max).into()
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn fiftyone(export: &Export, dir: &Path) -> Result<Vec<PathBuf>> {
         sample.insert("filepath".into(), json!(file));
         sample.insert("tags".into(), json!(tags));
         sample.insert("ground_truth".into(), classification(scan.labels[row], None));
-        let confidence = Some(export.confidence(row));
+        let confidence = Some(f64::from(scan.confidences[row]));
         sample.insert("predictions".into(), classification(scan.predicted_classes[row], confidence));
         let loss = scan.losses[row];
         sample.insert("loss".into(), if loss.is_finite() { json!(loss) } else { Value::Null });

@@ -10,8 +10,9 @@ mod tests;
 pub use columns::{Column, Table};
 
 use crate::slices::SliceSet;
+use crate::store::Part;
 use crate::table::ScanTable;
-use ascan_core::{Error, Result};
+use ascan_core::{Error, Result, Tensor};
 use image::RgbImage;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,9 @@ pub enum Image {
 /// Gives the image of a scan row.
 pub type Images<'a> = dyn Fn(usize) -> Result<Image> + 'a;
 
+/// Gives a part of a scan row.
+pub type Parts<'a> = dyn Fn(usize, Part) -> Result<Tensor> + 'a;
+
 /// What is exported.
 pub struct Export<'a> {
     /// The scan.
@@ -35,6 +39,8 @@ pub struct Export<'a> {
     pub slice_sets: &'a [SliceSet],
     /// Names of the model's outputs; may be shorter than their number.
     pub class_names: &'a [String],
+    /// Where probabilities, embeddings and maps come from, for formats that hold them.
+    pub parts: &'a Parts<'a>,
     /// Where images are, for data sets that refer to them.
     pub images: &'a Images<'a>,
 }

@@ -1,6 +1,7 @@
 //! Raw numbers as NumPy arrays, and heat maps as pictures.
 
 use super::{Export, Table, make_dir, tables, unwritable};
+use crate::store::Part;
 use ascan_core::{Result, Tensor};
 use image::GrayImage;
 use std::fs::File;
@@ -10,11 +11,22 @@ use std::path::{Path, PathBuf};
 pub(super) fn write(export: &Export, dir: &Path, samples: &Table) -> Result<Vec<PathBuf>> {
     let table = export.table;
     let mut paths = Vec::new();
-    for (name, tensor) in
-        [("attributions.npy", &table.maps), ("embeddings.npy", &table.embeddings), ("probs.npy", &table.probs)]
+    for (name, part) in
+        [("attributions.npy", Part::Maps), ("embeddings.npy", Part::Embeddings), ("probs.npy", Part::Probs)]
     {
         let path = dir.join(name);
-        array(&path, tensor).map_err(|error| unwritable(&path, &error))?;
+        let failed = |error| unwritable(&path, &error);
+        let mut file = None;
+        // In the order of rows: shards are read one after the other.
+        for row in 0..table.n() {
+            let values = (export.parts)(row, part)?;
+            let file = match &mut file {
+                Some(file) => file,
+                None => file.insert(begin(&path, table.n(), values.shape()).map_err(failed)?),
+            };
+            values.data().iter().try_for_each(|value| file.write_all(&value.to_le_bytes())).map_err(failed)?;
+        }
+        file.map_or(Ok(()), |mut file| file.flush()).map_err(failed)?;
         paths.push(path);
     }
     paths.push(dir.join("samples.csv"));
@@ -23,7 +35,7 @@ pub(super) fn write(export: &Export, dir: &Path, samples: &Table) -> Result<Vec<
     make_dir(&heatmaps)?;
     for row in table.valid_rows() {
         let path = heatmaps.join(format!("{row:06}.png"));
-        if let Some(picture) = heatmap(&table.maps, row) {
+        if let Some(picture) = heatmap(&(export.parts)(row, Part::Maps)?) {
             picture.save(&path).map_err(|error| unwritable(&path, &error))?;
         }
     }
@@ -31,9 +43,9 @@ pub(super) fn write(export: &Export, dir: &Path, samples: &Table) -> Result<Vec<
     Ok(paths)
 }
 
-/// An array in NumPy's format 1.0 (numpy.lib.format): little-endian f32, C order.
-fn array(path: &Path, tensor: &Tensor) -> std::io::Result<()> {
-    let dims: Vec<String> = tensor.shape().iter().map(ToString::to_string).collect();
+/// Begins an array of `n` rows in NumPy's format 1.0 (numpy.lib.format): little-endian f32, C order.
+fn begin(path: &Path, n: usize, row_shape: &[usize]) -> std::io::Result<BufWriter<File>> {
+    let dims: Vec<String> = [&[n], row_shape].concat().iter().map(ToString::to_string).collect();
     // A tuple of one needs its comma.
     let comma = if dims.len() == 1 { "," } else { "" };
     let mut header =
@@ -46,17 +58,14 @@ fn array(path: &Path, tensor: &Tensor) -> std::io::Result<()> {
     file.write_all(b"\x93NUMPY\x01\x00")?;
     file.write_all(&(header.len() as u16).to_le_bytes())?;
     file.write_all(&header)?;
-    for value in tensor.data() {
-        file.write_all(&value.to_le_bytes())?;
-    }
-    file.flush()
+    Ok(file)
 }
 
 /// A map as 8-bit grey, white at its own maximum; negative values are black.
-fn heatmap(maps: &Tensor, row: usize) -> Option<GrayImage> {
-    let [_, h, w] = maps.shape() else { return None };
-    let map = maps.row(row);
+fn heatmap(map: &Tensor) -> Option<GrayImage> {
+    let &[h, w] = map.shape() else { return None };
+    let map = map.data();
     let max = map.iter().copied().fold(0.0, f32::max);
     let grey = |v: f32| if max > 0.0 { (v / max * 255.0).round().clamp(0.0, 255.0) as u8 } else { 0 };
-    GrayImage::from_raw(*w as u32, *h as u32, map.iter().map(|&v| grey(v)).collect())
+    GrayImage::from_raw(w as u32, h as u32, map.iter().map(|&v| grey(v)).collect())
 }

@@ -19,7 +19,15 @@ fn exported(format: Format, look: impl FnOnce(&Path, &SliceSet)) {
     };
     let names = ["land, dry".to_owned(), "water".to_owned()];
     let sets = [set];
-    let export = Export { table: &table, slice_sets: &sets, class_names: &names, images: &images };
+    let parts = |row: usize, part: Part| {
+        let tensor = match part {
+            Part::Probs => &table.probs,
+            Part::Embeddings => &table.embeddings,
+            Part::Maps => &table.maps,
+        };
+        Tensor::new(&tensor.shape()[1..], tensor.row(row).to_vec())
+    };
+    let export = Export { table: &table, slice_sets: &sets, class_names: &names, parts: &parts, images: &images };
     for path in export.write(format, inside.path()).unwrap() {
         assert!(path.exists(), "{}", path.display());
     }
@@ -141,7 +149,8 @@ fn a_folder_that_cannot_be_written_is_an_error() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let table = table();
     let images = |_: usize| Err(Error::unsupported("", ""));
-    let export = Export { table: &table, slice_sets: &[], class_names: &[], images: &images };
+    let parts = |_: usize, _: Part| Err(Error::unsupported("", ""));
+    let export = Export { table: &table, slice_sets: &[], class_names: &[], parts: &parts, images: &images };
     let error = export.write(Format::Csv, file.path()).unwrap_err();
     assert!(error.to_string().contains("cannot be written"), "{error}");
 }

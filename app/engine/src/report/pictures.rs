@@ -28,14 +28,13 @@ pub(super) fn style(scene: &Scene, set: &SliceSet, rows: &BTreeSet<usize>, n_sli
         rows.par_iter().map(|&row| (row.to_string(), scene.picture(row, SIDE_PX), scene.heat(row))).collect();
     let aspect =
         of_rows.first().map_or(1.0, |(_, picture, _)| f64::from(picture.width()) / f64::from(picture.height()));
-    let of_slices: Vec<(String, RgbImage, Heat)> = members(set)
+    let mut members = members(set);
+    members.truncate(n_slices);
+    let of_slices: Vec<(String, RgbImage, Heat)> = members
         .par_iter()
-        .take(n_slices)
+        .zip(scene.mean_heats(&members))
         .zip(&set.slices)
-        .map(|(members, slice)| {
-            let (picture, heat) = scene.mean(members, MEAN_SIDE_PX);
-            (format!("s{}", slice.id), picture, heat)
-        })
+        .map(|((members, heat), slice)| (format!("s{}", slice.id), scene.mean_picture(members, MEAN_SIDE_PX), heat))
         .collect();
     let css = of_rows.iter().chain(&of_slices).fold(String::new(), |mut css, (key, picture, heat)| {
         let (picture, mask) = (BASE64_STANDARD.encode(jpeg(picture)), BASE64_STANDARD.encode(mask(heat)));

@@ -1,4 +1,5 @@
 use super::*;
+use crate::mosaic::tests::maps_of;
 use crate::slices::tests::{find_in, table};
 use crate::table::ScanTable;
 use image::RgbImage;
@@ -6,8 +7,14 @@ use image::RgbImage;
 fn html(table: &ScanTable, names: &[&str], title: &str) -> String {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let pictures = |row: usize, side: u32| Ok(RgbImage::from_pixel(side, side, image::Rgb([row as u8 * 20, 60, 60])));
-    let scene =
-        Scene { table, class_names: &names, pictures: Box::new(pictures), absolute: false, title: title.to_owned() };
+    let scene = Scene {
+        table,
+        class_names: &names,
+        pictures: Box::new(pictures),
+        maps: maps_of(table),
+        absolute: false,
+        title: title.to_owned(),
+    };
     report(&scene, &find_in(table), &[("model".to_owned(), "m.onnx".to_owned())]).unwrap()
 }
 

@@ -1,11 +1,11 @@
 //! The report's content, ready for the template: every number formatted, nothing escaped yet.
 
 use super::words::{self, Summary, exact};
-use crate::mosaic::{self, CROP, Scene, images, percent, thousands};
+use crate::mosaic::{self, Scene, images, percent, thousands};
 use crate::slices::{SliceReport, SliceSet};
-use ascan_core::metrics;
+use ascan_core::{Tensor, metrics};
 use ascan_viz::heat::Window;
-use ascan_viz::mosaic::N_SMALL;
+use ascan_viz::tile::{CROP, N_SMALL};
 use ascan_viz::{Heat, color};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,7 +121,9 @@ pub(super) fn page(
 ) -> Page {
     let table = scene.table;
     let valid = table.valid_rows();
-    let coherence = Some(metrics::coherence(valid.iter().map(|&row| table.maps.row(row)))).filter(|c| c.is_finite());
+    // A map that cannot be read counts as an empty one.
+    let maps = valid.iter().map(|&row| (scene.maps)(row).map(Tensor::into_data).unwrap_or_default());
+    let coherence = Some(metrics::coherence(maps)).filter(|c| c.is_finite());
     let (columns, _, cells) = mosaic::cells(set);
     // Tiles are shown for detailed slices only: a tile is a link to its detail.
     let tiles: Vec<Tile> =
@@ -294,8 +296,7 @@ fn member(scene: &Scene, row: usize) -> Member {
     let table = scene.table;
     let (label, class) = (table.labels[row], table.predicted_classes[row]);
     let verdict = scene.verdict(label, class);
-    let confidence = table.probs.row(row).iter().copied().fold(0.0, f32::max);
-    let loss = table.losses[row];
+    let (confidence, loss) = (table.confidences[row], table.losses[row]);
     let numbers = if loss.is_finite() {
         format!("{confidence:.2} sure, loss {loss:.2}")
     } else {

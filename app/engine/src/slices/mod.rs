@@ -105,16 +105,9 @@ impl SliceSet {
 /// # Errors
 /// `UnknownName` or `Param` from the configuration, or whatever the plugins report.
 pub fn slice(table: &ScanTable, config: &RunConfig, host: &PluginHost, context: &Context) -> Result<SliceSet> {
-    let resolved = |kind: Kind, plugin: &str, params: &ParamMap| -> Result<ParamMap> {
-        let resolved = host.resolve(kind, plugin, params)?;
-        match resolved.problems.into_iter().next() {
-            Some(problem) => Err(Error::param(problem.key, problem.message, problem.hint)),
-            None => Ok(resolved.params),
-        }
-    };
     let mut recipe = Recipe {
         plugin: config.slicing.plugin.clone(),
-        params: resolved(Kind::Slicer, &config.slicing.plugin, &config.slicing.params)?,
+        params: host.checked(Kind::Slicer, &config.slicing.plugin, &config.slicing.params)?,
         projection: PluginSection { plugin: "none".into(), params: ParamMap::new() },
         per_class: config.slicing.per_class,
         errors_only: config.slicing.errors_only,
@@ -123,7 +116,7 @@ pub fn slice(table: &ScanTable, config: &RunConfig, host: &PluginHost, context: 
     let slicer = host.slicer(&recipe.plugin, &recipe.params)?;
     let mut projector = None;
     if !matches!(config.projection.plugin.as_str(), "" | "none") {
-        let params = resolved(Kind::Projector, &config.projection.plugin, &config.projection.params)?;
+        let params = host.checked(Kind::Projector, &config.projection.plugin, &config.projection.params)?;
         projector = Some(host.projector(&config.projection.plugin, &params)?);
         recipe.projection = PluginSection { plugin: config.projection.plugin.clone(), params };
     }

@@ -108,7 +108,6 @@ impl Source<'_> {
         let n_right = labels.iter().zip(&predictions).filter(|(label, class)| **label >= 0 && label == class).count();
         let interval = accuracy.map(|_| metrics::wilson_interval(n_right, n_known).into());
         let losses = rows.iter().map(|&row| f64::from(table.losses[row])).filter(|loss| loss.is_finite());
-        let confidence = |&row: &usize| f64::from(table.probs.row(row).iter().copied().fold(0.0, f32::max));
 
         SliceReport {
             id,
@@ -119,7 +118,7 @@ impl Source<'_> {
             q_value: None,
             evidence: Evidence::Unknown,
             needs_verdict: false,
-            mean_confidence: mean(rows.iter().map(confidence)),
+            mean_confidence: mean(rows.iter().map(|&row| table.confidences[row].into())),
             mean_loss: known(mean(losses)),
             coherence: known(metrics::coherence(rows.iter().map(|&row| table.maps.row(row)))),
             compactness: known(metrics::compactness(self.sliced.view(), members)),

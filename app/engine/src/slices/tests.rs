@@ -58,6 +58,7 @@ pub(crate) fn table() -> ScanTable {
         target_classes: predicted.clone(),
         labels,
         predicted_classes: predicted,
+        confidences: vec![0.9; n],
         probs: Tensor::new([n, 2], probs).unwrap(),
         embeddings: Tensor::new([n, 2], x.iter().flat_map(|&v| [v, 1.0]).collect()).unwrap(),
         maps: Tensor::new([n, 1, 2], x.iter().flat_map(|&v| if v < 0.0 { [1.0, 0.0] } else { [0.0, 1.0] }).collect())
@@ -83,6 +84,7 @@ fn table_of(slices: &[(usize, usize)]) -> ScanTable {
         predicted_classes: rows.iter().map(|&(_, wrong)| i32::from(wrong)).collect(),
         target_classes: vec![0; n],
         probs: Tensor::new([n, 2], vec![0.5; 2 * n]).unwrap(),
+        confidences: vec![0.5; n],
         losses: vec![0.7; n],
         embeddings: Tensor::new([n, 1], rows.iter().map(|&(slice, _)| slice as f32).collect()).unwrap(),
         maps: Tensor::zeros([n, 1, 1]),
@@ -220,6 +222,7 @@ fn a_slice_needs_a_verdict_only_on_clear_evidence() {
     for column in [&mut big.labels, &mut big.predicted_classes, &mut big.target_classes] {
         *column = rows.iter().map(|&i| column[i]).collect();
     }
+    big.confidences = rows.iter().map(|&i| big.confidences[i]).collect();
     big.losses = rows.iter().map(|&i| big.losses[i]).collect();
     big.errors = rows.iter().map(|&i| big.errors[i].clone()).collect();
     big.uris = rows.iter().map(|&i| big.uris[i].clone()).collect();

@@ -34,21 +34,18 @@ pub(super) fn encode(plan: &ScanPlan, rows: &[ScanRow]) -> TableResult<Vec<u8>> 
     Ok(writer.into_inner()?)
 }
 
-/// Appends the embeddings and maps of a shard.
-pub(super) fn decode(bytes: &[u8], embeddings: &mut Vec<f32>, maps: &mut Vec<f32>) -> TableResult<()> {
+/// Appends a column of a shard: `embedding` or `attribution`.
+pub(super) fn decode(bytes: &[u8], column: &str, values: &mut Vec<f32>) -> TableResult<()> {
     for batch in FileReader::try_new(Cursor::new(bytes), None)? {
         let batch = batch?;
-
-        for (name, values) in [("embedding", &mut *embeddings), ("attribution", &mut *maps)] {
-            let column = batch.column_by_name(name).ok_or_else(|| format!("column `{name}` is missing"))?;
-            let list: &FixedSizeListArray = typed(column, name)?;
-            match list.values().data_type() {
-                DataType::Float16 => {
-                    let halves: &Float16Array = typed(list.values(), name)?;
-                    values.extend(halves.values().iter().map(|v| v.to_f32()));
-                }
-                _ => values.extend(typed::<Float32Array>(list.values(), name)?.values()),
+        let array = batch.column_by_name(column).ok_or_else(|| format!("column `{column}` is missing"))?;
+        let list: &FixedSizeListArray = typed(array, column)?;
+        match list.values().data_type() {
+            DataType::Float16 => {
+                let halves: &Float16Array = typed(list.values(), column)?;
+                values.extend(halves.values().iter().map(|v| v.to_f32()));
             }
+            _ => values.extend_from_slice(typed::<Float32Array>(list.values(), column)?.values()),
         }
     }
     Ok(())

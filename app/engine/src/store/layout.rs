@@ -52,6 +52,11 @@ pub fn spread_file(file: &str) -> String {
     format!("{SPREAD}/{file}")
 }
 
+/// A file of the cache.
+pub fn cache_file(name: &str) -> String {
+    format!("{CACHE}/{name}")
+}
+
 /// Rows of a shard.
 pub fn shard_rows(shard: usize, n_rows: usize, rows_per_shard: usize) -> Range<usize> {
     let start = shard * rows_per_shard;

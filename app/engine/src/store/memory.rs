@@ -57,4 +57,11 @@ impl Storage for MemoryStorage {
     fn size(&self, name: &str) -> Result<Option<u64>> {
         Ok(self.blobs.lock().unwrap().get(name).map(|bytes| bytes.len() as u64))
     }
+
+    fn check_writable(&self) -> Result<()> {
+        match &self.writes_left {
+            Some(n) if n.load(Ordering::SeqCst) == 0 => Err(Error::file("", "the store broke down", "")),
+            _ => Ok(()),
+        }
+    }
 }

@@ -22,17 +22,19 @@ mod lock;
 #[cfg(test)]
 pub(crate) mod memory;
 pub mod plan;
+mod read;
 pub mod row;
 mod samples;
 mod slices;
 mod spread;
 mod storage;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod writer;
 
 pub use lock::ScanLock;
 pub use plan::ScanPlan;
+pub use read::Part;
 pub use row::{Facts, Outcome, ScanRow};
 pub use slices::StoredSlices;
 pub use spread::StoredSpread;
@@ -41,8 +43,7 @@ pub use storage::{LocalStorage, Storage};
 pub use writer::ScanWriter;
 
 use crate::config::RunConfig;
-use crate::table::ScanTable;
-use ascan_core::{Error, Result, Tensor};
+use ascan_core::{Error, Result};
 use commit::Commit;
 use std::path::{Path, PathBuf};
 
@@ -75,15 +76,29 @@ impl Scan {
         Self::open_in(dir, Box::new(LocalStorage::new(dir)))
     }
 
+    /// Opens a scan as far as it can be understood, with what could not be, and why.
+    ///
+    /// # Errors
+    /// `File` if the folder holds no scan, or one whose plan cannot be read at all.
+    pub fn open_partly(dir: &Path) -> Result<(Self, Vec<Error>)> {
+        Self::open_partly_in(dir, Box::new(LocalStorage::new(dir)))
+    }
+
     pub(crate) fn open_in(dir: &Path, storage: Box<dyn Storage>) -> Result<Self> {
+        let (scan, problems) = Self::open_partly_in(dir, storage)?;
+        problems.into_iter().next().map_or(Ok(scan), Err)
+    }
+
+    pub(crate) fn open_partly_in(dir: &Path, storage: Box<dyn Storage>) -> Result<(Self, Vec<Error>)> {
         if !storage.exists(layout::PLAN)? {
             return Err(Error::file(dir, "holds no scan", "make one with `ascan scan CONFIG --out FOLDER`"));
         }
-        let plan = ScanPlan::from_json(&storage.get(layout::PLAN)?, dir)?;
-        let path = dir.join(layout::CONFIG);
-        let config = storage.get(layout::CONFIG)?;
-        let config = std::str::from_utf8(&config).map_err(|error| Error::file(&path, error, ""))?;
-        let config = toml::from_str(config).map_err(|error| Error::file(&path, error.message(), ""))?;
+        let (plan, newer) = ScanPlan::read(&storage.get(layout::PLAN)?, dir)?;
+        let mut problems: Vec<Error> = newer.into_iter().collect();
+        let config = read_config(&*storage, dir).unwrap_or_else(|error| {
+            problems.push(error);
+            RunConfig::default()
+        });
         let mut damaged = Vec::new();
         let mut commits = Vec::new();
         for shard in 0..plan.n_shards() {
@@ -93,7 +108,7 @@ impl Scan {
             });
             commits.push(commit);
         }
-        Ok(Self { dir: dir.to_owned(), config, plan, damaged, storage, commits })
+        Ok((Self { dir: dir.to_owned(), config, plan, damaged, storage, commits }, problems))
     }
 
     /// Rows in complete shards.
@@ -106,72 +121,31 @@ impl Scan {
         self.commits.iter().all(Option::is_some)
     }
 
-    /// All rows.
+    /// Whether slices and verdicts can be kept with the scan.
     ///
     /// # Errors
-    /// `File` if shards are missing or damaged; it names them and says how to mend the scan.
-    pub fn table(&self) -> Result<ScanTable> {
-        self.check_complete()?;
-        let n = self.plan.data.n_rows;
-        let [h, w] = self.plan.attribution.stored_map_size;
-        let (d, k) = (self.plan.features.n_dims, self.plan.model.n_classes);
-        let mut table = ScanTable::default();
-        let mut probs = Vec::with_capacity(n * k);
-        let mut embeddings = Vec::with_capacity(n * d);
-        let mut maps = Vec::with_capacity(n * h * w);
-        for commit in self.commits.iter().flatten() {
-            self.read_samples(commit, &mut table, &mut probs)?;
-            let name = layout::features(commit.shard);
-            let bytes = commit.read(&*self.storage, &name).map_err(|reason| self.damage(&reason))?;
-            features::decode(&bytes, &mut embeddings, &mut maps).map_err(|error| self.unreadable(&name, error))?;
-        }
-        table.probs = Tensor::new([n, k], probs)?;
-        table.embeddings = Tensor::new([n, d], embeddings)?;
-        table.maps = Tensor::new([n, h, w], maps)?;
-        Ok(table)
+    /// `File`, with the reason.
+    pub fn check_writable(&self) -> Result<()> {
+        self.storage.check_writable()
     }
 
-    /// Visits the rows a shard at a time, without embeddings, maps and probabilities: in memory that does not grow.
-    ///
-    /// # Errors
-    /// As [`Self::table`].
-    pub fn for_each_shard(&self, mut visit: impl FnMut(&ScanTable)) -> Result<()> {
-        self.check_complete()?;
-        for commit in self.commits.iter().flatten() {
-            let mut table = ScanTable::default();
-            self.read_samples(commit, &mut table, &mut Vec::new())?;
-            visit(&table);
-        }
-        Ok(())
+    /// What was kept under this name in the cache; it may be gone at any time.
+    pub fn cached(&self, name: &str) -> Option<Vec<u8>> {
+        self.storage.get(&layout::cache_file(name)).ok()
     }
 
-    fn read_samples(&self, commit: &Commit, table: &mut ScanTable, probs: &mut Vec<f32>) -> Result<()> {
-        let name = layout::samples(commit.shard);
-        let bytes = commit.read(&*self.storage, &name).map_err(|reason| self.damage(&reason))?;
-        samples::decode(bytes, &self.plan, table, probs).map_err(|error| self.unreadable(&name, error))
+    /// Keeps what can be computed again. Where nothing can be written, nothing is kept.
+    pub fn cache(&self, name: &str, bytes: &[u8]) {
+        let _ = self.storage.put(&layout::cache_file(name), bytes);
     }
+}
 
-    fn check_complete(&self) -> Result<()> {
-        if let Some(reason) = self.damaged.first() {
-            return Err(self.damage(reason));
-        }
-        let n_missing = self.commits.iter().filter(|commit| commit.is_none()).count();
-        if n_missing > 0 {
-            let (done, n) = (self.n_rows_done(), self.plan.data.n_rows);
-            let message = format!("the scan is not finished: {done} of {n} images are done");
-            return Err(Error::file(&self.dir, message, "run `ascan scan` again with the same --out to go on"));
-        }
-        Ok(())
-    }
-
-    fn damage(&self, reason: &str) -> Error {
-        let message = format!("the scan is damaged: {reason}");
-        Error::file(&self.dir, message, "run `ascan scan` again with the same --out: damaged shards are done again")
-    }
-
-    fn unreadable(&self, name: &str, error: impl std::fmt::Display) -> Error {
-        Error::file(self.dir.join(name), format!("cannot be understood: {error}"), "scan again into a new folder")
-    }
+fn read_config(storage: &dyn Storage, dir: &Path) -> Result<RunConfig> {
+    let path = dir.join(layout::CONFIG);
+    let hint = "pictures cannot be found without it: scan again into a new folder, or bring the file back";
+    let bytes = storage.get(layout::CONFIG)?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| Error::file(&path, error, hint))?;
+    toml::from_str(text).map_err(|error: toml::de::Error| Error::file(&path, error.message(), hint))
 }
 
 /// The commit of a shard; `None` if there is none, or one that says nothing about this shard.

@@ -6,6 +6,7 @@ use ascan_core::params::ParamMap;
 use ascan_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -138,24 +139,36 @@ impl ScanPlan {
     /// # Errors
     /// `File` for another layout version or a file that is damaged.
     pub fn from_json(bytes: &[u8], dir: &Path) -> Result<Self> {
+        let (plan, newer) = Self::read(bytes, dir)?;
+        newer.map_or(Ok(plan), Err)
+    }
+
+    /// Reads `plan.json`, also one of a newer layout version if it is still understood; then the error says so.
+    ///
+    /// # Errors
+    /// As [`Self::from_json`].
+    pub fn read(bytes: &[u8], dir: &Path) -> Result<(Self, Option<Error>)> {
         let path = dir.join(layout::PLAN);
         let damaged =
             |error| Error::file(&path, format!("is not a scan plan: {error}"), "scan again into a new folder");
         let value: Value = serde_json::from_slice(bytes).map_err(damaged)?;
-        match value.get("format").and_then(Value::as_u64) {
-            Some(format) if format == u64::from(FORMAT) => serde_json::from_value(value).map_err(damaged),
-            Some(format) => {
-                let (age, hint) = if format > u64::from(FORMAT) {
-                    ("a newer", "update this program")
-                } else {
-                    ("an older", "scan again into a new folder")
-                };
-                let message = format!(
-                    "this scan was written by {age} version of Attribution Scanner (format {format}, this one reads {FORMAT})"
-                );
-                Err(Error::file(dir, message, hint))
+        let Some(format) = value.get("format").and_then(Value::as_u64) else {
+            return Err(Error::file(&path, "is not a scan plan: it has no `format`", ""));
+        };
+        let other = |age: &str, hint: &str| {
+            let message = format!(
+                "this scan was written by {age} version of Attribution Scanner (format {format}, this one reads {FORMAT})"
+            );
+            Error::file(dir, message, hint)
+        };
+        let plan = serde_json::from_value(value);
+        match format.cmp(&u64::from(FORMAT)) {
+            Ordering::Less => Err(other("an older", "scan again into a new folder")),
+            Ordering::Equal => Ok((plan.map_err(damaged)?, None)),
+            Ordering::Greater => {
+                let error = other("a newer", "update this program");
+                plan.map_or_else(|_| Err(error.clone()), |plan| Ok((plan, Some(error.clone()))))
             }
-            None => Err(Error::file(&path, "is not a scan plan: it has no `format`", "")),
         }
     }
 

@@ -22,11 +22,26 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field};
 use arrow::error::ArrowError;
 use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use std::sync::Arc;
+
+/// The columns of a [`ScanTable`], the group columns apart. Heat maps are for other programs: the raw maps are beside them.
+const COLUMNS: [&str; 11] = [
+    "uri",
+    "label",
+    "prediction",
+    "target_class",
+    "probs",
+    "loss",
+    "error",
+    "attribution_empty",
+    "convergence_delta",
+    "split",
+    "mask",
+];
 
 /// Group columns stand apart from our own by this prefix.
 const GROUP_PREFIX: &str = "group_";
@@ -88,60 +103,81 @@ pub(super) fn encode(plan: &ScanPlan, first_row: usize, rows: &[ScanRow]) -> Tab
     Ok(bytes)
 }
 
-/// Appends the rows of a shard to a table, all columns but embeddings and maps.
-///
-/// Probabilities are appended to `probs`, since a tensor does not grow.
-pub(super) fn decode(bytes: Vec<u8>, plan: &ScanPlan, table: &mut ScanTable, probs: &mut Vec<f32>) -> TableResult<()> {
-    for batch in ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes))?.build()? {
+/// The rows of a shard, all columns but embeddings and maps; the probabilities beside the table, `[n · n_classes]`.
+pub(super) fn decode(bytes: Vec<u8>, plan: &ScanPlan) -> TableResult<(ScanTable, Vec<f32>)> {
+    let group_column = |name: &String| format!("{GROUP_PREFIX}{name}");
+    let groups: Vec<String> = plan.data.group_columns.iter().map(group_column).collect();
+    let names: Vec<&str> = COLUMNS.iter().copied().chain(groups.iter().map(String::as_str)).collect();
+    let (mut table, mut probs) = (ScanTable::default(), Vec::new());
+    for batch in read(bytes, &names)? {
         let batch = batch?;
-        let column = |name: &str| {
-            batch.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("column `{name}` is missing")))
-        };
-        let ints = |name: &str| Ok::<_, ArrowError>(typed::<Int32Array>(column(name)?, name)?.values().to_vec());
-        let floats = |name: &str| typed::<Float32Array>(column(name)?, name);
-        let text = |name: &str| typed::<StringArray>(column(name)?, name);
-        let owned = |value: Option<&str>| value.map(str::to_owned);
-
-        table.uris.extend(text("uri")?.iter().map(|v| v.unwrap_or_default().to_owned()));
-        table.labels.extend(ints("label")?);
-        table.predicted_classes.extend(ints("prediction")?);
-        table.target_classes.extend(ints("target_class")?);
-        table.losses.extend(floats("loss")?.values());
-        table.errors.extend(text("error")?.iter().map(owned));
-        let empty = typed::<BooleanArray>(column("attribution_empty")?, "attribution_empty")?;
-        table.attribution_empty.extend(empty.iter().map(|v| v.unwrap_or_default()));
-        let n_rows = table.uris.len();
-        append_optional(&mut table.convergence_delta, floats("convergence_delta")?.iter(), n_rows, f32::NAN);
-        append_optional(&mut table.splits, text("split")?.iter().map(owned), n_rows, String::new());
-        append_optional(&mut table.masks, text("mask")?.iter().map(owned), n_rows, String::new());
-        if table.groups.is_empty() {
-            let named = |name: &String| GroupColumn { name: name.clone(), values: Vec::new() };
-            table.groups = plan.data.group_columns.iter().map(named).collect();
-        }
-        for group in &mut table.groups {
-            let values = text(&format!("{GROUP_PREFIX}{}", group.name))?;
-            group.values.extend(values.iter().map(|v| v.unwrap_or_default().to_owned()));
-        }
-        let list = typed::<FixedSizeListArray>(column("probs")?, "probs")?;
-        probs.extend(typed::<Float32Array>(list.values(), "probs")?.values());
+        let of_rows = probs_of(&batch)?;
+        table.append(rows(&batch, of_rows, plan)?);
+        probs.extend_from_slice(of_rows);
     }
-    Ok(())
+    Ok((table, probs))
 }
 
-/// A column exists as soon as one value does; rows before it are filled.
-fn append_optional<T: Clone>(
-    column: &mut Option<Vec<T>>,
-    values: impl ExactSizeIterator<Item = Option<T>>,
-    n_rows: usize,
-    blank: T,
-) {
-    let values: Vec<Option<T>> = values.collect();
-    if column.is_none() && values.iter().all(Option::is_none) {
-        return;
+fn rows(batch: &RecordBatch, probs: &[f32], plan: &ScanPlan) -> TableResult<ScanTable> {
+    let ints = |name: &str| Ok::<_, ArrowError>(typed::<Int32Array>(column(batch, name)?, name)?.values().to_vec());
+    let floats = |name: &str| typed::<Float32Array>(column(batch, name)?, name);
+    let text = |name: &str| typed::<StringArray>(column(batch, name)?, name);
+    let owned = |value: Option<&str>| value.map(str::to_owned);
+    let plain =
+        |name: &str| Ok::<_, ArrowError>(text(name)?.iter().map(|v| v.unwrap_or_default().to_owned()).collect());
+    // A column without values is one that the data set does not have.
+    let optional =
+        |name: &str| if text(name)?.null_count() == batch.num_rows() { Ok(None) } else { plain(name).map(Some) };
+    let deltas = floats("convergence_delta")?;
+    let k = plan.model.n_classes;
+    let confidence = |i: usize| probs.get(i * k..(i + 1) * k).unwrap_or_default().iter().copied().fold(0.0, f32::max);
+    let group = |name: &String| {
+        plain(&format!("{GROUP_PREFIX}{name}")).map(|values| GroupColumn { name: name.clone(), values })
+    };
+    Ok(ScanTable {
+        uris: plain("uri")?,
+        labels: ints("label")?,
+        predicted_classes: ints("prediction")?,
+        target_classes: ints("target_class")?,
+        confidences: (0..batch.num_rows()).map(confidence).collect(),
+        losses: floats("loss")?.values().to_vec(),
+        attribution_empty: typed::<BooleanArray>(column(batch, "attribution_empty")?, "attribution_empty")?
+            .iter()
+            .map(Option::unwrap_or_default)
+            .collect(),
+        convergence_delta: (deltas.null_count() < batch.num_rows())
+            .then(|| deltas.iter().map(|delta| delta.unwrap_or(f32::NAN)).collect()),
+        errors: text("error")?.iter().map(owned).collect(),
+        splits: optional("split")?,
+        masks: optional("mask")?,
+        groups: plan.data.group_columns.iter().map(group).collect::<Result<_, _>>()?,
+        ..ScanTable::default()
+    })
+}
+
+/// The probabilities of a shard's rows, `[n · n_classes]`.
+pub(super) fn decode_probs(bytes: Vec<u8>) -> TableResult<Vec<f32>> {
+    let mut probs = Vec::new();
+    for batch in read(bytes, &["probs"])? {
+        probs.extend_from_slice(probs_of(&batch?)?);
     }
-    let column = column.get_or_insert_default();
-    column.resize(n_rows - values.len(), blank.clone());
-    column.extend(values.into_iter().map(|value| value.unwrap_or_else(|| blank.clone())));
+    Ok(probs)
+}
+
+/// The columns of these names; the bytes of the others are not even decompressed.
+fn read(bytes: Vec<u8>, names: &[&str]) -> TableResult<ParquetRecordBatchReader> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes))?;
+    let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
+    Ok(builder.with_projection(mask).build()?)
+}
+
+fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, ArrowError> {
+    batch.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("column `{name}` is missing")))
+}
+
+fn probs_of(batch: &RecordBatch) -> Result<&[f32], ArrowError> {
+    let list = typed::<FixedSizeListArray>(column(batch, "probs")?, "probs")?;
+    Ok(typed::<Float32Array>(list.values(), "probs")?.values())
 }
 
 /// A column of the type that the layout says.

@@ -31,6 +31,12 @@ pub trait Storage: Send + Sync {
     /// `File` if that cannot be found out.
     fn size(&self, name: &str) -> Result<Option<u64>>;
 
+    /// Whether blobs can be written.
+    ///
+    /// # Errors
+    /// `File`, with the reason.
+    fn check_writable(&self) -> Result<()>;
+
     /// Whether a blob exists.
     ///
     /// # Errors
@@ -123,6 +129,12 @@ impl Storage for LocalStorage {
             Err(error) => Err(Error::file(&path, format!("cannot be read: {error}"), "")),
         }
     }
+
+    fn check_writable(&self) -> Result<()> {
+        // A file without a name: the folder looks as before.
+        let probe = tempfile::tempfile_in(&self.root);
+        probe.map(drop).map_err(|error| write_error(&self.root, &error))
+    }
 }
 
 /// A failed write in the user's terms: why, and what becomes of the work so far.
@@ -165,6 +177,8 @@ mod tests {
         assert_eq!(storage.get("data/a").unwrap(), b"1");
         assert_eq!(storage.size("data/b").unwrap(), Some(3));
         assert!(!storage.exists("data/c").unwrap());
+        storage.check_writable().unwrap();
+        assert_eq!(fs::read_dir(dir.path().join("new/scan")).unwrap().count(), 1, "the probe leaves nothing");
         let missing = storage.get("data/c").unwrap_err();
         assert!(missing.to_string().contains("cannot be read"), "{missing}");
     }
@@ -181,6 +195,7 @@ mod tests {
         let error = storage.put("file/a", b"one").unwrap_err();
         assert!(error.to_string().contains("is a file, not a folder"), "{error}");
 
+        assert!(LocalStorage::new(dir.path().join("gone")).check_writable().is_err());
         let full = write_error(dir.path(), &ErrorKind::StorageFull.into());
         assert!(full.to_string().ends_with("cannot be written: the disk is full"), "{full}");
         assert!(full.hint().unwrap().contains("run the same command again"));

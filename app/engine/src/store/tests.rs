@@ -8,7 +8,7 @@ use serde_json::json;
 
 const DIR: &str = "the/scan";
 
-fn plan(dtype: &str) -> ScanPlan {
+pub(crate) fn plan(dtype: &str) -> ScanPlan {
     let settings = FeaturesSection { dtype: dtype.into(), ..Default::default() };
     ScanPlan {
         format: layout::FORMAT,
@@ -21,7 +21,7 @@ fn plan(dtype: &str) -> ScanPlan {
     }
 }
 
-fn row(i: usize) -> ScanRow {
+pub(crate) fn row(i: usize) -> ScanRow {
     let x = i as f32;
     let outcome = Outcome {
         predicted_class: 1,
@@ -72,6 +72,7 @@ fn rows_come_back_as_they_were() {
     assert_eq!(table.target_classes, [1, 1, 1, -1, 1]);
     assert_eq!(table.probs.row(0), [0.25, 0.75]);
     assert_eq!(table.probs.row(3), [0.0, 0.0]);
+    assert_eq!(table.confidences, [0.75, 0.75, 0.75, 0.0, 0.75]);
     assert_eq!(table.losses[4], 4.0);
     assert!(table.losses[2].is_nan() && table.losses[3].is_nan());
     assert_eq!(table.embeddings.row(4), [4.5, 1.0 / 3.0]);
@@ -86,6 +87,59 @@ fn rows_come_back_as_they_were() {
     assert_eq!(table.masks, None);
     // A group column may be called like one of ours.
     assert_eq!(table.group(1).unwrap(), "y=1,split=other");
+}
+
+#[test]
+fn an_overview_is_the_table_without_its_tensors() {
+    let storage = MemoryStorage::default();
+    write(&storage, &plan("f32"));
+    let scan = open(&storage).unwrap();
+    let (mut table, overview) = (scan.table().unwrap(), scan.overview().unwrap());
+    let shards =
+        |part: Part| -> Vec<f32> { (0..3).flat_map(|shard| scan.part(shard, part).unwrap().into_data()).collect() };
+    assert_eq!(shards(Part::Probs), table.probs.data());
+    assert_eq!(shards(Part::Embeddings), table.embeddings.data());
+    assert_eq!(shards(Part::Maps), table.maps.data());
+    assert_eq!(scan.part(2, Part::Maps).unwrap().shape(), [1, 1, 3]);
+    assert!(scan.part(3, Part::Maps).is_err());
+    (table.probs, table.embeddings, table.maps) = Default::default();
+    // NaN is not equal to itself.
+    assert_eq!(format!("{overview:?}"), format!("{table:?}"));
+}
+
+#[test]
+fn an_overview_reads_past_what_is_missing_or_damaged() {
+    let storage = MemoryStorage::default();
+    write(&storage, &plan("f32"));
+    storage.blobs.lock().unwrap().get_mut("data/samples-00001.parquet").unwrap()[100] ^= 1;
+    storage.blobs.lock().unwrap().remove("commits/00002.json");
+    let scan = open(&storage).unwrap();
+    let (table, problems) = scan.overview_partly();
+    assert_eq!(table.errors.iter().map(Option::is_none).collect::<Vec<_>>(), [true, true, false, false, false]);
+    assert_eq!((table.n(), table.uris[1].as_str(), table.labels[4], table.confidences.len()), (5, "blå/1.jpg", -1, 5));
+    assert_eq!(table.splits.unwrap(), ["test", "test", "", "", ""]);
+    assert_eq!(table.groups[0].values, ["0", "1", "", "", ""]);
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].contains("not finished: 4 of 5"), "{problems:?}");
+    assert!(problems[1].contains("samples-00001.parquet does not hold what was written"), "{problems:?}");
+    assert!(scan.overview().is_err());
+}
+
+#[test]
+fn a_scan_of_a_newer_version_or_without_its_configuration_opens_partly() {
+    let storage = MemoryStorage::default();
+    write(&storage, &plan("f32"));
+    let newer = ScanPlan { format: layout::FORMAT + 1, ..plan("f32") }.to_json().unwrap();
+    storage.put(layout::PLAN, &newer).unwrap();
+    storage.put(layout::CONFIG, b"[hologram").unwrap();
+    assert!(open_error(&storage).contains("a newer version"));
+    let (scan, problems) = Scan::open_partly_in(Path::new(DIR), Box::new(storage.clone())).unwrap();
+    assert_eq!(scan.overview().unwrap().n(), 5);
+    assert_eq!(problems.len(), 2);
+    assert!(problems[1].to_string().contains("scan.toml"), "{}", problems[1]);
+    storage.put(layout::PLAN, br#"{"format": 2}"#).unwrap();
+    assert!(Scan::open_partly_in(Path::new(DIR), Box::new(storage)).is_err());
 }
 
 #[test]

@@ -1,20 +1,47 @@
 //! Attribution maps made ready for drawing, and pictures with colour where the model looks.
 
-use image::{GrayAlphaImage, ImageBuffer, LumaA, Rgb, RgbImage};
+mod contour;
+mod draw;
+
+pub use draw::{Drawing, Look};
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::{GrayAlphaImage, GrayImage, ImageBuffer, LumaA, RgbImage};
 
 /// More cells than this do not show in a thumbnail; finer maps (integrated gradients) are averaged down.
 const MAX_CELLS: usize = 28;
-/// Brightness of the picture where the model does not look.
-const DIM: f32 = 0.55;
-/// Saturation of the picture where it does.
-const VIVID: f32 = 1.25;
-
 /// How much each part of a picture weighs, in [0, 1]: 1 at the strongest point of the map.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Heat {
     height: usize,
     width: usize,
     values: Vec<f32>,
+}
+
+/// Heats being averaged, each counting the same.
+#[derive(Debug, Clone, Default)]
+pub struct HeatSum(Heat);
+
+impl HeatSum {
+    /// Adds a heat, of the size of the others.
+    pub fn add(&mut self, heat: &Heat) {
+        if self.0.values.is_empty() {
+            self.0 = heat.clone();
+        } else {
+            self.0.values.iter_mut().zip(&heat.values).for_each(|(s, v)| *s += v);
+        }
+    }
+
+    /// Adds what another sum holds.
+    pub fn merge(&mut self, other: Self) {
+        self.add(&other.0);
+    }
+
+    /// The mean, scaled again to 1; an empty heat without any.
+    pub fn mean(self) -> Heat {
+        self.0.scaled()
+    }
 }
 
 /// A part of a picture, in shares of its sides.
@@ -62,15 +89,6 @@ impl Heat {
         Self { height: rows, width: columns, values }.scaled()
     }
 
-    /// The mean of heats of one size, each counting the same, scaled again to 1; `None` without any.
-    pub fn mean(heats: impl IntoIterator<Item = Self>) -> Option<Self> {
-        let mean = heats.into_iter().reduce(|mut sum, heat| {
-            sum.values.iter_mut().zip(&heat.values).for_each(|(s, v)| *s += v);
-            sum
-        });
-        mean.map(Self::scaled)
-    }
-
     fn scaled(mut self) -> Self {
         let max = self.values.iter().copied().fold(0.0, f32::max);
         if max > 0.0 {
@@ -84,21 +102,35 @@ impl Heat {
         self.values.iter().all(|&v| v == 0.0)
     }
 
-    /// The weight at a point given in shares of the sides, bilinear between cell centres.
-    pub fn at(&self, x: f32, y: f32) -> f32 {
-        let along = |share: f32, n: usize| {
-            let position = (share * n as f32 - 0.5).clamp(0.0, (n - 1) as f32);
-            let low = position.floor() as usize;
-            (low, (low + 1).min(n - 1), position - low as f32)
-        };
+    /// The weights in bytes at every pixel of a picture of this size, bilinear between cell centres.
+    pub fn plane(&self, width_px: u32, height_px: u32) -> GrayImage {
         if self.values.is_empty() {
-            return 0.0;
+            return GrayImage::new(width_px, height_px);
         }
-        let ((left, right, fx), (top, bottom, fy)) = (along(x, self.width), along(y, self.height));
-        let cell = |row: usize, column: usize| self.values[row * self.width + column];
-        let upper = cell(top, left) * (1.0 - fx) + cell(top, right) * fx;
-        let lower = cell(bottom, left) * (1.0 - fx) + cell(bottom, right) * fx;
-        upper * (1.0 - fy) + lower * fy
+        // Per pixel of an axis: the cells on both sides, and how far it is from the first to the second.
+        let along = |n_px: u32, n: usize| -> Vec<(usize, usize, f32)> {
+            let at = |i: u32| {
+                let share = (i as f32 + 0.5) / n_px as f32;
+                let position = (share * n as f32 - 0.5).clamp(0.0, (n - 1) as f32);
+                let low = position.floor() as usize;
+                (low, (low + 1).min(n - 1), position - low as f32)
+            };
+            (0..n_px).map(at).collect()
+        };
+        let columns = along(width_px, self.width);
+        let mut bytes = Vec::with_capacity((width_px * height_px) as usize);
+        let mut row = vec![0.0; self.width];
+        for (top, bottom, share) in along(height_px, self.height) {
+            let cells = self.values[top * self.width..].iter().zip(&self.values[bottom * self.width..]);
+            row.iter_mut().zip(cells).for_each(|(v, (a, b))| *v = (a * (1.0 - share) + b * share) * 255.0);
+            bytes.extend(
+                columns
+                    .iter()
+                    .map(|&(left, right, share)| (row[left] * (1.0 - share) + row[right] * share).round() as u8),
+            );
+        }
+        // A byte was written for every pixel.
+        GrayImage::from_raw(width_px, height_px, bytes).unwrap_or_default()
     }
 
     /// The window of this size (in shares of the sides) around where the weight is; in the middle for an empty map.
@@ -116,34 +148,13 @@ impl Heat {
         Window { x: place(x, width), y: place(y, height), width, height }
     }
 
-    /// How opaque the coloured picture is over the grey one: the weight, with its weak half pushed down
-    /// so that what counts stands out.
-    fn opacity(&self, x: f32, y: f32) -> f32 {
-        let v = self.at(x, y).clamp(0.0, 1.0);
-        v * v * (3.0 - 2.0 * v)
-    }
-
-    /// The picture in colour where the model looks, dim and grey elsewhere.
-    pub fn overlay(&self, picture: &RgbImage) -> RgbImage {
-        let (width, height) = picture.dimensions();
-        ImageBuffer::from_fn(width, height, |x, y| {
-            let pixel = picture.get_pixel(x, y).0.map(f32::from);
-            let luma = 0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2];
-            let opacity = self.opacity((x as f32 + 0.5) / width as f32, (y as f32 + 0.5) / height as f32);
-            Rgb(pixel.map(|v| {
-                let (vivid, grey) = (luma + VIVID * (v - luma), DIM * luma);
-                (grey + opacity * (vivid - grey)).clamp(0.0, 255.0) as u8
-            }))
-        })
-    }
-
-    /// The same opacity as the alpha channel of a small picture, for renderers that blend by themselves.
+    /// The opacity of a focused picture's colour as the alpha channel of a small picture, for renderers that blend by themselves.
     pub fn mask(&self, side_px: u32) -> GrayAlphaImage {
-        let share = |i: u32| (i as f32 + 0.5) / side_px as f32;
+        let plane = self.plane(side_px, side_px);
         ImageBuffer::from_fn(side_px, side_px, |x, y| {
+            let opacity = draw::smooth(f32::from(plane.get_pixel(x, y).0[0]) / 255.0);
             // Sixteen steps are as good to the eye and compress better.
-            let alpha = (self.opacity(share(x), share(y)) * 15.0).round() * 17.0;
-            LumaA([255, alpha as u8])
+            LumaA([255, ((opacity * 15.0).round() * 17.0) as u8])
         })
     }
 }
@@ -155,15 +166,29 @@ impl Window {
         let (x, y) = ((self.x * w) as u32, (self.y * h) as u32);
         let (crop_w, crop_h) = ((self.width * w).max(1.0) as u32, (self.height * h).max(1.0) as u32);
         let part = image::imageops::crop_imm(picture, x, y, crop_w, crop_h).to_image();
-        image::imageops::resize(&part, width_px, height_px, image::imageops::FilterType::CatmullRom)
+        resized(&part, width_px, height_px)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A picture at another size; empty where one of the two has no pixels.
+fn resized(picture: &RgbImage, width_px: u32, height_px: u32) -> RgbImage {
+    let mut resized = Image::new(width_px, height_px, PixelType::U8x3);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
+    let source = ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3);
+    // Both are of one pixel type and as long as their sides say, so that only an empty picture fails, and stays black.
+    if let Ok(source) = source {
+        let done = Resizer::new().resize(&source, &mut resized, &options);
+        debug_assert!(done.is_ok() || width_px * height_px == 0);
+    }
+    RgbImage::from_raw(width_px, height_px, resized.into_vec()).unwrap_or_default()
+}
 
-    fn corner() -> Heat {
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use image::Rgb;
+
+    pub(crate) fn corner() -> Heat {
         let mut map = vec![0.0; 49];
         map[0] = 3.0;
         Heat::new(&map, 7, 7, false)
@@ -179,11 +204,11 @@ mod tests {
 
     #[test]
     fn sampling_is_exact_at_cell_centres_and_linear_between() {
-        let heat = Heat::new(&[0.0, 1.0], 1, 2, false);
-        assert_eq!(heat.at(0.25, 0.5), 0.0);
-        assert_eq!(heat.at(0.75, 0.1), 1.0);
-        assert!((heat.at(0.5, 0.5) - 0.5).abs() < 1e-6);
-        assert_eq!(heat.at(1.0, 1.0), 1.0);
+        let plane = Heat::new(&[0.0, 1.0], 1, 2, false).plane(12, 3);
+        let row: Vec<u8> = (0..12).map(|x| plane.get_pixel(x, 1).0[0]).collect();
+        assert_eq!(row, [0, 0, 0, 21, 64, 106, 149, 191, 234, 255, 255, 255]);
+        assert_eq!(corner().plane(7, 7).get_pixel(0, 0).0, [255]);
+        assert_eq!(Heat::default().plane(4, 2), GrayImage::new(4, 2));
     }
 
     #[test]
@@ -199,7 +224,7 @@ mod tests {
     #[test]
     fn overlay_keeps_colour_only_where_the_weight_is() {
         let red = RgbImage::from_pixel(70, 70, Rgb([200, 40, 40]));
-        let drawn = corner().overlay(&red);
+        let drawn = Look::default().draw(&red, &corner().plane(70, 70));
         let [r, g, _] = drawn.get_pixel(2, 2).0;
         assert!(r > 190 && g < 40, "{r} {g}");
         let [r, g, b] = drawn.get_pixel(60, 60).0;
@@ -226,8 +251,12 @@ mod tests {
 
     #[test]
     fn the_mean_of_heats_counts_each_the_same() {
-        let heats = [Heat::new(&[8.0, 0.0], 1, 2, false), Heat::new(&[0.0, 1.0], 1, 2, false)];
-        assert_eq!(Heat::mean(heats).unwrap().values, [1.0, 1.0]);
-        assert_eq!(Heat::mean([]), None);
+        let (mut sum, mut other) = (HeatSum::default(), HeatSum::default());
+        sum.add(&Heat::new(&[8.0, 0.0], 1, 2, false));
+        other.add(&Heat::new(&[0.0, 1.0], 1, 2, false));
+        other.add(&Heat::new(&[0.0, 3.0], 1, 2, false));
+        sum.merge(other);
+        assert_eq!(sum.mean().values, [0.5, 1.0]);
+        assert_eq!(HeatSum::default().mean(), Heat::default());
     }
 }

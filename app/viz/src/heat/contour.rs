@@ -1,0 +1,137 @@
+//! A line around the part of a picture that holds most of its attribution.
+
+use image::{GrayImage, RgbImage};
+
+const LIGHT: [f32; 3] = [255.0; 3];
+const DARK: [f32; 3] = [10.0, 12.0, 16.0];
+/// Half the width of the line, and of its dark edge on both sides.
+const HALF_LIGHT_PX: f32 = 0.75;
+const HALF_DARK_PX: f32 = 1.75;
+/// How far from the line a pixel may be and still be touched by it.
+const REACH_PX: i64 = 3;
+
+/// Draws the line around the smallest part that holds `share` of the plane's sum: light with a dark edge, so that it
+/// shows on every picture. No line where there is no attribution.
+pub(super) fn draw(picture: &mut RgbImage, plane: &GrayImage, share: f32) {
+    let Some(level) = level(plane, share) else { return };
+    let (width, height) = plane.dimensions();
+    let mut distances = vec![f32::INFINITY; (width * height) as usize];
+    for segment in segments(plane, level) {
+        near(&mut distances, [width.into(), height.into()], segment);
+    }
+    for (pixel, distance) in picture.pixels_mut().zip(distances).filter(|(_, distance)| distance.is_finite()) {
+        for (color, half_px) in [(DARK, HALF_DARK_PX), (LIGHT, HALF_LIGHT_PX)] {
+            let coverage = (half_px + 0.5 - distance).clamp(0.0, 1.0);
+            for (channel, ink) in pixel.0.iter_mut().zip(color) {
+                *channel = (f32::from(*channel) + coverage * (ink - f32::from(*channel))).round() as u8;
+            }
+        }
+    }
+}
+
+/// The value above which lies `share` of the sum, half a step below a byte so that no pixel is on the line.
+fn level(plane: &GrayImage, share: f32) -> Option<f32> {
+    let mut counts = [0u64; 256];
+    plane.as_raw().iter().for_each(|&value| counts[usize::from(value)] += 1);
+    let total: u64 = (0u64..).zip(counts).map(|(value, n)| value * n).sum();
+    let wanted = share.clamp(0.0, 1.0) as f64 * total as f64;
+    let mut sum = 0u64;
+    for (value, n) in (1u32..256).zip(&counts[1..]).rev() {
+        sum += u64::from(value) * n;
+        if sum as f64 >= wanted && sum > 0 {
+            return Some(value as f32 - 0.5);
+        }
+    }
+    None
+}
+
+/// The line, in pieces between pixel centres (marching squares).
+fn segments(plane: &GrayImage, level: f32) -> Vec<[[f32; 2]; 2]> {
+    let (width, height) = plane.dimensions();
+    let value = |x: u32, y: u32| f32::from(plane.get_pixel(x, y).0[0]);
+    let mut segments = Vec::new();
+    for y in 0..height.saturating_sub(1) {
+        for x in 0..width.saturating_sub(1) {
+            // Corners in the order around the square; an edge lies between each and the next.
+            let corners = [(0, 0), (1, 0), (1, 1), (0, 1)]
+                .map(|(dx, dy)| ([(x + dx) as f32 + 0.5, (y + dy) as f32 + 0.5], value(x + dx, y + dy) - level));
+            let mut crossings = Vec::with_capacity(4);
+            for i in 0..4 {
+                let ((a, from), (b, to)) = (corners[i], corners[(i + 1) % 4]);
+                if (from < 0.0) != (to < 0.0) {
+                    let t = from / (from - to);
+                    crossings.push([a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])]);
+                }
+            }
+            // Two or, at a saddle, four.
+            segments.extend(crossings.chunks_exact(2).map(|pair| [pair[0], pair[1]]));
+        }
+    }
+    segments
+}
+
+/// Lowers the distance of every pixel near a segment to its distance from it.
+fn near(distances: &mut [f32], [width, height]: [i64; 2], [a, b]: [[f32; 2]; 2]) {
+    let along = [b[0] - a[0], b[1] - a[1]];
+    let squared = (along[0] * along[0] + along[1] * along[1]).max(1e-12);
+    let range = |axis: usize, n: i64| {
+        let (low, high) = (a[axis].min(b[axis]) as i64, a[axis].max(b[axis]) as i64);
+        (low - REACH_PX).max(0)..(high + REACH_PX + 1).min(n)
+    };
+    for y in range(1, height) {
+        for x in range(0, width) {
+            let to = [x as f32 + 0.5 - a[0], y as f32 + 0.5 - a[1]];
+            let t = ((to[0] * along[0] + to[1] * along[1]) / squared).clamp(0.0, 1.0);
+            let distance = (to[0] - t * along[0]).hypot(to[1] - t * along[1]);
+            let kept = &mut distances[(y * width + x) as usize];
+            *kept = kept.min(distance);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{Luma, Rgb};
+
+    /// A disc of attribution, falling from its centre.
+    fn disc() -> GrayImage {
+        GrayImage::from_fn(101, 101, |x, y| {
+            let distance = (x as f32 - 50.0).hypot(y as f32 - 50.0);
+            Luma([(255.0 - distance * 6.0).clamp(0.0, 255.0) as u8])
+        })
+    }
+
+    #[test]
+    fn the_line_encloses_its_share_of_the_attribution() {
+        let plane = disc();
+        let total: f32 = plane.pixels().map(|pixel| f32::from(pixel.0[0])).sum();
+        for share in [0.3, 0.5, 0.8] {
+            let level = level(&plane, share).unwrap();
+            let inside: f32 = plane.pixels().map(|p| f32::from(p.0[0])).filter(|&v| v > level).sum();
+            assert!((inside / total - share).abs() < 0.02, "{share}: {}", inside / total);
+        }
+        assert_eq!(level(&GrayImage::new(9, 9), 0.8), None);
+    }
+
+    #[test]
+    fn the_line_is_thin_light_and_edged_dark_on_any_ground() {
+        for ground in [0u8, 128, 255] {
+            let mut picture = RgbImage::from_pixel(101, 101, Rgb([ground; 3]));
+            draw(&mut picture, &disc(), 0.5);
+            let row: Vec<u8> = (50..101).map(|x| picture.get_pixel(x, 50).0[0]).collect();
+            let light = row.iter().filter(|&&v| v > 200).count();
+            let changed = row.iter().filter(|&&v| v != ground).count();
+            assert!(row.iter().any(|&v| v > 180) && row.iter().any(|&v| v < 110), "{row:?}");
+            assert!((2..=6).contains(&changed) && (ground == 255 || light <= 2), "{row:?}");
+            assert_eq!((row[0], row[50]), (ground, ground), "neither the middle nor the border is touched");
+        }
+    }
+
+    #[test]
+    fn without_attribution_there_is_no_line() {
+        let mut picture = RgbImage::from_pixel(20, 20, Rgb([9; 3]));
+        draw(&mut picture, &GrayImage::new(20, 20), 0.8);
+        assert!(picture.pixels().all(|pixel| pixel.0 == [9; 3]));
+    }
+}

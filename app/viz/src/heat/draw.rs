@@ -1,0 +1,153 @@
+//! A picture and its attribution, drawn together. Both are kept apart until the last moment, so that another opacity
+//! or colour map needs neither the picture's file nor its map.
+
+use super::contour;
+use crate::color::Map;
+use image::{GrayImage, RgbImage};
+
+/// Brightness of the picture where the model does not look.
+const DIM: f32 = 0.55;
+/// Saturation of the picture where it does.
+const VIVID: f32 = 1.25;
+
+/// What is drawn of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Drawing {
+    /// The picture alone.
+    Input,
+    /// The attribution alone; with [`Map::Focus`] the part of the picture that it covers.
+    Attribution,
+    /// The attribution over the picture.
+    #[default]
+    Overlay,
+}
+
+/// How a picture is drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Look {
+    /// What is drawn.
+    pub drawing: Drawing,
+    /// How strong the attribution lies over the picture, in [0, 1].
+    pub opacity: f32,
+    /// Its colours.
+    pub map: Map,
+    /// A line around the smallest part that holds this share of all attribution; `None`: no line.
+    pub contour: Option<f32>,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self { drawing: Drawing::Overlay, opacity: 1.0, map: Map::Focus, contour: None }
+    }
+}
+
+impl Look {
+    /// Draws a picture with its attribution.
+    ///
+    /// # Shapes
+    /// `plane`: the heat in bytes, of the picture's size; [`super::Heat::plane`].
+    ///
+    /// # Panics
+    /// If the sizes differ.
+    pub fn draw(&self, picture: &RgbImage, plane: &GrayImage) -> RgbImage {
+        assert_eq!(picture.dimensions(), plane.dimensions(), "a picture and its attribution");
+        let mut drawn = picture.clone();
+        match (self.drawing, self.map) {
+            (Drawing::Input, _) => {}
+            (Drawing::Attribution, Map::Focus) => {
+                let weights = table(smooth);
+                each(&mut drawn, plane, |pixel, weight| {
+                    pixel.map(|v| (f32::from(v) * weights[usize::from(weight)]) as u8)
+                });
+            }
+            (Drawing::Attribution, map) => {
+                let colors = table(|weight| map.color(weight.into()));
+                each(&mut drawn, plane, |_, weight| colors[usize::from(weight)]);
+            }
+            (Drawing::Overlay, Map::Focus) => {
+                let opacity = self.opacity.clamp(0.0, 1.0);
+                let weights = table(smooth);
+                each(&mut drawn, plane, |pixel, weight| {
+                    let pixel = pixel.map(f32::from);
+                    let luma = 0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2];
+                    let weight = weights[usize::from(weight)];
+                    pixel.map(|v| {
+                        let (vivid, grey) = (luma + VIVID * (v - luma), DIM * luma);
+                        let focused = (grey + weight * (vivid - grey)).clamp(0.0, 255.0);
+                        (v + opacity * (focused - v)) as u8
+                    })
+                });
+            }
+            (Drawing::Overlay, map) => {
+                let opacity = self.opacity.clamp(0.0, 1.0);
+                let colors = table(|weight| (map.color(weight.into()).map(f32::from), opacity * smooth(weight)));
+                each(&mut drawn, plane, |pixel, weight| {
+                    let (color, alpha) = colors[usize::from(weight)];
+                    [0, 1, 2].map(|i| {
+                        let v = f32::from(pixel[i]);
+                        (v + alpha * (color[i] - v)) as u8
+                    })
+                });
+            }
+        }
+        if let Some(share) = self.contour {
+            contour::draw(&mut drawn, plane, share);
+        }
+        drawn
+    }
+}
+
+/// A weight with its weak half pushed down, so that what counts stands out.
+pub(super) fn smooth(weight: f32) -> f32 {
+    weight * weight * (3.0 - 2.0 * weight)
+}
+
+/// A value for each byte, whose weight is in [0, 1].
+fn table<T>(value: impl Fn(f32) -> T) -> Vec<T> {
+    (0..=255u8).map(|byte| value(f32::from(byte) / 255.0)).collect()
+}
+
+fn each(picture: &mut RgbImage, plane: &GrayImage, color: impl Fn([u8; 3], u8) -> [u8; 3]) {
+    for (pixel, weight) in picture.pixels_mut().zip(plane.pixels()) {
+        pixel.0 = color(pixel.0, weight.0[0]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::corner;
+    use super::*;
+    use image::Rgb;
+
+    fn draw(look: Look) -> RgbImage {
+        let red = RgbImage::from_pixel(70, 70, Rgb([200, 40, 40]));
+        look.draw(&red, &corner().plane(70, 70))
+    }
+
+    #[test]
+    fn the_input_is_the_picture_and_an_overlay_without_opacity_too() {
+        for look in [
+            Look { drawing: Drawing::Input, ..Look::default() },
+            Look { opacity: 0.0, ..Look::default() },
+            Look { opacity: 0.0, map: Map::Viridis, ..Look::default() },
+        ] {
+            assert!(draw(look).pixels().all(|pixel| pixel.0 == [200, 40, 40]), "{look:?}");
+        }
+    }
+
+    #[test]
+    fn attribution_alone_is_the_map_or_the_attended_part_of_the_picture() {
+        let at =
+            |map: Map, x: u32| draw(Look { drawing: Drawing::Attribution, map, ..Look::default() }).get_pixel(x, x).0;
+        assert_eq!((at(Map::Viridis, 2), at(Map::Viridis, 60)), (Map::Viridis.color(1.0), Map::Viridis.color(0.0)));
+        assert_eq!((at(Map::Focus, 2), at(Map::Focus, 60)), ([200, 40, 40], [0; 3]));
+    }
+
+    #[test]
+    fn an_overlay_covers_the_picture_where_the_weight_is() {
+        let drawn = draw(Look { map: Map::Inferno, ..Look::default() });
+        assert_eq!((drawn.get_pixel(2, 2).0, drawn.get_pixel(60, 60).0), (Map::Inferno.color(1.0), [200, 40, 40]));
+        let half = draw(Look { map: Map::Inferno, opacity: 0.5, ..Look::default() }).get_pixel(2, 2).0;
+        assert_eq!(half, [226, 147, 102]);
+    }
+}
