@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 const STATIC_PLUGINS: &[EntryPoint] = &[
     ascan_burn::ascan_library,
     ascan_confusion_matrix::ascan_library,
+    ascan_corm::ascan_library,
     ascan_dbscan::ascan_library,
     ascan_domino::ascan_library,
     ascan_george::ascan_library,
@@ -29,8 +30,11 @@ const STATIC_PLUGINS: &[EntryPoint] = &[
     ascan_planespot::ascan_library,
     ascan_process::ascan_library,
     ascan_random::ascan_library,
+    ascan_reweight::ascan_library,
+    ascan_rrr::ascan_library,
     ascan_spotlight::ascan_library,
     ascan_spray::ascan_library,
+    ascan_subset::ascan_library,
     ascan_tract::ascan_library,
     ascan_umap::ascan_library,
 ];
@@ -71,8 +75,14 @@ pub enum Command {
     Spread(SpreadArgs),
     /// Find labels that are probably wrong, decide on them, and write a corrected table
     Mislabels(MislabelsArgs),
+    /// Train the scanned model on, so that it stops using what was marked spurious
+    Repair(RepairArgs),
+    /// Compare a scan by the model before with one by the model after
+    Compare(CompareArgs),
     /// Write a scan and its slices as one HTML file
     Report(ReportArgs),
+    /// Open a scan in a window: look at its slices, judge them
+    Review(ReviewArgs),
     /// Draw the mosaic of the slices as a PNG
     Mosaic(MosaicArgs),
     /// Write a scan in an open format
@@ -366,6 +376,46 @@ fn folds(text: &str) -> Result<Folds, Infallible> {
     Ok(text.parse().map_or_else(|_| Folds::Column(text.to_owned()), Folds::Random))
 }
 
+/// `ascan repair`
+#[derive(Debug, Args)]
+pub struct RepairArgs {
+    /// Folder of the scan of the training images, by the model that is repaired
+    pub scan: PathBuf,
+    /// A configuration with the sections repair and run; those of a scan will do
+    pub config: PathBuf,
+    /// Folder of the repair; one that was begun there goes on
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Regularizer plugin; default: the one in the configuration
+    #[arg(short, long)]
+    pub plugin: Option<String>,
+}
+
+impl RepairArgs {
+    /// The overrides that these flags stand for.
+    pub fn overrides(&self) -> Vec<String> {
+        self.plugin.iter().map(|plugin| format!("repair.plugin={plugin}")).collect()
+    }
+}
+
+/// `ascan compare`
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// Folder of the scan by the model before
+    pub before: PathBuf,
+    /// Folder of the scan of the same images by the model after
+    pub after: PathBuf,
+    /// The HTML file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Slices of the scan before that are compared; default: the newest
+    #[arg(long, value_name = "ID")]
+    pub slices: Option<String>,
+    /// Scan of the training images, whose groups weigh the training-weighted mean
+    #[arg(long, value_name = "SCAN")]
+    pub training: Option<PathBuf>,
+}
+
 /// `ascan report`
 #[derive(Debug, Args)]
 pub struct ReportArgs {
@@ -377,6 +427,94 @@ pub struct ReportArgs {
     /// Which slices; default: the newest
     #[arg(long, value_name = "ID")]
     pub slices: Option<String>,
+}
+
+/// `ascan review`
+#[derive(Debug, Args)]
+pub struct ReviewArgs {
+    /// Folder of the scan; without it the start page opens
+    pub scan: Option<PathBuf>,
+    /// Which slices; default: the newest
+    #[arg(long, value_name = "ID")]
+    pub slices: Option<String>,
+    /// How the window is drawn
+    #[arg(long, value_enum, default_value_t = RendererChoice::Auto)]
+    pub renderer: RendererChoice,
+    /// Write a picture of the window to this PNG file instead of opening it; needs no display
+    #[arg(long, value_name = "FILE")]
+    pub screenshot: Option<PathBuf>,
+    /// Size of the picture in pixels
+    #[arg(long, value_name = "WxH", default_value = "1400x900", value_parser = size)]
+    pub size: [u32; 2],
+    /// What the picture shows
+    #[arg(long, value_enum, default_value_t = ViewChoice::Mosaic)]
+    pub view: ViewChoice,
+    /// Layout of the mosaic
+    #[arg(long, value_enum, default_value_t = LayoutChoice::Grid)]
+    pub layout: LayoutChoice,
+    /// Colours; default: as the window was left
+    #[arg(long, value_enum)]
+    pub theme: Option<ThemeChoice>,
+    /// Select this slice
+    #[arg(long, value_name = "SLICE", allow_negative_numbers = true)]
+    pub select: Option<i32>,
+}
+
+/// How the window is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RendererChoice {
+    /// By the graphics card if there is one
+    Auto,
+    /// By the processor
+    Software,
+    /// By the graphics card
+    Gpu,
+}
+
+/// A view of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ViewChoice {
+    /// All slices at once
+    Mosaic,
+    /// Slices by label and prediction
+    Confusion,
+    /// The images of a slice
+    Detail,
+    /// Every image as a point
+    Scatter,
+    /// Labels that look wrong
+    Labels,
+    /// One image of the slice
+    Image,
+}
+
+/// A layout of the mosaic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LayoutChoice {
+    /// Rows and columns
+    Grid,
+    /// Hexagons
+    Hexagons,
+    /// Cells of the plane, by area
+    Voronoi,
+}
+
+/// Colours of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ThemeChoice {
+    /// Light on dark
+    Dark,
+    /// Dark on light
+    Light,
+}
+
+/// `1400x900`.
+fn size(text: &str) -> Result<[u32; 2], String> {
+    let sides = text.split_once('x').and_then(|(width, height)| Some([width.parse().ok()?, height.parse().ok()?]));
+    let fits = |[width, height]: &[u32; 2]| (320..=7680).contains(width) && (240..=4320).contains(height);
+    sides
+        .filter(fits)
+        .ok_or_else(|| "expected width x height in pixels, from 320x240 to 7680x4320, as in 1400x900".into())
 }
 
 /// `ascan mosaic`
@@ -453,6 +591,8 @@ pub struct BenchArgs {
 pub enum BenchCommand {
     /// Slicers and projectors, on planted tables, real scans and tables of growing size
     Slicers(BenchSlicersArgs),
+    /// Every regularizer on one scan, judged on a scan of other images
+    Regularizers(BenchRegularizersArgs),
     /// One measurement, asked for on standard input by the bench that started this process
     #[command(hide = true)]
     Job,
@@ -472,6 +612,23 @@ pub struct BenchSlicersArgs {
     /// Measure a million rows too, for the methods that are meant for it (max_rows)
     #[arg(long)]
     pub large: bool,
+}
+
+/// `ascan bench regularizers`
+#[derive(Debug, Args)]
+pub struct BenchRegularizersArgs {
+    /// Folder of the scan of the training images
+    pub scan: PathBuf,
+    /// A configuration with the sections repair and run
+    pub config: PathBuf,
+    /// Folder of a scan of the test images, by the same model
+    pub test: PathBuf,
+    /// Folder of the repairs and of the table; what was begun there goes on
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Seeds: this many, counted from 0
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub seeds: u64,
 }
 
 /// The sorts of tables of `ascan bench slicers`.

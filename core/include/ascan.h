@@ -194,6 +194,13 @@ typedef struct AscanTrainerTable {
                               struct AscanReply *reply);
   // A reply tensor for each weight that training changes, under its name.
   int32_t (*weights)(void *trainer, struct AscanReply *reply);
+  // Reply tensors: everything that another trainer needs to go on from here.
+  int32_t (*state)(void *trainer, struct AscanReply *reply);
+  // Goes on from the tensors that `state` gave.
+  int32_t (*restore)(void *trainer,
+                     const struct AscanNamedTensor *tensors,
+                     size_t n_tensors,
+                     struct AscanReply *reply);
   // Frees the trainer.
   void (*destroy)(void *trainer);
 } AscanTrainerTable;
@@ -359,6 +366,26 @@ typedef struct AscanProjectorTable {
   void (*destroy_projection)(void *projection);
 } AscanProjectorTable;
 
+// The whole training split; see [`TrainingSet`].
+typedef struct AscanTrainingSet {
+  // `sizeof(AscanTrainingSet)` on the host's side.
+  size_t size;
+  // Number of images.
+  size_t n;
+  // `[n]`
+  const size_t *labels;
+  // `[n]`, or NULL.
+  const float *spuriousness;
+  // `[n]`, or NULL.
+  const int32_t *groups;
+  // `[n]`, or NULL.
+  const int32_t *predicted_classes;
+  // `[n]`, or NULL.
+  const int32_t *corrected_labels;
+  // Epochs done so far.
+  uint64_t epoch;
+} AscanTrainingSet;
+
 // A batch from the data set; see [`TrainingBatch`].
 typedef struct AscanTrainingBatch {
   // `sizeof(AscanTrainingBatch)` on the host's side.
@@ -373,6 +400,8 @@ typedef struct AscanTrainingBatch {
   const float *spuriousness;
   // `[n]`, or NULL.
   const int32_t *groups;
+  // `[n]`, or NULL.
+  const int32_t *predicted_classes;
   // Steps taken so far.
   uint64_t step;
 } AscanTrainingBatch;
@@ -381,6 +410,11 @@ typedef struct AscanTrainingBatch {
 typedef struct AscanRegularizerTable {
   // `sizeof(AscanRegularizerTable)` on the library's side.
   size_t size;
+  // Reply JSON `{"rows": [m], "labels": [m]}`: the images of an epoch.
+  int32_t (*select)(void *regularizer,
+                    const struct AscanTrainingSet *set,
+                    const struct AscanHost *host,
+                    struct AscanReply *reply);
   // Reply JSON `{"labels": [m], "sources": [m], "penalty_strength": number or null}`;
   // reply tensors `images` `[m, c, h, w]`, `weights` `[m]`, and `penalty_mask` `[m, h, w]` with a penalty.
   int32_t (*prepare)(void *regularizer,
@@ -391,6 +425,13 @@ typedef struct AscanRegularizerTable {
   int32_t (*observe)(void *regularizer,
                      const float *losses,
                      size_t n_losses,
+                     struct AscanReply *reply);
+  // Reply tensor `state` `[k]`: what was learnt in the steps so far.
+  int32_t (*state)(void *regularizer, struct AscanReply *reply);
+  // Goes on from what `state` gave.
+  int32_t (*restore)(void *regularizer,
+                     const float *values,
+                     size_t n_values,
                      struct AscanReply *reply);
 } AscanRegularizerTable;
 

@@ -90,7 +90,7 @@ pub use error::{Error, ErrorCode, PlainError, Result};
 pub use params::{ParamMap, Params, Problems};
 pub use plugin::{Kind, Plugin};
 pub use projector::{Projection, Projector};
-pub use regularizer::{RegularizedBatch, Regularizer, TrainingBatch};
+pub use regularizer::{RegularizedBatch, Regularizer, Selection, TrainingBatch, TrainingSet};
 pub use slicer::{SliceModel, SliceTable, Slicer};
 pub use tensor::{Tensor, TensorView};
 pub use trainer::{InputGradientPenalty, Optimizer, StepOutcome, Trainable, Trainer, TrainerOptions, TrainingStep};

@@ -119,4 +119,16 @@ pub trait Trainer: Send {
     /// # Errors
     /// Whatever the engine reports while copying them out.
     fn weights(&self) -> Result<Vec<(String, Tensor)>>;
+
+    /// Everything that a later run needs to go on as if this one had not ended: weights, moments, counters.
+    ///
+    /// # Errors
+    /// Whatever the engine reports while copying it out.
+    fn state(&self) -> Result<Vec<(String, Tensor)>>;
+
+    /// Goes on from the [`Self::state`] of a trainer of the same model with the same options.
+    ///
+    /// # Errors
+    /// `Shape` or `UnknownName` for a state of another model or of other options; the trainer is then as it was.
+    fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()>;
 }

@@ -10,9 +10,10 @@ use ascan_onnx::proto::tensor_proto::DataType;
 use std::path::PathBuf;
 
 /// The library files of the workspace with the entry points that they share with the linked crates.
-const LIBRARIES: [(&str, EntryPoint); 19] = [
+const LIBRARIES: [(&str, EntryPoint); 23] = [
     ("ascan_burn", ascan_burn::ascan_library),
     ("ascan_confusion_matrix", ascan_confusion_matrix::ascan_library),
+    ("ascan_corm", ascan_corm::ascan_library),
     ("ascan_dbscan", ascan_dbscan::ascan_library),
     ("ascan_domino", ascan_domino::ascan_library),
     ("ascan_george", ascan_george::ascan_library),
@@ -26,8 +27,11 @@ const LIBRARIES: [(&str, EntryPoint); 19] = [
     ("ascan_planespot", ascan_planespot::ascan_library),
     ("ascan_process", ascan_process::ascan_library),
     ("ascan_random", ascan_random::ascan_library),
+    ("ascan_reweight", ascan_reweight::ascan_library),
+    ("ascan_rrr", ascan_rrr::ascan_library),
     ("ascan_spotlight", ascan_spotlight::ascan_library),
     ("ascan_spray", ascan_spray::ascan_library),
+    ("ascan_subset", ascan_subset::ascan_library),
     ("ascan_tract", ascan_tract::ascan_library),
     ("ascan_umap", ascan_umap::ascan_library),
 ];
@@ -151,6 +155,7 @@ macro_rules! conformance {
 conformance!(
     ascan_burn,
     ascan_confusion_matrix,
+    ascan_corm,
     ascan_dbscan,
     ascan_domino,
     ascan_george,
@@ -164,8 +169,11 @@ conformance!(
     ascan_planespot,
     ascan_process,
     ascan_random,
+    ascan_reweight,
+    ascan_rrr,
     ascan_spotlight,
     ascan_spray,
+    ascan_subset,
     ascan_tract,
     ascan_umap,
 );

@@ -1,11 +1,12 @@
 //! From a configuration to a scan on disk, its slices and its report. No GUI.
 //!
-//! The data flows one way: [`config`] → `plan` → `images` → `scan` (into `store`) → [`table`] → `slices` → `mosaic` → `report`; verdicts
-//! ([`annotations`]) go beside it, → [`spread`] and [`mislabels`].
+//! The data flows one way: [`config`] → `plan` → `images` → `scan` (into `store`) → [`table`] → `slices` → `mosaic` → `report`;
+//! from verdicts on slices ([`annotations`]): [`mislabels`]; [`spread`] → [`repair`] → another scan → [`compare`].
 
 pub mod album;
 pub mod annotations;
 pub mod bench;
+pub mod compare;
 pub mod config;
 pub mod demo;
 pub mod export;
@@ -15,6 +16,7 @@ pub mod images;
 pub mod mislabels;
 pub mod mosaic;
 pub mod plan;
+pub mod repair;
 pub mod report;
 pub mod scan;
 pub mod slices;

@@ -1,11 +1,14 @@
-//! `ascan bench slicers`: methods side by side, and what they cost.
+//! `ascan bench`: methods side by side, and what they cost.
 
 use super::{Result, note, print, print_json};
-use crate::cli::{BenchArgs, BenchCommand, BenchPart, BenchSlicersArgs, Globals};
+use crate::cli::{BenchArgs, BenchCommand, BenchPart, BenchRegularizersArgs, BenchSlicersArgs, Globals};
 use crate::progress::{STOPPED, Terminal};
 use ascan_core::{Error, Level, Reporter};
 use ascan_engine::bench::{self, Job, Parts, child};
 use ascan_engine::config::bench::BenchConfig;
+use ascan_engine::config::repair::RepairConfig;
+use ascan_engine::repair::table::{markdown, table};
+use ascan_engine::store::Scan;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,6 +19,7 @@ const LARGE: usize = 1_000_000;
 pub(super) fn run(args: BenchArgs, globals: &Globals) -> Result {
     match args.command {
         BenchCommand::Slicers(args) => slicers(args, globals),
+        BenchCommand::Regularizers(args) => regularizers(args, globals),
         BenchCommand::Job => {
             child::serve(&globals.host()?, &mut std::io::stdin(), &mut std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
@@ -55,6 +59,29 @@ fn slicers(args: BenchSlicersArgs, globals: &Globals) -> Result {
     } else {
         print(report.to_markdown().trim_end())?;
         note(globals, format_args!("tables and plots are in {}", args.out.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn regularizers(args: BenchRegularizersArgs, globals: &Globals) -> Result {
+    let host = globals.host()?;
+    let config = RepairConfig::load(&args.config, &globals.with_overrides(&[]), &host)?;
+    let (scan, test) = (Scan::open(&args.scan)?, Scan::open(&args.test)?);
+    let seeds: Vec<u64> = (0..args.seeds).collect();
+    let terminal = Terminal::new(globals.quiet);
+    let entries = match table([&scan, &test], &config, &seeds, &host, &args.out, &terminal) {
+        Err(Error::Cancelled) => {
+            terminal.clear();
+            terminal.log(Level::Info, "stopped: what is done is kept; run the same command again to go on");
+            return Ok(STOPPED.into());
+        }
+        entries => entries?,
+    };
+    terminal.clear();
+    if globals.json {
+        print_json(&entries)?
+    } else {
+        print(markdown(&entries).trim_end())?
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,19 +1,24 @@
-//! `ascan demo`: plants an error in a small data set, trains a model that learns it, and finds it.
+//! `ascan demo`: plants an error in a small data set, trains a model that learns it, finds it, and repairs the model.
 
-use super::{Result, note, print, print_json};
+use super::{Result, compare::describe, note, print, print_json};
 use crate::cli::{DemoArgs, Globals};
 use crate::progress::Terminal;
 use ascan_core::{Context, Error, ParamMap};
 use ascan_engine::album::{Album, scanned};
+use ascan_engine::compare::{Comparison, compare};
 use ascan_engine::config::LoadedConfig;
-use ascan_engine::demo::{self, pictures};
+use ascan_engine::config::repair::RepairConfig;
+use ascan_engine::demo::{self, Demo, pictures};
+use ascan_engine::host::PluginHost;
 use ascan_engine::mosaic::percent;
 use ascan_engine::plan::RunPlan;
+use ascan_engine::repair::{RepairPlan, repair};
 use ascan_engine::report::report;
 use ascan_engine::scan::scan;
 use ascan_engine::slices::{self, SliceSet};
 use ascan_engine::store::Scan;
 use serde_json::json;
+use std::path::Path;
 use std::process::ExitCode;
 
 pub(super) fn run(args: DemoArgs, globals: &Globals) -> Result {
@@ -37,20 +42,72 @@ pub(super) fn run(args: DemoArgs, globals: &Globals) -> Result {
     let plan = RunPlan::compile(LoadedConfig::read(&made.config, &globals.with_overrides(&[]))?, &host)?;
     let summary = scan(&plan, &folder, &terminal)?;
     drop(plan);
-    let album = Album::open(Scan::open(&folder)?)?;
-    let set = slices::slice(&album.scan.table()?, &album.scan.config, &host, &context)?;
-    set.save(&album.scan)?;
+    let (opened, set) = sliced(&folder, &host, &context)?;
+    let album = Album::open(opened)?;
     let file = args.output.join("report.html");
     let html = report(&album.scene(), &set, &scanned(&album.scan, &set))?;
     std::fs::write(&file, html)
         .map_err(|error| Error::file(&file, format!("cannot be written: {error}"), "choose another folder with -o"))?;
     terminal.clear();
+    note(globals, findings(&set, &file.display().to_string()));
+    let repaired = repaired(&args.output, &made, globals, &host, &context)?;
+    let comparison = compare(&album.scan, &Scan::open(&repaired)?, &set, None, &host, &context)?;
+    terminal.clear();
     if globals.json {
-        print_json(&json!({ "scan": summary, "slice_set": set.id, "report": file }))?;
+        print_json(&json!({ "scan": summary, "slice_set": set.id, "report": file, "comparison": comparison }))?;
     } else {
-        print(&findings(&set, &file.display().to_string()))?;
+        print(&outcome(&comparison))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A scan and slices of it.
+fn sliced(folder: &Path, host: &PluginHost, context: &Context) -> Result<(Scan, SliceSet)> {
+    let scan = Scan::open(folder)?;
+    let set = slices::slice(&scan.table()?, &scan.config, host, context)?;
+    set.save(&scan)?;
+    Ok((scan, set))
+}
+
+/// Looks through the review split, repairs the model by what is found there, and scans the test split again.
+fn repaired(
+    folder: &Path,
+    made: &Demo,
+    globals: &Globals,
+    host: &PluginHost,
+    context: &Context,
+) -> Result<std::path::PathBuf> {
+    let scan_of = |name: &str, overrides: &[String]| -> Result<std::path::PathBuf> {
+        let config = LoadedConfig::read(&made.config, &globals.with_overrides(overrides))?;
+        let out = folder.join(name);
+        scan(&RunPlan::compile(config, host)?, &out, context.reporter)?;
+        Ok(out)
+    };
+    let (review, set) = sliced(&scan_of("review", &["data.split=review".to_owned()])?, host, context)?;
+    let [n_core, n_spurious] = demo::review(&review, &set, context)?;
+    note(
+        globals,
+        format_args!("reviewed others: {n_spurious} slices are clearly worse and marked spurious, {n_core} core"),
+    );
+    let config = RepairConfig::load(&made.config, &globals.with_overrides(&[]), host)?;
+    let plan = RepairPlan::compile(&review, config, host)?;
+    let out = folder.join("repair");
+    let summary = repair(&plan, host, &out, context.reporter)?;
+    note(globals, format_args!("repaired: {}", summary.model.display()));
+    scan_of("scan-after", &[format!("model.path={}", summary.model.display())])
+}
+
+/// By how much the worst group rose.
+fn outcome(comparison: &Comparison) -> String {
+    let worst = comparison.worst_group_accuracy.map_or_else(String::new, |pair| {
+        format!(
+            "the worst group rose by {:.1} points: {} right before, {} after the repair\n",
+            pair.change() * 100.0,
+            percent(pair.before),
+            percent(pair.after)
+        )
+    });
+    worst + &describe(comparison)
 }
 
 /// Three lines: what was planted, what was found, where to look.

@@ -43,6 +43,20 @@ pub(super) fn run(args: InitArgs, globals: &Globals) -> Result {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A configuration for a model and images, with the methods that were chosen, for any folder.
+///
+/// # Errors
+/// `File` if model or images cannot be read; whatever else cannot be guessed.
+pub fn configuration(model: &Path, data: &Path, methods: &[(&str, &str)], host: &PluginHost) -> Result<String, Error> {
+    let mut draft = Draft::default();
+    for (key, plugin) in methods {
+        draft.set(key, *plugin);
+    }
+    let classifier = model::guess(model, &mut draft)?;
+    data::guess(data, model, classifier.n_classes, &mut draft)?;
+    draft.template.to_toml(host)
+}
+
 /// A configuration, and what was guessed to write it.
 struct Guess {
     text: String,

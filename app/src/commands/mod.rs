@@ -2,14 +2,17 @@
 
 mod bench;
 mod check;
+mod compare;
 mod demo;
 mod export;
-mod init;
+pub mod init;
 mod mark;
 mod mislabels;
 mod mosaic;
 mod plugins;
+mod repair;
 mod report;
+mod review;
 mod scan;
 mod selection;
 mod slice;
@@ -92,7 +95,10 @@ pub fn run(command: Command, globals: &Globals) -> Result {
         Command::Scan(args) => scan::run(args, globals),
         Command::Export(args) => export::run(args, globals),
         Command::Mosaic(args) => mosaic::run(args, globals),
+        Command::Repair(args) => repair::run(args, globals),
+        Command::Compare(args) => compare::run(args, globals),
         Command::Report(args) => report::run(args, globals),
+        Command::Review(args) => review::run(args, globals),
         Command::Slice(args) => slice::run(args, globals),
         Command::Mark(args) => mark::run(args, globals),
         Command::Verdicts(args) => verdicts::run(args, globals),

@@ -40,7 +40,7 @@ pub use backend::{AscanBackend, AscanBackendTable, AscanRuntimeTable};
 pub use library::{AscanLibrary, AscanPlugin, ExportPlugin, export_plugin, library_descriptor};
 pub use load::{EntryPoint, Library, LoadedPlugin};
 pub use projector::AscanProjectorTable;
-pub use regularizer::{AscanRegularizerTable, AscanTrainingBatch};
+pub use regularizer::{AscanRegularizerTable, AscanTrainingBatch, AscanTrainingSet};
 pub use slicer::{AscanSliceTable, AscanSlicerTable};
 pub use trainer::{AscanTrainerTable, AscanTrainingStep};
 pub use types::{

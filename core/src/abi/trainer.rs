@@ -3,7 +3,7 @@
 use super::library::{free_state, state_mut};
 use super::load::State;
 use super::reply::{Reply, answer, ask};
-use super::types::{AscanReply, AscanTensor, slice};
+use super::types::{AscanNamedTensor, AscanReply, AscanStr, AscanTensor, slice};
 use crate::{InputGradientPenalty, Result, StepOutcome, Tensor, Trainer, TrainingStep};
 use std::ffi::c_void;
 
@@ -40,12 +40,28 @@ pub struct AscanTrainerTable {
         unsafe extern "C" fn(trainer: *mut c_void, step: *const AscanTrainingStep, reply: *mut AscanReply) -> i32,
     /// A reply tensor for each weight that training changes, under its name.
     pub weights: unsafe extern "C" fn(trainer: *mut c_void, reply: *mut AscanReply) -> i32,
+    /// Reply tensors: everything that another trainer needs to go on from here.
+    pub state: unsafe extern "C" fn(trainer: *mut c_void, reply: *mut AscanReply) -> i32,
+    /// Goes on from the tensors that `state` gave.
+    pub restore: unsafe extern "C" fn(
+        trainer: *mut c_void,
+        tensors: *const AscanNamedTensor,
+        n_tensors: usize,
+        reply: *mut AscanReply,
+    ) -> i32,
     /// Frees the trainer.
     pub destroy: unsafe extern "C" fn(trainer: *mut c_void),
 }
 
-pub(super) static EXPORT: AscanTrainerTable =
-    AscanTrainerTable { size: size_of::<AscanTrainerTable>(), step, weight_gradients, weights, destroy };
+pub(super) static EXPORT: AscanTrainerTable = AscanTrainerTable {
+    size: size_of::<AscanTrainerTable>(),
+    step,
+    weight_gradients,
+    weights,
+    state,
+    restore,
+    destroy,
+};
 
 /// Calls `f` with the step behind `raw`.
 ///
@@ -108,6 +124,33 @@ unsafe extern "C" fn weights(trainer: *mut c_void, reply: *mut AscanReply) -> i3
     }
 }
 
+unsafe extern "C" fn state(trainer: *mut c_void, reply: *mut AscanReply) -> i32 {
+    // SAFETY: the caller keeps the contract of the boundary.
+    unsafe {
+        answer(reply, || {
+            let tensors = state_mut::<dyn Trainer>(trainer).state()?;
+            Ok(Reply { json: String::new(), tensors })
+        })
+    }
+}
+
+unsafe extern "C" fn restore(
+    trainer: *mut c_void,
+    tensors: *const AscanNamedTensor,
+    n_tensors: usize,
+    reply: *mut AscanReply,
+) -> i32 {
+    // SAFETY: the caller keeps the contract of the boundary.
+    unsafe {
+        answer(reply, || {
+            let entries = slice(tensors, n_tensors).iter();
+            let state = entries.map(|entry| Ok((entry.name.get().into_owned(), entry.tensor.to_tensor()?)));
+            let state: Vec<(String, Tensor)> = state.collect::<Result<_>>()?;
+            state_mut::<dyn Trainer>(trainer).restore(&state).map(|()| Reply::default())
+        })
+    }
+}
+
 unsafe extern "C" fn destroy(trainer: *mut c_void) {
     // SAFETY: the trainer came from the backend's `trainer`.
     let _ = std::panic::catch_unwind(|| unsafe { free_state::<dyn Trainer>(trainer) });
@@ -159,5 +202,25 @@ impl Trainer for ForeignTrainer {
         let state = &self.0;
         // SAFETY: the arguments are valid for the call.
         Ok(unsafe { ask(state.name(), |reply| (state.table().weights)(state.ptr(), reply)) }?.tensors)
+    }
+
+    fn state(&self) -> Result<Vec<(String, Tensor)>> {
+        let state = &self.0;
+        // SAFETY: the arguments are valid for the call.
+        Ok(unsafe { ask(state.name(), |reply| (state.table().state)(state.ptr(), reply)) }?.tensors)
+    }
+
+    fn restore(&mut self, tensors: &[(String, Tensor)]) -> Result<()> {
+        let state = &self.0;
+        let entries = tensors.iter().map(|(name, tensor)| AscanNamedTensor {
+            name: AscanStr::new(name),
+            tensor: AscanTensor::new(tensor.view()),
+        });
+        let entries: Vec<AscanNamedTensor> = entries.collect();
+        // SAFETY: the arguments are valid for the call.
+        unsafe {
+            ask(state.name(), |reply| (state.table().restore)(state.ptr(), entries.as_ptr(), entries.len(), reply))
+        }
+        .map(drop)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::laws::{Laws, THREADS, context, reshaped, stopping, with_value};
 use super::toy_data::{ToyBatch, toy_training_batch};
-use crate::{RegularizedBatch, Regularizer, TrainingBatch};
+use crate::{RegularizedBatch, Regularizer, TrainingBatch, TrainingSet};
 
 const N: usize = 6;
 
@@ -37,6 +37,8 @@ pub fn check_regularizer(plugin: &str, make: &dyn Fn() -> Box<dyn Regularizer>) 
         }
     }
     run(1, 1);
+    check_selection(&laws, make);
+    check_restore(&laws, make, &batches);
     check_bad_batches(&laws, make, &batches[0]);
     laws.cancels("a preparation that is told to stop", || make().prepare(&batches[0].view(0), &stopping()));
     laws.call("observe of a wrong number of losses", || {
@@ -45,6 +47,63 @@ pub fn check_regularizer(plugin: &str, make: &dyn Fn() -> Box<dyn Regularizer>) 
         regularizer.observe(&[0.5; N + 1])
     })
     .ok();
+}
+
+fn check_selection(laws: &Laws, make: &dyn Fn() -> Box<dyn Regularizer>) {
+    let toy = toy_training_batch(24, 7);
+    let corrected: Vec<i32> = toy.labels.iter().enumerate().map(|(i, &l)| if i == 4 { -1 } else { l as i32 }).collect();
+    let set = TrainingSet {
+        labels: &toy.labels,
+        spuriousness: Some(&toy.spuriousness),
+        groups: Some(&toy.groups),
+        predicted_classes: Some(&toy.predicted_classes),
+        corrected_labels: Some(&corrected),
+        epoch: 0,
+    };
+    for epoch in 0..2 {
+        let set = TrainingSet { epoch, ..set };
+        let select = |n_threads| laws.succeeds("select", || make().select(&set, &context(0, n_threads)));
+        let first = select(1);
+        laws.require(!first.rows.is_empty(), "a selection of a good set must not be empty");
+        laws.require(first.rows.len() == first.labels.len(), "there must be a label a selected row");
+        laws.require(first.rows.iter().all(|&row| row < 24), "selected rows must be images of the set");
+        laws.require(first.labels.iter().all(|&label| label < 2), "selected labels must be classes");
+        for n_threads in THREADS {
+            laws.require(select(n_threads) == first, "same set, seed and epoch: same selection");
+        }
+    }
+    laws.fails("select with too few rows of groups", || {
+        make().select(&TrainingSet { groups: Some(&toy.groups[1..]), ..set }, &context(0, 1))
+    });
+    laws.call("select of an empty set", || {
+        let none = TrainingSet {
+            labels: &[],
+            spuriousness: Some(&[]),
+            groups: Some(&[]),
+            predicted_classes: Some(&[]),
+            corrected_labels: Some(&[]),
+            epoch: 0,
+        };
+        make().select(&none, &context(0, 1))
+    })
+    .ok();
+}
+
+/// A fresh one that is given the state of another goes on as that one does.
+fn check_restore(laws: &Laws, make: &dyn Fn() -> Box<dyn Regularizer>, batches: &[ToyBatch]) {
+    let mut first = make();
+    for (step, batch) in batches[..2].iter().enumerate() {
+        laws.succeeds("prepare", || first.prepare(&batch.view(step as u64), &context(0, 1)));
+        laws.succeeds("observe", || first.observe(&[0.1, 0.9, 0.4, 2.0, 0.3, 1.0]));
+    }
+    let state = laws.succeeds("state", || first.state());
+    let mut second = make();
+    laws.succeeds("restore", || second.restore(&state));
+    let last = |regularizer: &mut Box<dyn Regularizer>| {
+        laws.succeeds("prepare", || regularizer.prepare(&batches[2].view(2), &context(0, 1)))
+    };
+    laws.require(last(&mut second) == last(&mut first), "a restored regularizer must go on as the first one does");
+    laws.fails("restoring what is no state", || make().restore(&[f32::NAN; 5]));
 }
 
 fn check_result(laws: &Laws, batch: &ToyBatch, result: &RegularizedBatch) {
@@ -75,12 +134,13 @@ fn check_bad_batches(laws: &Laws, make: &dyn Fn() -> Box<dyn Regularizer>, batch
     // Columns that a method does not use may be missing or anything; a result must be a good one all the same.
     let short = toy_training_batch(N - 1, 0);
     let fewer = short.view(0);
-    let none = TrainingBatch { masks: None, spuriousness: None, groups: None, ..good };
+    let none = TrainingBatch { masks: None, spuriousness: None, groups: None, predicted_classes: None, ..good };
     let empty = toy_training_batch(0, 0);
     for (what, bad) in [
         ("masks", TrainingBatch { masks: fewer.masks, ..good }),
         ("spuriousness", TrainingBatch { spuriousness: fewer.spuriousness, ..good }),
         ("groups", TrainingBatch { groups: fewer.groups, ..good }),
+        ("predicted_classes", TrainingBatch { predicted_classes: fewer.predicted_classes, ..good }),
     ] {
         laws.fails(&format!("prepare with too few rows of {what}"), || prepare(&bad));
     }

@@ -417,17 +417,35 @@ enum RegularizerFault {
     DependsOnThreads,
     IgnoresNan,
     CountsAcrossInstances,
+    SelectsBeyond,
+    SelectsByChance,
+    ForgetsState,
 }
 
-struct FaultyRegularizer(RegularizerFault);
+struct FaultyRegularizer(RegularizerFault, u64);
 
 impl Regularizer for FaultyRegularizer {
+    fn select(&mut self, set: &TrainingSet, _context: &Context) -> Result<Selection> {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        static CALLS: AtomicU64 = AtomicU64::new(0);
+        set.check()?;
+        let mut selection = Selection::all(set);
+        match self.0 {
+            RegularizerFault::SelectsBeyond => selection.rows[0] = set.labels.len(),
+            RegularizerFault::SelectsByChance if CALLS.fetch_add(1, Ordering::Relaxed) > 0 => selection.rows.swap(0, 1),
+            _ => {}
+        }
+        Ok(selection)
+    }
+
     fn prepare(&mut self, batch: &TrainingBatch, context: &Context) -> Result<RegularizedBatch> {
         use std::sync::atomic::{AtomicU64, Ordering};
         static CALLS: AtomicU64 = AtomicU64::new(0);
         let seed = match self.0 {
             RegularizerFault::DependsOnThreads => context.n_threads as u64,
             RegularizerFault::CountsAcrossInstances => CALLS.fetch_add(1, Ordering::Relaxed),
+            // What it has seen decides, and it is not kept.
+            RegularizerFault::ForgetsState => self.1,
             _ => context.seed,
         };
         let cleaned: Vec<f32> = batch.images.data().iter().map(|v| if v.is_nan() { 0.0 } else { *v }).collect();
@@ -437,6 +455,7 @@ impl Regularizer for FaultyRegularizer {
             batch.images
         };
         let mut result = ToyRegularizer.prepare(&TrainingBatch { images, ..*batch }, &Context { seed, ..*context })?;
+        self.1 += 1;
         if result.labels.is_empty() {
             return Ok(result);
         }
@@ -464,8 +483,11 @@ fn broken_regularizers_fail() {
         (RegularizerFault::DependsOnThreads, "same result (2 threads)"),
         (RegularizerFault::IgnoresNan, "images with NaN must be an error"),
         (RegularizerFault::CountsAcrossInstances, "same batches, seed and steps"),
+        (RegularizerFault::SelectsBeyond, "selected rows must be images of the set"),
+        (RegularizerFault::SelectsByChance, "same set, seed and epoch: same selection"),
+        (RegularizerFault::ForgetsState, "a restored regularizer must go on as the first one does"),
     ] {
-        let make: &dyn Fn() -> Box<dyn Regularizer> = &|| Box::new(FaultyRegularizer(fault));
+        let make: &dyn Fn() -> Box<dyn Regularizer> = &|| Box::new(FaultyRegularizer(fault, 0));
         assert_law(&broken(|| check_regularizer("broken", make)), law);
     }
 }
@@ -480,6 +502,7 @@ enum TrainerFault {
     WrongLosses,
     IgnoresLabels,
     StepsOnNan,
+    ForgetsMomentum,
 }
 
 struct FaultyTrainer {
@@ -516,6 +539,19 @@ impl Trainer for FaultyTrainer {
     fn weights(&self) -> Result<Vec<(String, Tensor)>> {
         self.inner.weights()
     }
+
+    fn state(&self) -> Result<Vec<(String, Tensor)>> {
+        let mut state = self.inner.state()?;
+        if self.fault == TrainerFault::ForgetsMomentum {
+            let moments = state.iter_mut().filter(|(name, _)| name.starts_with("first/"));
+            moments.for_each(|(_, moment)| moment.data_mut().fill(0.0));
+        }
+        Ok(state)
+    }
+
+    fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
+        self.inner.restore(state)
+    }
 }
 
 fn check_toy_trainer(plugin: &str, fault: TrainerFault) {
@@ -543,6 +579,7 @@ fn broken_trainers_fail() {
         (TrainerFault::WrongLosses, "cross-entropies of its logits"),
         (TrainerFault::IgnoresLabels, "a label outside the classes must be an error"),
         (TrainerFault::StepsOnNan, "a step on NaN must be a `NotFinite` error"),
+        (TrainerFault::ForgetsMomentum, "a restored trainer must go on as the first one does"),
     ] {
         assert_law(&broken(|| check_toy_trainer("broken", fault)), law);
     }

@@ -1,7 +1,7 @@
 //! Seeded data with a planted structure, and a regularizer to go with it.
 
 use crate::metrics::{argmax, cross_entropy, softmax};
-use crate::{Context, Error, RegularizedBatch, Regularizer, Result, SliceTable, Tensor, TensorView, TrainingBatch};
+use crate::{Context, Error, RegularizedBatch, Regularizer, Result, SliceTable, Tensor, TrainingBatch};
 
 /// A small generator (SplitMix64) whose numbers never change with a dependency.
 pub struct ToyRng(u64);
@@ -145,6 +145,8 @@ pub struct ToyBatch {
     pub spuriousness: Vec<f32>,
     /// `[n]`.
     pub groups: Vec<i32>,
+    /// `[n]`, two classes; every third is not the label.
+    pub predicted_classes: Vec<i32>,
 }
 
 impl ToyBatch {
@@ -156,6 +158,7 @@ impl ToyBatch {
             masks: Some(self.masks.view()),
             spuriousness: Some(&self.spuriousness),
             groups: Some(&self.groups),
+            predicted_classes: Some(&self.predicted_classes),
             step,
         }
     }
@@ -174,6 +177,7 @@ pub fn toy_training_batch(n: usize, seed: u64) -> ToyBatch {
         spuriousness: uniform(&[n]).into_data(),
         labels: (0..n).map(|i| i % 2).collect(),
         groups: (0..n).map(|i| (i % 3) as i32).collect(),
+        predicted_classes: (0..n).map(|i| ((i % 2) ^ usize::from(i % 3 == 0)) as i32).collect(),
     }
 }
 
@@ -183,19 +187,8 @@ pub struct ToyRegularizer;
 
 impl Regularizer for ToyRegularizer {
     fn prepare(&mut self, batch: &TrainingBatch, context: &Context) -> Result<RegularizedBatch> {
-        let [n, c, h, w] = batch.images.dims("images", "[n, c, h, w]")?;
+        let [n, c, h, w] = batch.check()?;
         let masks = batch.masks.ok_or_else(|| Error::unsupported("the batch has no masks", "scan first"))?;
-        let lens = [batch.spuriousness.map(<[f32]>::len), batch.groups.map(<[i32]>::len), Some(batch.labels.len())];
-        if masks.shape() != [n, h, w] || lens.into_iter().flatten().any(|len| len != n) {
-            return Err(Error::shape("columns of the batch", format!("{n} rows"), masks.shape()));
-        }
-        let finite = |values: TensorView| values.is_finite();
-        if !finite(batch.images)
-            || !finite(masks)
-            || batch.spuriousness.is_some_and(|s| !s.iter().all(|v| v.is_finite()))
-        {
-            return Err(Error::NotFinite { what: "training batch".into() });
-        }
         let mut rng = ToyRng::new(context.seed ^ batch.step.wrapping_mul(0xD134_2543_DE82_EF95));
         let mut images = batch.images.to_tensor();
         for (i, value) in images.data_mut().iter_mut().enumerate() {

@@ -123,4 +123,35 @@ impl Trainer for ToyTrainer {
     fn weights(&self) -> Result<Vec<(String, Tensor)>> {
         Ok(self.trained(&self.net))
     }
+
+    fn state(&self) -> Result<Vec<(String, Tensor)>> {
+        let mut state = self.trained(&self.net);
+        for (name, (first, second)) in self.trainable.iter().zip(&self.moments) {
+            state.push((format!("first/{name}"), tensor(vec![first.len()], first)));
+            state.push((format!("second/{name}"), tensor(vec![second.len()], second)));
+        }
+        state.push(("n_steps".to_owned(), tensor(vec![1], &[f64::from(self.n_steps)])));
+        Ok(state)
+    }
+
+    fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
+        let expected = self.state()?;
+        for ((name, tensor), (own, like)) in state.iter().zip(&expected) {
+            if name != own || tensor.shape() != like.shape() {
+                return Err(Error::shape("state of the trainer", format!("`{own}` {:?}", like.shape()), name));
+            }
+        }
+        if state.len() != expected.len() {
+            return Err(Error::shape("state of the trainer", format!("{} tensors", expected.len()), state.len()));
+        }
+        let mut values = state.iter().map(|(_, tensor)| tensor.data().iter().map(|&v| f64::from(v)));
+        let trainable = &self.trainable;
+        let weights = self.net.named_mut().into_iter().filter(|entry| trainable.contains(&entry.0));
+        let moments = self.moments.iter_mut().flat_map(|(first, second)| [first, second]);
+        for (own, values) in weights.map(|entry| entry.1).chain(moments).zip(&mut values) {
+            own.iter_mut().zip(values).for_each(|(own, value)| *own = value);
+        }
+        self.n_steps = values.next().and_then(|mut steps| steps.next()).unwrap_or_default() as i32;
+        Ok(())
+    }
 }

@@ -31,6 +31,7 @@ pub fn check_trainer(plugin: &str, make: &MakeTrainer, expectations: &TrainerExp
     case.check_outcome(&plain);
     case.check_gradient_step(&plain);
     case.check_determinism();
+    case.check_restore();
     case.check_learning(&plain);
     case.check_bad_steps(&plain);
     let unknown = TrainerOptions { trainable: Trainable::Names(vec!["no such weight".into()]), ..plain };
@@ -133,6 +134,32 @@ impl Case<'_> {
                     self.laws.close(&law, again.data(), first.data(), 1e-4);
                 }
             }
+        }
+    }
+
+    /// A fresh trainer that is given the state of another goes on as that one does.
+    fn check_restore(&self) {
+        let optimizers =
+            [Optimizer::Sgd { momentum: 0.9 }, Optimizer::AdamW { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8 }];
+        for optimizer in optimizers {
+            let options = TrainerOptions { optimizer, weight_decay: 0.01, ..TrainerOptions::default() };
+            let mut first = self.trainer(&options, 1);
+            for _ in 0..2 {
+                self.laws.succeeds("step", || first.step(&self.step()));
+            }
+            let state = self.laws.succeeds("state", || first.state());
+            let mut second = self.trainer(&options, 1);
+            self.laws.succeeds("restore", || second.restore(&state));
+            for trainer in [&mut first, &mut second] {
+                self.laws.succeeds("step", || trainer.step(&self.step()));
+            }
+            let [first, second] = [first, second].map(|trainer| self.weights(trainer.as_ref()));
+            let law = "a restored trainer must go on as the first one does";
+            for ((_, again), (_, first)) in second.iter().zip(&first) {
+                self.laws.close(law, again.data(), first.data(), 1e-6);
+            }
+            let mut fresh = self.trainer(&options, 1);
+            self.laws.fails("restoring half a state", || fresh.restore(&state[1..]));
         }
     }
 

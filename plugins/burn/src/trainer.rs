@@ -64,6 +64,9 @@ struct Shard {
     updates: Vec<(String, Vec<f32>)>,
 }
 
+/// Name of the number of steps in a state.
+const N_STEPS: &str = "n_steps";
+
 /// Images that are worked on together where they do not depend on each other.
 const SHARD: usize = 4;
 
@@ -402,5 +405,62 @@ impl Trainer for BurnTrainer {
             .iter()
             .map(|weight| Ok((weight.name.clone(), Float::from_six(weight.value.clone(), weight.rank).to_plain()?)));
         weights.chain(statistics).collect()
+    }
+
+    fn state(&self) -> Result<Vec<(String, Tensor)>> {
+        let mut state = self.weights()?;
+        for weight in &self.weights {
+            for (moment, held) in [("first", &weight.first), ("second", &weight.second)] {
+                if let Some(held) = held {
+                    let held = Float::from_six(held.clone(), weight.rank).to_plain()?;
+                    state.push((format!("{moment}/{}", weight.name), held));
+                }
+            }
+        }
+        state.push((N_STEPS.to_owned(), Tensor::new([1], vec![self.n_steps as f32])?));
+        Ok(state)
+    }
+
+    fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
+        let state: HashMap<&str, &Tensor> = state.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+        let n_known = |restored: &[Weight]| {
+            let moments = restored.iter().flat_map(|weight| [&weight.first, &weight.second]).flatten().count();
+            restored.len() + moments + self.statistics.len() + 1
+        };
+        let find = |name: &str, shape: &[usize]| match state.get(name) {
+            Some(tensor) if tensor.shape() == shape => Ok(tensor.data().to_vec()),
+            Some(tensor) => Err(Error::shape(format!("`{name}` of the state"), format!("{shape:?}"), tensor.shape())),
+            None => Err(Error::unknown_name("tensor of the state", name, state.keys().copied())),
+        };
+        let restored = self.weights.iter().map(|weight| {
+            let shape = Float::from_six(weight.value.clone(), weight.rank).shape();
+            let six = |name: &str| Ok::<_, Error>(Float::new(find(name, &shape)?, &shape, &self.device)?.six());
+            let moment = |kind: &str| {
+                let name = format!("{kind}/{}", weight.name);
+                state.contains_key(name.as_str()).then(|| six(&name)).transpose()
+            };
+            let (first, second) = (moment("first")?, moment("second")?);
+            Ok(Weight {
+                name: weight.name.clone(),
+                slot: weight.slot,
+                rank: weight.rank,
+                value: six(&weight.name)?,
+                first,
+                second,
+            })
+        });
+        let restored = restored.collect::<Result<Vec<_>>>()?;
+        let statistics = self.statistics.iter().map(|(name, _, values)| find(name, &[values.len()]));
+        let statistics = statistics.collect::<Result<Vec<_>>>()?;
+        let n_steps = find(N_STEPS, &[1])?;
+        if state.len() != n_known(&restored) {
+            return Err(Error::shape("state of the trainer", format!("{} tensors", n_known(&restored)), state.len()));
+        }
+        self.weights = restored;
+        for ((_, _, values), kept) in self.statistics.iter_mut().zip(statistics) {
+            *values = kept;
+        }
+        self.n_steps = n_steps[0] as i32;
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! A scan opened for looking at it, in memory that hardly grows with it: an overview of its rows, and numbers and
 //! pictures of single rows on demand.
 
+mod attribute;
 mod layout;
 mod neighbours;
 mod shards;

@@ -34,6 +34,37 @@ impl Album {
     }
 }
 
+impl Album {
+    /// How far each of some rows lies from the middle of them all: 1 − cosine to their mean feature, in [0, 2]; NaN for
+    /// rows without features. Reads the shards of these rows, one at a time.
+    ///
+    /// # Errors
+    /// `File` if a shard is damaged.
+    pub fn distances(&self, rows: &[usize]) -> Result<Vec<f32>> {
+        let mut order: Vec<usize> = (0..rows.len()).filter(|&i| self.table.errors[rows[i]].is_none()).collect();
+        order.sort_by_key(|&i| rows[i]);
+        let plan = &self.scan.plan;
+        let mut centre = vec![0.0f32; plan.features.n_dims];
+        let mut distances = vec![f32::NAN; rows.len()];
+        for pass in 0..2 {
+            for of_shard in order.chunk_by(|&a, &b| rows[a] / plan.shard_rows == rows[b] / plan.shard_rows) {
+                let shard = rows[of_shard[0]] / plan.shard_rows;
+                let embeddings = self.scan.part(shard, Part::Embeddings)?;
+                let start = plan.rows(shard).start;
+                for &i in of_shard {
+                    let embedding = embeddings.row(rows[i] - start);
+                    if pass == 0 {
+                        centre.iter_mut().zip(embedding).for_each(|(c, v)| *c += v);
+                    } else {
+                        distances[i] = 1.0 - cosine(&centre, embedding);
+                    }
+                }
+            }
+        }
+        Ok(distances)
+    }
+}
+
 fn nearest(mut rows: Vec<(usize, f32)>, k: usize) -> Vec<(usize, f32)> {
     rows.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     rows.truncate(k);

@@ -85,6 +85,17 @@ fn neighbours_are_the_nearest_by_angle() {
     assert!(album.neighbours(3, 2).is_err() && album.neighbours(9, 2).is_err());
 }
 
+#[test]
+fn distances_grow_away_from_the_middle() {
+    let dir = fan();
+    let album = open(&dir);
+    // At 0, 10, 20 and 40 degrees, in another order; row 3 failed. Lengths weigh the middle: 1, 2, 3 and 1.
+    let far = album.distances(&[4, 0, 3, 2, 1]).unwrap();
+    assert!(far[2].is_nan());
+    assert!(far[3] < far[4] && far[4] < far[1] && far[1] < far[0], "{far:?}");
+    assert!(album.distances(&[]).unwrap().is_empty());
+}
+
 /// Fits that were made, for the test of the cache.
 static N_FITS: AtomicUsize = AtomicUsize::new(0);
 

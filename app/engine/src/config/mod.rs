@@ -9,6 +9,7 @@ pub mod bench;
 mod document;
 mod errors;
 mod plugins;
+pub mod repair;
 pub mod sections;
 pub mod template;
 mod words;
@@ -24,7 +25,8 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// The tables of a configuration.
-pub const SECTIONS: [&str; 8] = ["run", "data", "model", "attribution", "features", "projection", "slicing", "spread"];
+pub const SECTIONS: [&str; 9] =
+    ["run", "data", "model", "attribution", "features", "projection", "slicing", "spread", "repair"];
 
 /// A run configuration with the place of each of its values.
 pub type LoadedConfig = Loaded<RunConfig>;

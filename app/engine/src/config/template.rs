@@ -5,6 +5,7 @@ use super::sections::{
     RunSection, SlicingSection,
 };
 use crate::host::PluginHost;
+use crate::repair::settings::{MasksSection, RepairSection};
 use crate::spread::SpreadSettings;
 use ascan_core::params::{ParamMap, Params, resolve};
 use ascan_core::{Error, Kind, Result};
@@ -50,6 +51,13 @@ impl Template {
         self.section::<SlicingSection>(&mut text, "slicing")?;
         self.plugin(&mut text, host, Kind::Slicer, "slicing", "kmeans")?;
         self.section::<SpreadSettings>(&mut text, "spread")?;
+        self.section::<RepairSection>(&mut text, "repair")?;
+        self.section::<MasksSection>(&mut text, "repair.masks")?;
+        // Nothing is repaired unless it is asked for: a host without regularizers can scan all the same.
+        let regularizer = RepairSection::default().plugin;
+        if host.names(Kind::Regularizer).contains(&regularizer.as_str()) {
+            self.plugin(&mut text, host, Kind::Regularizer, "repair", &regularizer)?;
+        }
         self.section::<RunSection>(&mut text, "run")?;
         Ok(text)
     }
@@ -80,7 +88,7 @@ impl Template {
         for (key, help) in help {
             let path = format!("{name}.{key}");
             // Tables with a header of their own.
-            if ["data.columns", "model.preprocess"].contains(&&*path) || key == "params" {
+            if ["data.columns", "model.preprocess", "repair.masks"].contains(&&*path) || key == "params" {
                 continue;
             }
             comment(text, help);

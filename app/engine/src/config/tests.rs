@@ -218,7 +218,7 @@ error: unknown section `slcing`
   --> run.toml:18:2
    |  [slcing]
    |   ^^^^^^
-hint: did you mean `slicing`? available: run, data, model, attribution, features, projection, slicing, spread"#;
+hint: did you mean `slicing`? available: run, data, model, attribution, features, projection, slicing, spread, repair"#;
     assert_eq!(printed(text, &[]), expected);
 }
 

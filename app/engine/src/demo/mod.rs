@@ -1,11 +1,14 @@
-//! The demo: a data set with a planted error, a small network that learns it, and a configuration to find it.
+//! The demo: a data set with a planted error, a small network that learns it, a configuration to find it,
+//! and a reviewer who goes by the evidence.
 
 pub mod pictures;
+mod review;
 mod train;
 
 use ascan_core::{Context, Error, Result, Runtime};
 use std::path::{Path, PathBuf};
 
+pub use review::review;
 pub use train::train;
 
 /// What [`make`] wrote.
@@ -43,6 +46,16 @@ plugin = "kmeans"
 [slicing.params]
 n_slices = 8
 normalise = "l2"
+
+# What `ascan repair` does with the slices that were marked.
+[repair]
+plugin = "dfr"
+layers = "all"
+groups = "spuriousness"
+optimizer = "adam_w"
+learning_rate = 1e-3
+weight_decay = 1e-4
+epochs = 12
 "#;
 
 /// Writes the pictures, trains the network on them through `runtime`, writes it and the configuration.

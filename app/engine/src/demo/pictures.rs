@@ -15,10 +15,16 @@ pub const CLASSES: [&str; 2] = ["disc", "square"];
 pub const GROUNDS: [&str; 2] = ["sand", "water"];
 /// Pictures of a class in the training split.
 const TRAIN: usize = 400;
+/// Pictures of a class in the review split: what a person looks through, and what the repair trains on.
+const REVIEW: usize = 200;
 /// Pictures of a class in the test split.
 const TEST: usize = 200;
 /// Training pictures in a hundred that lie on the other class's ground.
 const UNUSUAL_PERCENT: usize = 3;
+/// The same of the review split.
+const REVIEW_UNUSUAL_PERCENT: usize = 20;
+/// The splits.
+const SPLITS: [&str; 3] = ["train", "test", "review"];
 
 /// One picture of the set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,18 +35,20 @@ pub struct Entry {
     pub label: usize,
     /// Index into [`GROUNDS`].
     pub ground: usize,
-    /// `train` or `test`.
+    /// `train`, `test` or `review`.
     pub split: &'static str,
 }
 
-/// What is in the set. In `train` a class lies on its own ground but for a few; in `test` on both alike.
+/// What is in the set. In `train` a class lies on its own ground but for a few, in `review` but for a fifth; in `test`
+/// on both alike.
 pub fn entries() -> Vec<Entry> {
     let mut entries = Vec::new();
-    for (split, n) in [("train", TRAIN), ("test", TEST)] {
+    for (split, n) in SPLITS.into_iter().zip([TRAIN, TEST, REVIEW]) {
         for (label, class) in CLASSES.into_iter().enumerate() {
             for i in 0..n {
                 let unusual = match split {
                     "train" => i * 100 < n * UNUSUAL_PERCENT,
+                    "review" => i * 100 < n * REVIEW_UNUSUAL_PERCENT,
                     _ => i % 2 == 0,
                 };
                 let ground = if unusual { 1 - label } else { label };
@@ -60,7 +68,7 @@ pub fn write(folder: &Path, seed: u64) -> Result<Vec<Entry>> {
     let fail = |path: &Path, error: &dyn std::fmt::Display| {
         Error::file(path, format!("cannot be written: {error}"), "choose a folder you may write to with -o")
     };
-    for split in ["train", "test"] {
+    for split in SPLITS {
         let folder = folder.join(split);
         std::fs::create_dir_all(&folder).map_err(|error| fail(&folder, &error))?;
     }
@@ -121,6 +129,7 @@ mod tests {
             all.iter().filter(|entry| entry.label == entry.ground).count() as f64 / all.len() as f64
         };
         assert_eq!(share("train"), 0.97);
+        assert_eq!(share("review"), 0.8);
         assert_eq!(share("test"), 0.5);
     }
 

@@ -10,8 +10,8 @@ mod summary;
 mod tests;
 
 pub use job::{Images, Job, Target};
-pub use planned::scan;
-pub(crate) use summary::peak_rss_mib;
+pub use planned::{explain, scan};
+pub use summary::peak_rss_mib;
 pub use summary::{FailedImage, ScanSummary};
 
 use crate::config::RunConfig;

@@ -1,12 +1,13 @@
 //! From the plan of a run to the job that the pipeline does.
 
 use super::job::{Images, Job, Target};
-use super::{ScanSummary, run_job};
+use super::stages::Stages;
+use super::{ScanSummary, batch, run_job};
 use crate::features::FeatureRule;
 use crate::plan::RunPlan;
 use crate::store::plan::{AttributionPlan, DataPlan, FeaturesPlan, ModelPlan, stored_map_size};
-use crate::store::{Facts, LocalStorage, ScanPlan, layout};
-use ascan_core::{Error, OpenModel, Reporter, Result};
+use crate::store::{Facts, LocalStorage, Outcome, ScanPlan, layout};
+use ascan_core::{Context, Error, OpenModel, Reporter, Result};
 use std::path::Path;
 
 /// Scans the images of a plan into the folder `out`, or does what is missing of the scan that is there.
@@ -20,11 +21,34 @@ use std::path::Path;
 /// images are in their rows and in the summary.
 pub fn scan(plan: &RunPlan, out: &Path, reporter: &dyn Reporter) -> Result<ScanSummary> {
     let scan_plan = scan_plan(plan)?;
+    let job = job(plan, &scan_plan)?;
+    run_job(&job, &plan.config, out, Box::new(LocalStorage::new(out)), reporter)
+}
+
+/// What a scan would find for one image, without keeping it.
+///
+/// # Errors
+/// Whatever is wrong with the image; what opening the model or a plugin reports.
+pub fn explain(plan: &RunPlan, row: usize, reporter: &dyn Reporter) -> Result<Outcome> {
+    let scan_plan = scan_plan(plan)?;
+    let job = job(plan, &scan_plan)?;
+    let backend = job.runtime.open(&job.open)?;
+    let (stages, context) = (Stages::default(), Context { seed: scan_plan.seed, n_threads: plan.n_threads, reporter });
+    let decoded = batch::decode(&job, 0, std::iter::once(row), &stages);
+    let outcome = batch::run(&job, &*backend, decoded, &context, &stages)?;
+    if let Some(error) = outcome.failed {
+        return Err(error);
+    }
+    let row_failed = |reason: String| Error::file(&plan.images.samples[row].uri, reason, "");
+    outcome.rows.into_iter().next().unwrap_or_else(|| Err("no result".into())).map_err(row_failed)
+}
+
+fn job<'a>(plan: &'a RunPlan, scan_plan: &'a ScanPlan) -> Result<Job<'a>> {
     let mut layers = plan.requirements.layers.clone();
     if !layers.contains(&plan.feature_layer) {
         layers.push(plan.feature_layer.clone());
     }
-    let job = Job {
+    Ok(Job {
         runtime: &*plan.runtime,
         open: OpenModel {
             path: plan.config.model.path.clone(),
@@ -38,9 +62,8 @@ pub fn scan(plan: &RunPlan, out: &Path, reporter: &dyn Reporter) -> Result<ScanS
         target: Target::new(&plan.config.attribution.target, plan.model.n_classes)?,
         rule: FeatureRule::new(&plan.config.features)?,
         n_threads: plan.n_threads,
-        plan: &scan_plan,
-    };
-    run_job(&job, &plan.config, out, Box::new(LocalStorage::new(out)), reporter)
+        plan: scan_plan,
+    })
 }
 
 impl Images for RunPlan {

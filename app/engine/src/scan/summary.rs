@@ -152,7 +152,7 @@ impl std::fmt::Display for ScanSummary {
 }
 
 /// The most memory that this process ever held, in MiB; `None` where the system does not tell.
-pub(crate) fn peak_rss_mib() -> Option<f64> {
+pub fn peak_rss_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

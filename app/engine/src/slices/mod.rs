@@ -3,11 +3,13 @@
 pub mod evidence;
 mod layout;
 mod per_class;
+mod picked;
 mod report;
 mod stored;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use picked::with_slice_of;
 pub use report::{ConfusionCell, N_MEMBERS, SliceReport, VERDICT_GAP};
 
 use crate::config::RunConfig;

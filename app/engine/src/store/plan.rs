@@ -190,7 +190,7 @@ impl ScanPlan {
     }
 }
 
-fn flatten(prefix: &str, value: Value, flat: &mut BTreeMap<String, Value>) {
+pub(crate) fn flatten(prefix: &str, value: Value, flat: &mut BTreeMap<String, Value>) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {

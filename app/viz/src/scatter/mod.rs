@@ -8,9 +8,19 @@ use crate::{Rgb, raster};
 use image::RgbaImage;
 
 /// How much of a point's colour is left while others are selected.
-const DIMMED: u32 = 56;
-/// How much a point covers of each pixel around its own, of 256: its own, its sides, its corners.
+const DIMMED: u32 = 72;
+/// How much a point covers of each pixel around its own, of 256.
 const SPLAT: [[u32; 3]; 3] = [[84, 168, 84], [168, 256, 168], [84, 168, 84]];
+/// The same for so few points that small ones would be lost.
+const LARGE_SPLAT: [[u32; 5]; 5] = [
+    [0, 96, 170, 96, 0],
+    [96, 240, 256, 240, 96],
+    [170, 256, 256, 256, 170],
+    [96, 240, 256, 240, 96],
+    [0, 96, 170, 96, 0],
+];
+/// Fewer points than this are drawn large.
+const N_FEW: usize = 8000;
 /// Margin around all points, as a share of the picture.
 const MARGIN: f32 = 0.04;
 
@@ -68,19 +78,37 @@ pub fn scatter(
     background: Rgb,
 ) -> RgbaImage {
     assert_eq!(points.len(), colors.len(), "a colour a point");
+    if points.len() < N_FEW {
+        splat(points, colors, view, size, selected, background, &LARGE_SPLAT)
+    } else {
+        splat(points, colors, view, size, selected, background, &SPLAT)
+    }
+}
+
+fn splat<const N: usize>(
+    points: &[[f32; 2]],
+    colors: &[Rgb],
+    view: View,
+    size: [u32; 2],
+    selected: &[bool],
+    background: Rgb,
+    splat: &[[u32; N]; N],
+) -> RgbaImage {
     let [width, height] = size.map(|side| side as usize);
     let [r, g, b] = background;
     let mut pixels = [r, g, b, 255].repeat(width * height);
+    let reach = N / 2;
+    let margin = reach as f32;
     let mut draw = |point: [f32; 2], color: Rgb| {
         let [x, y] = view.to_pixel(point, size);
         // Not a number is not inside either.
-        if !(x >= 1.0 && y >= 1.0 && x < width as f32 - 1.0 && y < height as f32 - 1.0) {
+        if !(x >= margin && y >= margin && x < width as f32 - margin && y < height as f32 - margin) {
             return;
         }
-        let (left, top) = (x as usize - 1, y as usize - 1);
-        for (row, weights) in SPLAT.iter().enumerate() {
+        let (left, top) = (x as usize - reach, y as usize - reach);
+        for (row, weights) in splat.iter().enumerate() {
             let start = ((top + row) * width + left) * 4;
-            for (pixel, weight) in pixels[start..start + 12].chunks_exact_mut(4).zip(weights) {
+            for (pixel, weight) in pixels[start..start + 4 * N].chunks_exact_mut(4).zip(weights) {
                 for (channel, ink) in pixel.iter_mut().zip(color) {
                     *channel = ((u32::from(*channel) * (256 - weight) + u32::from(ink) * weight) >> 8) as u8;
                 }

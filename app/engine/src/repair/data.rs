@@ -1,0 +1,263 @@
+//! The images of a repair: those of the scan, and those that choose the epoch.
+
+use super::masks::mask;
+use super::sample::seed_of;
+use super::settings::{Groups, RepairSection};
+use crate::annotations::{Annotations, Fix, Mark};
+use crate::config::sections::{DataSection, PreprocessSection};
+use crate::images::{ImageSet, Preprocess, labels};
+use crate::slices::SliceSet;
+use crate::spread::Spread;
+use crate::store::Scan;
+use crate::table::ScanTable;
+use ascan_core::{Error, Result, TrainingSet};
+use rand::SeedableRng;
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::seq::SliceRandom;
+
+/// Images with labels, and how they are read.
+pub struct Labelled {
+    /// Where they come from.
+    pub images: ImageSet,
+    /// Rows of the set.
+    pub rows: Vec<usize>,
+    /// `[rows]`
+    pub labels: Vec<usize>,
+}
+
+/// What is trained on.
+pub struct Training {
+    /// The images, in the order of everything below.
+    pub data: Labelled,
+    /// `[n]` in [0, 1].
+    pub spuriousness: Vec<f32>,
+    /// `[n]`, −1 for none.
+    pub groups: Vec<i32>,
+    /// `[n]`
+    pub predicted_classes: Vec<i32>,
+    /// `[n]`, where somebody has looked at labels.
+    pub corrected_labels: Option<Vec<i32>>,
+    /// The raw maps.
+    pub table: ScanTable,
+    /// What is worth knowing, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Numbers between a picture in [0, 1] and the model's input, a channel each.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Normalise {
+    scale: f32,
+    mean: Vec<f32>,
+    std: Vec<f32>,
+}
+
+impl Normalise {
+    /// From a section with every number written out, as a scan keeps it.
+    pub fn new(section: &PreprocessSection) -> Self {
+        Self {
+            scale: section.scale.unwrap_or(1.0),
+            mean: section.mean.clone().unwrap_or_default(),
+            std: section.std.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Images in [0, 1] as the model's input, in place.
+    ///
+    /// # Shapes
+    /// `images`: `[n, c, h, w]`
+    pub fn apply(&self, images: &mut [f32], [c, h, w]: [usize; 3]) {
+        for (i, plane) in images.chunks_exact_mut(h * w).enumerate() {
+            let (mean, std) = (self.mean[i % c], self.std[i % c]);
+            plane.iter_mut().for_each(|value| *value = (*value * 255.0 * self.scale - mean) / std);
+        }
+    }
+}
+
+/// The scan's own steps from a file to the model's input, but for the numbers: pictures in [0, 1].
+///
+/// # Errors
+/// `Param` for a section that does not fit the model.
+pub fn unit(section: &PreprocessSection, input_shape: [usize; 3]) -> Result<Preprocess> {
+    let c = input_shape[0];
+    let section = PreprocessSection {
+        preset: None,
+        scale: Some(1.0 / 255.0),
+        mean: Some(vec![0.0; c]),
+        std: Some(vec![1.0; c]),
+        ..section.clone()
+    };
+    Preprocess::new(&section, input_shape)
+}
+
+impl Training {
+    /// The images of a scan with what was found out about them.
+    ///
+    /// # Errors
+    /// `File` for a scan that is not finished, or whose images have moved; `Unsupported` for images of one class only.
+    pub fn open(scan: &Scan, repair: &RepairSection) -> Result<Self> {
+        let table = scan.table()?;
+        let images = ImageSet::open(&scan.config.data)?;
+        let is_same = images.len() >= table.n() && images.samples.iter().zip(&table.uris).all(|(s, uri)| s.uri == *uri);
+        if !is_same {
+            return Err(Error::file(&scan.dir, "was made of other images than are there now", "scan again"));
+        }
+        let rows: Vec<usize> = table.valid_rows().into_iter().filter(|&row| table.labels[row] >= 0).collect();
+        let labels: Vec<usize> = rows.iter().map(|&row| table.labels[row] as usize).collect();
+        check_classes(&labels, scan)?;
+        let mut notes = Vec::new();
+        let spuriousness = spuriousness(scan, &rows, &table, repair.unknown, &mut notes)?;
+        let groups = match repair.groups {
+            Groups::Spuriousness => {
+                labels.iter().zip(&spuriousness).map(|(&label, &s)| 2 * label as i32 + i32::from(s > 0.5)).collect()
+            }
+            Groups::Slices => {
+                let set = SliceSet::load(scan, None)?;
+                rows.iter().map(|&row| set.assignment[row]).collect()
+            }
+        };
+        let corrected_labels = corrected(scan, &rows, &labels)?;
+        let predicted_classes = rows.iter().map(|&row| table.predicted_classes[row]).collect();
+        let data = Labelled { images, rows, labels };
+        Ok(Self { data, spuriousness, groups, predicted_classes, corrected_labels, table, notes })
+    }
+
+    /// What a regularizer may choose from.
+    pub fn set(&self, epoch: u64) -> TrainingSet<'_> {
+        TrainingSet {
+            labels: &self.data.labels,
+            spuriousness: Some(&self.spuriousness),
+            groups: Some(&self.groups),
+            predicted_classes: Some(&self.predicted_classes),
+            corrected_labels: self.corrected_labels.as_deref(),
+            epoch,
+        }
+    }
+
+    /// The frozen mask of image `i`, `[h, w]`, and its spuriousness. Where the map says nothing, both are such that
+    /// no region counts less.
+    pub fn mask(&self, i: usize, size: [usize; 2], absolute: bool, repair: &RepairSection) -> (Vec<f32>, f32) {
+        let map = self.table.maps.row(self.data.rows[i]);
+        let map_size = [self.table.maps.shape()[1], self.table.maps.shape()[2]];
+        match mask(map, map_size, size, absolute, &repair.masks) {
+            Some(mask) => (mask, self.spuriousness[i]),
+            None => (vec![1.0; size[0] * size[1]], 0.0),
+        }
+    }
+
+    /// Takes a share of each class away, for validation.
+    fn hold_out(&mut self, share: f64, seed: u64) -> Vec<usize> {
+        let n_classes = self.data.labels.iter().max().map_or(0, |&label| label + 1);
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, [2, 0]));
+        let mut held_out = Vec::new();
+        for class in 0..n_classes {
+            let mut of_class: Vec<usize> =
+                (0..self.data.rows.len()).filter(|&i| self.data.labels[i] == class).collect();
+            of_class.shuffle(&mut rng);
+            of_class.truncate((of_class.len() as f64 * share).round() as usize);
+            held_out.append(&mut of_class);
+        }
+        held_out.sort_unstable();
+        held_out
+    }
+
+    fn keep(&mut self, is_kept: &dyn Fn(usize) -> bool) {
+        fn filter<T: Clone>(values: &mut Vec<T>, is_kept: &dyn Fn(usize) -> bool) {
+            *values = values.iter().enumerate().filter(|(i, _)| is_kept(*i)).map(|(_, value)| value.clone()).collect();
+        }
+        filter(&mut self.data.rows, is_kept);
+        filter(&mut self.data.labels, is_kept);
+        filter(&mut self.spuriousness, is_kept);
+        filter(&mut self.groups, is_kept);
+        filter(&mut self.predicted_classes, is_kept);
+        if let Some(labels) = &mut self.corrected_labels {
+            filter(labels, is_kept);
+        }
+    }
+
+    /// The images that choose the epoch: another split, or some of the scan's own, which are then not trained on.
+    ///
+    /// # Errors
+    /// `UnknownName` for a split that does not exist; `Param` if it is the one that is trained on.
+    pub fn validation(&mut self, scan: &Scan, repair: &RepairSection, seed: u64) -> Result<Labelled> {
+        let data = &scan.config.data;
+        let Some(split) = &repair.validation_split else {
+            let held_out = self.hold_out(repair.validation_share, seed);
+            let pick = |values: &[usize]| held_out.iter().map(|&i| values[i]).collect();
+            let (rows, labels) = (pick(&self.data.rows), pick(&self.data.labels));
+            self.keep(&|i| held_out.binary_search(&i).is_err());
+            return Ok(Labelled { images: ImageSet::open(data)?, rows, labels });
+        };
+        if data.split.as_ref() == Some(split) {
+            let message = format!("`repair.validation_split`: \"{split}\" is the split that is trained on");
+            return Err(Error::param("validation_split", message, "choose another, or leave it out"));
+        }
+        let other = DataSection { split: Some(split.clone()), ..data.clone() };
+        let images = ImageSet::open(&other)?;
+        let outputs = labels::map_to_outputs(&images, &other, scan.plan.model.n_classes)?;
+        let known = outputs.iter().enumerate().filter_map(|(row, &label)| Some((row, usize::try_from(label).ok()?)));
+        let (rows, labels) = known.unzip();
+        Ok(Labelled { images, rows, labels })
+    }
+}
+
+fn check_classes(labels: &[usize], scan: &Scan) -> Result<()> {
+    let Some(&first) = labels.first() else {
+        let hint = "scan images that have labels: they are what is trained on";
+        return Err(Error::file(&scan.dir, "has no image with a label: the training split is empty", hint));
+    };
+    if labels.iter().all(|&label| label == first) {
+        let name = scan.plan.model.class_names.get(first).cloned().unwrap_or_else(|| first.to_string());
+        let message = format!("has images of one class only (`{name}`): a model trained on them forgets the others");
+        return Err(Error::file(&scan.dir, message, "scan a training split with at least two classes"));
+    }
+    Ok(())
+}
+
+/// `[rows]`: what the review says, and `unknown` where it says nothing.
+fn spuriousness(
+    scan: &Scan,
+    rows: &[usize],
+    table: &ScanTable,
+    unknown: f32,
+    notes: &mut Vec<String>,
+) -> Result<Vec<f32>> {
+    let Some(spread) = Spread::load(scan)? else {
+        notes.push(format!(
+            "nothing says what is spurious: all images count as {unknown}; `ascan spread` spreads marks"
+        ));
+        return Ok(vec![unknown; rows.len()]);
+    };
+    if !spread.review.accepted {
+        notes.push("the spread of the marks is not accepted yet (`ascan spread SCAN --accept`)".into());
+    }
+    let annotations = Annotations::open(&scan.dir, "repair")?;
+    let gone = annotations.in_force().into_iter().filter(|verdict| !spread.verdicts.contains(&verdict.id)).count();
+    if gone > 0 {
+        notes.push(format!("{gone} verdicts are newer than the spread: `ascan spread` spreads them"));
+    }
+    let reviewed = spread.reviewed();
+    if reviewed.len() != table.n() {
+        return Err(Error::file(
+            &scan.dir,
+            "has a spread of another number of images",
+            "spread again with `ascan spread`",
+        ));
+    }
+    Ok(rows.iter().map(|&row| if reviewed[row].is_nan() { unknown } else { reviewed[row] }).collect())
+}
+
+/// `[rows]`: labels after decisions on them, without the images that are marked `noisy_label` and were not decided on.
+fn corrected(scan: &Scan, rows: &[usize], labels: &[usize]) -> Result<Option<Vec<i32>>> {
+    let annotations = Annotations::open(&scan.dir, "repair")?;
+    let (fixes, marks) = (annotations.fixes(), annotations.marks(scan.plan.data.n_rows));
+    if fixes.is_empty() && !marks.contains(&Some(Mark::NoisyLabel)) {
+        return Ok(None);
+    }
+    let label = |(&row, &label): (&usize, &usize)| match (fixes.get(&row), marks[row]) {
+        (Some(Fix::Keep), _) => label as i32,
+        (Some(Fix::Relabel(class)), _) => *class,
+        (Some(Fix::Drop), _) | (None, Some(Mark::NoisyLabel)) => -1,
+        (None, _) => label as i32,
+    };
+    Ok(Some(rows.iter().zip(labels).map(label).collect()))
+}

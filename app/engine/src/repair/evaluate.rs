@@ -1,0 +1,126 @@
+//! How good a model is on images with labels.
+
+use super::settings::Metric;
+use ascan_core::{Context, OpenModel, Result, Runtime, TensorView, metrics};
+use serde::{Deserialize, Serialize};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Figures over some images. In f32, which JSON gives back as they were: a run that goes on has the same curves.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Images that could be read.
+    pub n: usize,
+    /// Share of right predictions.
+    pub accuracy: f32,
+    /// Accuracy of each class that has images, averaged.
+    pub balanced_accuracy: f32,
+    /// Accuracy of the worst class that has images.
+    pub worst_class_accuracy: f32,
+    /// Mean cross-entropy.
+    pub loss: f32,
+}
+
+impl Evaluation {
+    /// From the logits of images and their labels.
+    pub fn of(rows: &[(Vec<f32>, usize)]) -> Self {
+        let n_classes = rows.iter().map(|(_, label)| label + 1).max().unwrap_or(0);
+        let mut counts = vec![(0usize, 0usize); n_classes];
+        let mut loss = 0.0;
+        for (logits, label) in rows {
+            counts[*label].0 += usize::from(metrics::argmax(logits) == *label);
+            counts[*label].1 += 1;
+            loss += f64::from(metrics::cross_entropy(logits, *label as i32));
+        }
+        let n_right: usize = counts.iter().map(|count| count.0).sum();
+        let by_class = || counts.iter().filter(|count| count.1 > 0).map(|count| count.0 as f64 / count.1 as f64);
+        Self {
+            n: rows.len(),
+            accuracy: (n_right as f64 / rows.len() as f64) as f32,
+            balanced_accuracy: (by_class().sum::<f64>() / by_class().count() as f64) as f32,
+            worst_class_accuracy: by_class().fold(f64::INFINITY, f64::min) as f32,
+            loss: (loss / rows.len() as f64) as f32,
+        }
+    }
+
+    /// What an epoch is chosen by, turned so that more is better.
+    pub fn score(&self, metric: Metric) -> f32 {
+        match metric {
+            Metric::Accuracy => self.accuracy,
+            Metric::BalancedAccuracy => self.balanced_accuracy,
+            Metric::WorstClassAccuracy => self.worst_class_accuracy,
+            Metric::Loss => -self.loss,
+        }
+    }
+}
+
+/// Gives the model's input for an image by its place, `[c, h, w]`.
+pub type Load<'a> = dyn Fn(usize) -> Result<Vec<f32>> + Sync + 'a;
+
+/// The logits of images, by their places; those that cannot be read are left out.
+///
+/// # Errors
+/// What opening or running the model reports; `Cancelled`.
+pub fn logits(
+    runtime: &dyn Runtime,
+    open: &OpenModel,
+    n: usize,
+    load: &Load,
+    context: &Context,
+) -> Result<Vec<Option<Vec<f32>>>> {
+    // A worker a thread.
+    let open = &OpenModel { n_threads: 1, ..open.clone() };
+    let next = AtomicUsize::new(0);
+    let found: Mutex<Vec<Option<Vec<f32>>>> = Mutex::new(vec![None; n]);
+    let work = || -> Result<()> {
+        let backend = runtime.open(open)?;
+        let [c, h, w] = backend.info().input_shape;
+        let batch = backend.info().preferred_batch.max(1);
+        loop {
+            let start = next.fetch_add(batch, Ordering::Relaxed);
+            if start >= n {
+                return Ok(());
+            }
+            let loaded = (start..(start + batch).min(n)).filter_map(|i| Some((i, load(i).ok()?)));
+            let loaded: Vec<(usize, Vec<f32>)> = loaded.collect();
+            if loaded.is_empty() {
+                continue;
+            }
+            let shape = [loaded.len(), c, h, w];
+            let images = loaded.iter().flat_map(|(_, image)| image).copied().collect::<Vec<f32>>();
+            let forward = backend.forward(TensorView::new(&shape, &images)?, &[])?;
+            let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            for (row, (i, _)) in loaded.iter().enumerate() {
+                found[*i] = Some(forward.logits.row(row).to_vec());
+            }
+            drop(found);
+            context.progress("validating", start, n)?;
+        }
+    };
+    let results: Vec<Result<()>> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..context.n_threads.clamp(1, n.max(1))).map(|_| scope.spawn(work)).collect();
+        let join = |worker: std::thread::ScopedJoinHandle<'_, Result<()>>| {
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        workers.into_iter().map(join).collect()
+    });
+    results.into_iter().collect::<Result<Vec<()>>>()?;
+    Ok(found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_of_a_few_images() {
+        let row = |logits: [f32; 2], label| (logits.to_vec(), label);
+        let rows = [row([2.0, 0.0], 0), row([2.0, 0.0], 0), row([2.0, 0.0], 0), row([2.0, 0.0], 1), row([0.0, 2.0], 1)];
+        let found = Evaluation::of(&rows);
+        assert_eq!((found.n, found.accuracy, found.balanced_accuracy, found.worst_class_accuracy), (5, 0.8, 0.75, 0.5));
+        // ln(1 + e^−2) four times, 2 more once.
+        let expected = (5.0 * (-2f32).exp().ln_1p() + 2.0) / 5.0;
+        assert!((found.loss - expected).abs() < 1e-6);
+        assert_eq!(found.score(Metric::Loss), -found.loss);
+    }
+}

@@ -1,0 +1,140 @@
+//! Repair: a scanned model is trained on under a regularizer that knows what the review found out.
+//!
+//! ```text
+//! repair.toml                the settings, every default written out
+//! plan.json                  what the run depends on: it is only ever gone on with under the same plan
+//! checkpoint.safetensors     how far it has come: weights, moments, curves
+//! model.onnx                 the best epoch so far; the result, in the end
+//! summary.json               what came out
+//! loss.svg, accuracy.svg     curves
+//! ```
+//!
+//! Everything random is a function of seed, epoch and image, so a run that was stopped, however it was stopped, goes
+//! on from its checkpoint and ends as it would have ended.
+
+mod augment;
+mod batches;
+mod checkpoint;
+mod curves;
+mod data;
+mod evaluate;
+mod features;
+mod learner;
+mod masks;
+mod plan;
+mod run;
+mod sample;
+pub mod settings;
+mod summary;
+pub mod table;
+
+pub use curves::{Curves, EpochPoint};
+pub(crate) use data::{Normalise, unit as unit_pictures};
+pub use evaluate::Evaluation;
+pub(crate) use evaluate::logits as logits_of;
+pub use plan::RepairPlan;
+pub use run::MODEL;
+pub(crate) use sample::seed_of as sample_seed;
+pub use summary::RepairSummary;
+
+use crate::host::PluginHost;
+use crate::store::{LocalStorage, ScanLock, Storage};
+use ascan_core::{Context, Error, Level, Reporter, Result};
+use ascan_onnx::Model;
+use checkpoint::{Checkpoint, Progress};
+use learner::{Learner, options, trainable};
+use run::Run;
+use std::path::Path;
+use std::time::Instant;
+
+/// Names of files in the folder of a run.
+const CONFIG: &str = "repair.toml";
+const PLAN: &str = "plan.json";
+/// The net as it is now, for judging it.
+const NET: &str = "net.onnx";
+
+/// Repairs the model of a plan into the folder `out`, or goes on with the run that is there.
+///
+/// # Errors
+/// `File` if `out` cannot be written, or holds a run of another plan; whatever the regularizer or the trainer reports
+/// before training; `Cancelled` on request. What was done until then is kept in the checkpoint.
+pub fn repair(plan: &RepairPlan, host: &PluginHost, out: &Path, reporter: &dyn Reporter) -> Result<RepairSummary> {
+    let start = Instant::now();
+    let _lock = ScanLock::take(out)?;
+    let storage = LocalStorage::new(out);
+    claim(plan, &storage, out)?;
+    let repair = &plan.config.repair;
+    let context = Context { seed: plan.config.run.seed, n_threads: plan.n_threads, reporter };
+    let make = || host.regularizer(&repair.plugin, &repair.params);
+    let mut regularizer = make()?;
+    // What the method lacks is said before anything is computed.
+    regularizer.select(&plan.training.set(0), &context)?;
+    let mut regularizer = make()?;
+
+    let original = Model::load(&plan.open.path)?;
+    let learner = |part: Option<Model>| {
+        let trained = if part.is_some() { trainable("all") } else { trainable(&repair.layers) };
+        let options = options(repair, trained, plan.config.run.seed);
+        Learner::new(original.clone(), part, &plan.open, &out.join(NET), &*plan.runtime, &options)
+    };
+    let head = if repair.layers == "head" { features::head_model(&original, &plan.open) } else { None };
+    let is_head = head.is_some();
+    // Made before anything is computed: a part that cannot be trained is told now.
+    let mut learner_made = learner(head)?;
+    let features = if is_head { run::features(plan, &mut *make()?, &context)? } else { None };
+    if is_head && features.is_none() {
+        learner_made = learner(None)?;
+    }
+    let mut learner = learner_made;
+    reporter.log(Level::Info, &format!("{} weights are trained", learner.n_weights()?));
+
+    let mut progress = Progress::default();
+    if let Some(before) = Checkpoint::load(&storage, out)? {
+        learner.trainer.restore(&before.trainer)?;
+        regularizer.restore(&before.regularizer)?;
+        progress = before.progress;
+        reporter.log(Level::Info, &format!("going on after step {}", progress.step));
+    }
+    let n_steps_before = progress.step;
+    let mut run = Run {
+        plan,
+        learner,
+        regularizer,
+        features,
+        storage,
+        out,
+        progress,
+        learning_rate: repair.learning_rate,
+        n_batches: 0,
+        context,
+    };
+    let end = run.train()?;
+    let seconds = start.elapsed().as_secs_f64();
+    let summary = RepairSummary::new(&run, end, seconds, run.progress.step - n_steps_before)?;
+    summary.write(&run.storage, &run.progress.curves)?;
+    // Only the run itself needs it.
+    std::fs::remove_file(out.join(NET)).ok();
+    Ok(summary)
+}
+
+/// Writes what the run depends on, or compares it with what is there.
+fn claim(plan: &RepairPlan, storage: &LocalStorage, out: &Path) -> Result<()> {
+    let now = plan.to_json()?;
+    if storage.exists(PLAN)? {
+        let before = storage.get(PLAN)?;
+        if before == now {
+            return Ok(());
+        }
+        let differences = plan::differences(&before, &now);
+        let message = format!("holds a repair of another plan: {}", differences.join("; "));
+        return Err(Error::file(out, message, "choose another folder with --out, or repair with the same settings"));
+    }
+    let strangers = storage.list("")?.into_iter().filter(|name| !name.starts_with('.'));
+    if let Some(name) = strangers.into_iter().next() {
+        let message = format!("is not empty (`{name}`), and holds no repair");
+        return Err(Error::file(out, message, "choose a new folder with --out"));
+    }
+    let config = toml::to_string(&plan.config).map_err(|error| Error::param("repair", error.to_string(), ""))?;
+    storage.put(CONFIG, config.as_bytes())?;
+    storage.put(PLAN, &now)
+}

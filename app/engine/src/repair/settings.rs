@@ -1,0 +1,216 @@
+//! `[repair]`: how a model is trained on.
+
+use ascan_core::params::{ParamMap, Params, Problems};
+use serde::{Deserialize, Serialize};
+
+/// `[repair]`. Defaults are those that did best on `waterbirds_lite`; the README has the figures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RepairSection {
+    /// Regularizer plugin.
+    pub plugin: String,
+    /// Backend plugin that trains.
+    pub backend: String,
+    /// Which weights move: `all`, `head`, or those after a named tensor.
+    pub layers: String,
+    /// The step rule.
+    pub optimizer: OptimizerName,
+    /// Momentum of SGD.
+    pub momentum: f32,
+    /// L2 penalty of SGD, or decoupled decay of AdamW.
+    pub weight_decay: f32,
+    /// Step size at the start.
+    pub learning_rate: f32,
+    /// How it changes.
+    pub schedule: Schedule,
+    /// Times that the training images are gone through.
+    pub epochs: usize,
+    /// Images of a step.
+    pub batch_size: usize,
+    /// What comes equally often in an epoch.
+    pub balance: Balance,
+    /// Whether batch normalisation is trained.
+    pub train_batch_norm: bool,
+    /// What groups are to the regularizer.
+    pub groups: Groups,
+    /// Split that chooses the epoch; `None`: `validation_share` of the scanned images is held out.
+    pub validation_split: Option<String>,
+    /// Share of the scanned images that is held out where there is no `validation_split`.
+    pub validation_share: f64,
+    /// What an epoch is chosen by.
+    pub metric: Metric,
+    /// Epochs without a better `metric` after which training ends; 0: never.
+    pub patience: usize,
+    /// Whether pictures are mirrored at random.
+    pub flip: bool,
+    /// Largest part of a picture's side that is cut off at random.
+    pub crop: f32,
+    /// Spuriousness of images of which nothing is known.
+    pub unknown: f32,
+    /// Disturbed copies of each image whose features are kept where only the head trains.
+    pub n_draws: usize,
+    /// Steps between checkpoints; one is made after each epoch too.
+    pub checkpoint_steps: usize,
+    /// `[repair.masks]`
+    pub masks: MasksSection,
+    /// `[repair.params]`: parameters of the regularizer.
+    pub params: ParamMap,
+}
+
+/// The step rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptimizerName {
+    /// Stochastic gradient descent with momentum.
+    Sgd,
+    /// Adam with decoupled weight decay.
+    AdamW,
+}
+
+/// How the step size changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// Not at all.
+    Constant,
+    /// Half a cosine down to 0 over all epochs.
+    Cosine,
+}
+
+/// What comes equally often in an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    /// Images.
+    None,
+    /// Classes.
+    Class,
+    /// Cells of class and group.
+    Group,
+}
+
+/// What groups are to a regularizer. Annotated groups are never used: they score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Groups {
+    /// Label and verdict: `2 · label + 1` where the spuriousness is above one half.
+    Spuriousness,
+    /// The slices of the newest set.
+    Slices,
+}
+
+/// What an epoch is chosen by, on validation images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Share of right predictions.
+    Accuracy,
+    /// Accuracy of each class, averaged.
+    BalancedAccuracy,
+    /// Accuracy of the worst class.
+    WorstClassAccuracy,
+    /// Mean cross-entropy; lower is better.
+    Loss,
+}
+
+impl Default for RepairSection {
+    fn default() -> Self {
+        Self {
+            plugin: "corm".into(),
+            backend: "burn".into(),
+            layers: "head".into(),
+            optimizer: OptimizerName::Sgd,
+            momentum: 0.9,
+            weight_decay: 1.0,
+            learning_rate: 3e-3,
+            schedule: Schedule::Constant,
+            epochs: 20,
+            batch_size: 32,
+            balance: Balance::None,
+            train_batch_norm: false,
+            groups: Groups::Slices,
+            validation_split: None,
+            validation_share: 0.2,
+            metric: Metric::WorstClassAccuracy,
+            patience: 0,
+            flip: false,
+            crop: 0.0,
+            unknown: 0.5,
+            n_draws: 2,
+            checkpoint_steps: 50,
+            masks: MasksSection::default(),
+            params: ParamMap::new(),
+        }
+    }
+}
+
+impl Params for RepairSection {
+    const HELP: &'static [(&'static str, &'static str)] = &[
+        ("plugin", "the regularizer; `ascan plugins` lists them"),
+        ("backend", "the backend that trains"),
+        ("layers", "which weights move: \"all\", \"head\", or those after this tensor"),
+        ("optimizer", "\"sgd\" or \"adam_w\""),
+        ("momentum", "of sgd"),
+        ("weight_decay", "L2 penalty of sgd, decoupled decay of adam_w"),
+        ("learning_rate", "step size at the start"),
+        ("schedule", "\"constant\", or \"cosine\": down to 0 over all epochs"),
+        ("epochs", "times that the training images are gone through"),
+        ("batch_size", "images of a step"),
+        ("balance", "what comes equally often: \"none\" (each image once), \"class\" or \"group\" (class and group)"),
+        ("train_batch_norm", "whether batch normalisation is trained, where the model still has some"),
+        ("groups", "what groups are to the regularizer: \"spuriousness\" (label and verdict) or \"slices\""),
+        ("validation_split", "split that chooses the epoch; nothing: a share of the scanned images is held out"),
+        ("validation_share", "that share"),
+        ("metric", "what an epoch is chosen by: accuracy, balanced_accuracy, worst_class_accuracy or loss"),
+        ("patience", "epochs without a better metric after which training ends; 0: never"),
+        ("flip", "whether pictures are mirrored at random"),
+        ("crop", "largest part of a picture's side that is cut off at random"),
+        ("unknown", "spuriousness of images of which nothing is known"),
+        ("n_draws", "disturbed copies of each image whose features are kept where only the head trains"),
+        ("checkpoint_steps", "steps between checkpoints; one is made after each epoch too"),
+        ("masks", "from attribution maps to masks"),
+        ("params", "parameters of the regularizer"),
+    ];
+
+    fn check(&self, problems: &mut Problems) {
+        problems.range("momentum", self.momentum, 0.0, 0.9999);
+        problems.range("weight_decay", self.weight_decay, 0.0, 10.0);
+        problems.range("learning_rate", self.learning_rate, 0.0, 100.0);
+        problems.range("epochs", self.epochs, 1, 100_000);
+        problems.range("batch_size", self.batch_size, 1, 4096);
+        problems.range("validation_share", self.validation_share, 0.0, 0.9);
+        problems.range("crop", self.crop, 0.0, 0.9);
+        problems.range("unknown", self.unknown, 0.0, 1.0);
+        problems.range("n_draws", self.n_draws, 1, 100);
+        problems.range("checkpoint_steps", self.checkpoint_steps, 1, 1_000_000);
+    }
+}
+
+/// `[repair.masks]`: from a raw attribution map to a mask in [0, 1].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MasksSection {
+    /// From this share of the map's largest value on a place is attributed wholly, below it not at all; 0: each
+    /// place by its share.
+    pub threshold: f32,
+    /// How far the attributed region grows on all sides, as a share of the picture's longer side.
+    pub grow: f32,
+}
+
+impl Default for MasksSection {
+    fn default() -> Self {
+        Self { threshold: 0.3, grow: 0.0 }
+    }
+}
+
+impl Params for MasksSection {
+    const HELP: &'static [(&'static str, &'static str)] = &[
+        ("threshold", "from this share of a map's largest value on a place is attributed wholly; 0: by its share"),
+        ("grow", "how far the attributed region grows on all sides, as a share of the picture's longer side"),
+    ];
+
+    fn check(&self, problems: &mut Problems) {
+        problems.range("threshold", self.threshold, 0.0, 1.0);
+        problems.range("grow", self.grow, 0.0, 0.5);
+    }
+}

@@ -1,0 +1,202 @@
+//! Every regularizer on one scan, side by side, judged on a scan of other images.
+
+use super::evaluate::{Evaluation, logits};
+use super::{MODEL, RepairPlan, RepairSummary, repair};
+use crate::config::repair::RepairConfig;
+use crate::host::PluginHost;
+use crate::images::ImageSet;
+use crate::store::{Scan, sync_folder};
+use crate::table::ScanTable;
+use ascan_core::metrics::argmax;
+use ascan_core::params::ParamMap;
+use ascan_core::{Context, Error, Kind, OpenModel, Reporter, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+/// One repair, judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Regularizer.
+    pub plugin: String,
+    /// Seed of the repair.
+    pub seed: u64,
+    /// On the test images, or why there is nothing.
+    pub result: Result<Judged, String>,
+}
+
+/// Figures on the test images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// Mean accuracy and the like.
+    pub test: Evaluation,
+    /// Accuracy of the worst known group, where groups are known.
+    pub worst_group_accuracy: Option<f64>,
+    /// The epoch that was kept.
+    pub best_epoch: usize,
+    /// Seconds of the repair.
+    pub seconds: f64,
+}
+
+/// Repairs under each regularizer with each seed into a folder of its own in `out`, and judges each model on the
+/// images of `test`. The first entry is the model before.
+///
+/// The configuration's own regularizer has the parameters given there, the others have their defaults. One that
+/// cannot work on this scan says so in its entry.
+///
+/// # Errors
+/// `File` if `out` cannot be written; `Cancelled`.
+pub fn table(
+    [scan, test]: [&Scan; 2],
+    config: &RepairConfig,
+    seeds: &[u64],
+    host: &PluginHost,
+    out: &Path,
+    reporter: &dyn Reporter,
+) -> Result<Vec<Entry>> {
+    let judge = Judge { test, table: test.table()?, images: ImageSet::open(&test.config.data)?, host, reporter };
+    let before = judge.judge(&scan.config.model.path, &RepairSummary::default(), config.run.n_threads);
+    let mut entries =
+        vec![Entry { plugin: "before".into(), seed: 0, result: before.map_err(|error| error.to_string()) }];
+    for plugin in host.names(Kind::Regularizer) {
+        for &seed in seeds {
+            let mut config = config.clone();
+            config.run.seed = seed;
+            if config.repair.plugin != plugin {
+                config.repair.plugin = plugin.to_owned();
+                config.repair.params = host.resolve(Kind::Regularizer, plugin, &ParamMap::new())?.params;
+            }
+            let folder = out.join(format!("{plugin}-{seed}"));
+            let n_threads = config.run.n_threads;
+            let done = RepairPlan::compile(scan, config, host)
+                .and_then(|plan| repair(&plan, host, &folder, reporter))
+                .and_then(|summary| judge.judge(&folder.join(MODEL), &summary, n_threads));
+            if done == Err(Error::Cancelled) {
+                return Err(Error::Cancelled);
+            }
+            entries.push(Entry { plugin: plugin.to_owned(), seed, result: done.map_err(|error| error.to_string()) });
+        }
+    }
+    let json = serde_json::to_vec_pretty(&entries)
+        .map_err(|error| Error::unsupported(format!("the table cannot be written as JSON: {error}"), ""))?;
+    let written = std::fs::write(out.join("table.json"), json)
+        .and_then(|()| std::fs::write(out.join("table.md"), markdown(&entries)))
+        .and_then(|()| sync_folder(out));
+    written
+        .map_err(|error| Error::file(out, format!("cannot be written: {error}"), "choose another folder with --out"))?;
+    Ok(entries)
+}
+
+/// Judges models on the images of a scan.
+struct Judge<'a> {
+    test: &'a Scan,
+    table: ScanTable,
+    images: ImageSet,
+    host: &'a PluginHost,
+    reporter: &'a dyn Reporter,
+}
+
+impl Judge<'_> {
+    fn judge(&self, model: &Path, summary: &RepairSummary, n_threads: usize) -> Result<Judged> {
+        let (config, plan) = (&self.test.config.model, &self.test.plan.model);
+        let preprocess = crate::images::Preprocess::new(&config.preprocess, plan.input_shape)?;
+        let rows: Vec<usize> = self.table.valid_rows().into_iter().filter(|&row| self.table.labels[row] >= 0).collect();
+        let labels: Vec<usize> = rows.iter().map(|&row| self.table.labels[row] as usize).collect();
+        let open = OpenModel {
+            path: model.to_owned(),
+            device: config.device.clone(),
+            n_threads: 1,
+            image_size: config.image_size,
+        };
+        let n_threads = match n_threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        };
+        let context = Context { seed: 0, n_threads, reporter: self.reporter };
+        let runtime = self.host.backend(&plan.backend, &plan.params)?;
+        let load = |i: usize| preprocess.load(&self.images, rows[i]);
+        let found = logits(&*runtime, &open, rows.len(), &load, &context)?;
+        let mut groups: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+        let mut judged = Vec::new();
+        for (i, logits) in found.into_iter().enumerate() {
+            let Some(logits) = logits else { continue };
+            if let Some(group) = self.table.group(rows[i]) {
+                let (right, n) = groups.entry(group).or_default();
+                *right += usize::from(argmax(&logits) == labels[i]);
+                *n += 1;
+            }
+            judged.push((logits, labels[i]));
+        }
+        let worst = groups.values().map(|&(right, n)| right as f64 / n as f64).reduce(f64::min);
+        Ok(Judged {
+            test: Evaluation::of(&judged),
+            worst_group_accuracy: worst,
+            best_epoch: summary.best_epoch,
+            seconds: summary.seconds,
+        })
+    }
+}
+
+/// The table in Markdown: each regularizer with the mean over its seeds and, with several, the deviation.
+pub fn markdown(entries: &[Entry]) -> String {
+    let mut text =
+        "| regularizer | mean accuracy | worst group | worst class | seconds |\n|---|---|---|---|---|\n".to_owned();
+    for of_plugin in entries.chunk_by(|a, b| a.plugin == b.plugin) {
+        let judged: Vec<&Judged> = of_plugin.iter().filter_map(|entry| entry.result.as_ref().ok()).collect();
+        let plugin = &of_plugin[0].plugin;
+        // Writing to a string cannot fail.
+        let _ = match of_plugin.iter().find_map(|entry| entry.result.as_ref().err()) {
+            Some(error) if judged.is_empty() => writeln!(text, "| `{plugin}` | not possible: {error} | | | |"),
+            _ => {
+                let cell = |value: &dyn Fn(&Judged) -> Option<f64>| spread(judged.iter().filter_map(|j| value(j)));
+                writeln!(
+                    text,
+                    "| `{plugin}` | {} | {} | {} | {:.0} |",
+                    cell(&|judged| Some(judged.test.accuracy.into())),
+                    cell(&|judged| judged.worst_group_accuracy),
+                    cell(&|judged| Some(judged.test.worst_class_accuracy.into())),
+                    judged.iter().map(|judged| judged.seconds).sum::<f64>() / judged.len() as f64
+                )
+            }
+        };
+    }
+    text
+}
+
+/// `82.8 %`, or `82.8 ± 0.6 %` of several.
+fn spread(values: impl Iterator<Item = f64>) -> String {
+    let values: Vec<f64> = values.map(|value| value * 100.0).collect();
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+    match values.len() {
+        0 => "–".to_owned(),
+        1 => format!("{mean:.1} %"),
+        _ => format!("{mean:.1} ± {deviation:.1} %"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_of_a_regularizer_share_a_line() {
+        let judged = |accuracy: f64| Judged {
+            test: Evaluation { accuracy: accuracy as f32, ..Evaluation::default() },
+            worst_group_accuracy: Some(accuracy / 2.0),
+            best_epoch: 1,
+            seconds: 2.0,
+        };
+        let entry = |plugin: &str, seed, result| Entry { plugin: plugin.into(), seed, result };
+        let text = markdown(&[
+            entry("erm", 0, Ok(judged(0.8))),
+            entry("erm", 1, Ok(judged(0.9))),
+            entry("jtt", 0, Err("no errors".into())),
+        ]);
+        let lines: Vec<&str> = text.lines().skip(2).collect();
+        assert_eq!(lines[0], "| `erm` | 85.0 ± 7.1 % | 42.5 ± 3.5 % | 0.0 ± 0.0 % | 2 |");
+        assert_eq!(lines[1], "| `jtt` | not possible: no errors | | | |");
+    }
+}

@@ -1,0 +1,88 @@
+//! `ascan compare`: a scan by the model before beside one by the model after.
+
+use super::{Result, make_parent, note, print, print_json};
+use crate::cli::{CompareArgs, Globals};
+use crate::progress::Terminal;
+use ascan_core::{Context, Error};
+use ascan_engine::album::Album;
+use ascan_engine::compare::{Comparison, Pair, compare, report};
+use ascan_engine::slices::SliceSet;
+use ascan_engine::store::Scan;
+use std::process::ExitCode;
+
+pub(super) fn run(args: CompareArgs, globals: &Globals) -> Result {
+    let host = globals.host()?;
+    let (before, after) = (Scan::open(&args.before)?, Scan::open(&args.after)?);
+    let set = SliceSet::load(&before, args.slices.as_deref())?;
+    let training = args.training.as_deref().map(Scan::open).transpose()?;
+    let config = &before.config.run;
+    let n_threads = match globals.threads.unwrap_or(config.n_threads) {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    };
+    let terminal = Terminal::new(globals.quiet);
+    let context = Context { seed: globals.seed.unwrap_or(config.seed), n_threads, reporter: &terminal };
+    let comparison = compare(&before, &after, &set, training.as_ref(), &host, &context)?;
+    terminal.clear();
+    if let Some(output) = &args.output {
+        let made = made(&before, &after, &set);
+        let album = Album::open(before)?;
+        if let Some(error) = album.missing() {
+            note(globals, format_args!("warning: the report has no pictures: {error}"));
+        }
+        let html = report(&comparison, &album.scene(), &made)?;
+        make_parent(output)?;
+        std::fs::write(output, html).map_err(|error| {
+            Error::file(output, format!("cannot be written: {error}"), "choose another place with -o")
+        })?;
+    }
+    if globals.json {
+        print_json(&comparison)?;
+    } else {
+        print(&describe(&comparison))?;
+        if let Some(output) = &args.output {
+            note(globals, output.display());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What was compared, for the report.
+fn made(before: &Scan, after: &Scan, set: &SliceSet) -> Vec<(String, String)> {
+    let model = |scan: &Scan| format!("{} ({})", scan.config.model.path.display(), &scan.plan.model.sha256[..12]);
+    let facts = [
+        ("Model before", model(before)),
+        ("Model after", model(after)),
+        ("Slices", set.id.clone()),
+        ("Attribution", format!("{}, {}", before.plan.attribution.plugin, after.plan.attribution.plugin)),
+    ];
+    facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The figures, a line each.
+pub(super) fn describe(comparison: &Comparison) -> String {
+    let figures = [
+        ("mean accuracy", Some(comparison.accuracy)),
+        ("training-weighted mean accuracy", comparison.training_weighted_accuracy),
+        ("worst-group accuracy", comparison.worst_group_accuracy),
+        ("worst-slice accuracy", comparison.worst_slice_accuracy),
+        ("core accuracy", comparison.core_accuracy),
+        ("relative foreground sensitivity", comparison.rfs),
+        ("energy in the core region", comparison.energy_in_core),
+        ("AIoU", comparison.aiou),
+    ];
+    let line = |name: &str, pair: Pair| {
+        let [before, after, change] = [pair.before, pair.after, pair.change()].map(|value| value * 100.0);
+        format!("{name:<32} {before:>6.1} % {after:>6.1} %  {change:>+6.1}")
+    };
+    let mut lines = vec![format!("{:<32} {:>8} {:>8}  points", format!("{} images", comparison.n), "before", "after")];
+    lines.extend(figures.into_iter().filter_map(|(name, pair)| Some(line(name, pair?))));
+    lines.extend(comparison.groups.iter().map(|group| line(&format!("  {}", group.name), group.accuracy)));
+    lines.push(format!(
+        "{} images are right only after, {} only before",
+        comparison.fixed.len(),
+        comparison.broken.len()
+    ));
+    lines.extend(comparison.notes.iter().cloned());
+    lines.join("\n")
+}

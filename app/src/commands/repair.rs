@@ -1,0 +1,37 @@
+//! `ascan repair`: trains a scanned model on, under a regularizer that knows what the review found out.
+
+use super::{Result, note, print, print_json};
+use crate::cli::{Globals, RepairArgs};
+use crate::progress::{STOPPED, Terminal};
+use ascan_core::{Error, Level, Reporter};
+use ascan_engine::config::repair::RepairConfig;
+use ascan_engine::repair::{RepairPlan, repair};
+use ascan_engine::store::Scan;
+use std::process::ExitCode;
+
+pub(super) fn run(args: RepairArgs, globals: &Globals) -> Result {
+    let host = globals.host()?;
+    let config = RepairConfig::load(&args.config, &globals.with_overrides(&args.overrides()), &host)?;
+    let scan = Scan::open(&args.scan)?;
+    let plan = RepairPlan::compile(&scan, config, &host)?;
+    for text in &plan.notes {
+        note(globals, format_args!("note: {text}"));
+    }
+    let terminal = Terminal::new(globals.quiet);
+    let summary = match repair(&plan, &host, &args.out, &terminal) {
+        Err(Error::Cancelled) => {
+            terminal.clear();
+            terminal.log(Level::Info, "stopped: what is done is kept; run the same command again to go on");
+            return Ok(STOPPED.into());
+        }
+        done => done?,
+    };
+    terminal.clear();
+    if globals.json {
+        print_json(&summary)?;
+    } else {
+        print(&summary.to_string())?;
+        note(globals, format_args!("scan with the repaired model, then `ascan compare BEFORE AFTER -o report.html`"));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,180 @@
+//! Repair from the command line: the whole loop, kill and resume, every regularizer, bad input.
+
+use crate::harness::Dir;
+use ascan_core::params::ParamMap;
+use ascan_core::{OpenModel, Plugin, Runtime, testing};
+use serde_json::Value;
+use std::path::Path;
+use std::time::Duration;
+
+/// The demo, which goes the whole way: `scan`, `review`, `repair` and `scan-after` are in it.
+fn demo() -> (Dir, Value) {
+    let dir = Dir::new();
+    let told = dir.ascan(&["demo", "-o", "demo", "--json", "--quiet"]).exits(0).json();
+    (dir, told)
+}
+
+/// A repair of the demo's review split that is quick.
+fn repair(dir: &Dir, out: &str, extra: &[&str]) -> crate::harness::Run {
+    let base = ["repair", "demo/review", "demo/demo.toml", "--out", out, "--set", "repair.epochs=2"];
+    dir.ascan(&[&base[..], extra].concat())
+}
+
+#[test]
+fn the_demo_goes_the_whole_way_and_the_worst_group_rises() {
+    let (dir, told) = demo();
+    let comparison = &told["comparison"];
+    let worst = &comparison["worst_group_accuracy"];
+    let change = worst["after"].as_f64().unwrap() - worst["before"].as_f64().unwrap();
+    assert!(change > 0.15, "{worst}");
+    for file in ["model.onnx", "repair.toml", "summary.json", "loss.svg", "accuracy.svg", "checkpoint.safetensors"] {
+        assert!(dir.path().join("demo/repair").join(file).is_file(), "{file}");
+    }
+
+    // The repaired model is one like any other, and every engine says the same of it.
+    let images = testing::toy_images(3, [3, 64, 64], 1);
+    let model = dir.path().join("demo/repair/model.onnx");
+    let logits = |runtime: &dyn Runtime| {
+        runtime.open(&OpenModel::new(&model)).unwrap().forward(images.view(), &[]).unwrap().logits
+    };
+    let burn = logits(&ascan_burn::BurnRuntime);
+    let library = ascan_core::abi::Library::from_static(ascan_tract::ascan_library).unwrap();
+    let mut others = vec![logits(&*library.plugins()[0].backend(&ParamMap::new()).unwrap())];
+    let library = ascan_core::abi::Library::from_static(ascan_ort::ascan_library).unwrap();
+    let ort = library.plugins()[0].backend(&ParamMap::new()).unwrap();
+    match ort.available() {
+        Ok(()) => others.push(logits(&*ort)),
+        Err(error) => println!("skipped: {error}"),
+    }
+    for other in others {
+        let far = burn.data().iter().zip(other.data()).any(|(a, b)| (a - b).abs() > 1e-4);
+        assert!(!far, "{burn:?}\n{other:?}");
+    }
+    assert_eq!(ascan_burn::BurnRuntime::NAME, "burn");
+
+    let text = dir.ascan(&["compare", "demo/scan", "demo/scan-after", "-o", "page/compare.html"]).exits(0).stdout;
+    for word in ["mean accuracy", "worst-group accuracy", "right only after"] {
+        assert!(text.contains(word), "`{word}` is not in:\n{text}");
+    }
+    let page = std::fs::read_to_string(dir.path().join("page/compare.html")).unwrap();
+    assert!(page.contains("Worst-group accuracy") && page.contains("<svg") && page.contains("data:image/jpeg"));
+    dir.ascan(&["compare", "demo/scan", "demo/review"]).exits(1).says(&["other images"]);
+}
+
+#[test]
+fn every_regularizer_repairs() {
+    let (dir, _) = demo();
+    for plugin in ["erm", "corm", "group_dro", "jtt", "dfr", "slim_subset"] {
+        for layers in ["head", "all"] {
+            let out = format!("{plugin}-{layers}");
+            let set = format!("repair.layers={layers}");
+            let told = repair(&dir, &out, &["-p", plugin, "--set", &set, "--json"]).exits(0).json();
+            assert_eq!((&told["plugin"], &told["n_epochs"]), (&plugin.into(), &2.into()));
+            assert_eq!(told["cached"], layers == "head", "{told:#}");
+        }
+    }
+    repair(&dir, "rrr", &["-p", "rrr", "--set", "repair.epochs=1"]).exits(0);
+    repair(&dir, "label", &["-p", "label_repair"]).exits(1).says(&["ascan mislabels"]);
+    dir.ascan(&["mark", "demo/review", "--images", "0-3", "noisy_label"]).exits(0);
+    repair(&dir, "label", &["-p", "label_repair"]).exits(0);
+}
+
+fn bytes(dir: &Dir, file: &str) -> Vec<u8> {
+    std::fs::read(dir.path().join(file)).unwrap()
+}
+
+#[test]
+fn a_killed_repair_ends_as_an_undisturbed_one() {
+    let (dir, _) = demo();
+    // A method with a state, random views, moments: all of it has to come back.
+    let extra = ["-p", "group_dro", "--set", "repair.flip=true", "--set", "repair.checkpoint_steps=2", "--quiet"];
+    repair(&dir, "whole", &extra).exits(0);
+    let base = ["repair", "demo/review", "demo/demo.toml", "--out", "killed", "--set", "repair.epochs=2"];
+    let arguments = [&base[..], &extra].concat();
+    let mut n_kills = 0;
+    for _ in 0..2 {
+        let checkpoint = dir.path().join("killed/checkpoint.safetensors");
+        let before = std::fs::metadata(&checkpoint).and_then(|meta| meta.modified()).ok();
+        let mut child = dir.start(&arguments);
+        // Killed at some moment after it has made a new checkpoint, or done if it is too quick.
+        loop {
+            std::thread::sleep(Duration::from_millis(20));
+            let now = std::fs::metadata(&checkpoint).and_then(|meta| meta.modified()).ok();
+            let ended = child.try_wait().unwrap().is_some();
+            if ended || (now.is_some() && now != before) {
+                n_kills += usize::from(!ended);
+                child.kill().ok();
+                child.wait().unwrap();
+                break;
+            }
+        }
+    }
+    assert!(n_kills > 0, "the repair was too quick to be killed");
+    dir.ascan(&arguments).exits(0);
+    assert!(bytes(&dir, "killed/model.onnx") == bytes(&dir, "whole/model.onnx"), "the models differ");
+    assert_eq!(bytes(&dir, "killed/curves.json"), bytes(&dir, "whole/curves.json"));
+    // What is done stays done.
+    dir.ascan(&arguments).exits(0);
+    assert!(bytes(&dir, "killed/model.onnx") == bytes(&dir, "whole/model.onnx"));
+}
+
+#[test]
+fn mistakes_say_what_to_do() {
+    let (dir, _) = demo();
+    let says = |out: &str, extra: &[&str], code: i32, words: &[&str]| repair(&dir, out, extra).exits(code).says(words);
+    says("a", &["-p", "corn"], 2, &["unknown regularizer `corn`", "corm"]);
+    says("a", &["--set", "repair.learning_rate=-1"], 2, &["repair.learning_rate", "between 0 and 100"]);
+    says("a", &["--set", "repair.layer=head"], 2, &["unknown key `layer`", "layers"]);
+    says("a", &["--set", "repair.validation_split=nowhere"], 1, &["unknown split `nowhere`", "review"]);
+    says("a", &["--set", "repair.validation_split=review"], 1, &["is the split that is trained on"]);
+    says("a", &["--set", "repair.layers=nowhere"], 1, &["unknown tensor `nowhere`"]);
+    says("a", &["--set", "repair.backend=tract"], 1, &["cannot train", "burn"]);
+
+    // A folder with something else in it, or with another run.
+    dir.write("b/notes.txt", "mine");
+    says("b", &[], 1, &["is not empty", "notes.txt"]);
+    repair(&dir, "c", &["-p", "erm"]).exits(0);
+    says(
+        "c",
+        &["-p", "erm", "--set", "repair.batch_size=16"],
+        1,
+        &["another plan", "settings.batch_size: it has 32, now 16"],
+    );
+
+    // A loss that diverges ends the run; what was good before is kept.
+    let wild = ["-p", "erm", "--set", "repair.optimizer=sgd", "--set", "repair.learning_rate=90"];
+    says("d", &wild, 1, &["diverged at step", "learning_rate"]);
+
+    // Verdicts on slices that no longer exist hold for their images.
+    let slices = dir.path().join("demo/review/slices");
+    for set in std::fs::read_dir(&slices).unwrap() {
+        std::fs::remove_dir_all(set.unwrap().path()).unwrap();
+    }
+    repair(&dir, "e", &["-p", "corm"]).exits(0);
+    says("f", &["-p", "group_dro", "--set", "repair.groups=slices"], 1, &["has no slices yet", "ascan slice"]);
+
+    // Without a spread nothing says what is spurious.
+    std::fs::remove_dir_all(dir.path().join("demo/review/spread")).unwrap();
+    says("g", &["-p", "corm"], 0, &["nothing says what is spurious"]);
+
+    // One class only, no class at all, another model.
+    one_class(&dir);
+    let arguments = ["repair", "one", "demo/demo.toml", "--out", "h"];
+    dir.ascan(&arguments).exits(1).says(&["one class only", "disc"]);
+    std::fs::copy(dir.path().join("demo/repair/model.onnx"), dir.path().join("demo/shortcut.onnx")).unwrap();
+    says("i", &[], 1, &["is another model than the one that was scanned"]);
+}
+
+/// A scan of discs alone.
+fn one_class(dir: &Dir) {
+    let manifest = dir.path().join("demo/data/metadata.csv");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let kept: Vec<&str> =
+        text.lines().filter(|line| !line.contains("square") || line.starts_with("file_name")).collect();
+    dir.write("demo/data/discs.csv", kept.join("\n"));
+    let config = dir.path().join("demo/demo.toml");
+    let text = std::fs::read_to_string(&config).unwrap().replace("data/metadata.csv", "data/discs.csv");
+    dir.write("demo/discs.toml", text);
+    dir.ascan(&["scan", "demo/discs.toml", "--out", "one", "--no-slice", "--limit", "40"]).exits(0);
+    assert!(Path::new(&dir.path().join("one/plan.json")).is_file());
+}
