@@ -199,7 +199,7 @@ mod tests {
         assert!(all.get_pixel(46, 30).0[2] > all.get_pixel(46, 31).0[2], "sides more than corners");
         assert_eq!(all.get_pixel(48, 30).0, [20, 20, 20, 255]);
         let many = scatter(&[[1.0, 2.0]; N_FEW], &[BLUE; N_FEW], view(), SIZE, &[], [20, 20, 20]);
-        assert_eq!(many.get_pixel(46, 30).0[2], 255, "one upon the other");
+        assert!(many.get_pixel(46, 30).0[2] > 200, "one upon the other");
         assert_eq!(many.get_pixel(47, 30).0, [20, 20, 20, 255], "many points are smaller");
         let first = draw(&[true, false, false, false, false]);
         assert_eq!(first.get_pixel(45, 30).0, [255, 0, 0, 255]);
