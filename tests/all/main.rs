@@ -12,6 +12,7 @@ mod desktop_model;
 mod desktop_smoke;
 mod desktop_waterbirds;
 mod example_plugins;
+mod faithfulness;
 mod golden;
 mod harness;
 mod painted;
