@@ -22,6 +22,12 @@ for name in ("mobilenet_v2", "resnet18"):
     for module in net.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
+        if isinstance(module, torch.nn.BatchNorm2d):
+            # Else all layers have the same numbers, and the exporter writes them once.
+            torch.nn.init.uniform_(module.weight, 0.9, 1.1)
+            torch.nn.init.uniform_(module.bias, -0.1, 0.1)
+            torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.9, 1.1)
     path = folder / f"{name}.onnx"
     if not path.exists():
         torch.onnx.export(net.eval(), (x[:1],), path, dynamo=False, opset_version=17, input_names=["input"],

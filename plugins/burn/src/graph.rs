@@ -287,13 +287,7 @@ impl Graph {
     ///
     /// # Errors
     /// Whatever the kernels, or `walk`, report.
-    pub fn walk<T: Clone>(
-        &self,
-        run: &Run,
-        feeds: Vec<(usize, T)>,
-        wanted: &[usize],
-        walk: Walk<T>,
-    ) -> Result<Vec<T>> {
+    pub fn walk<T: Clone>(&self, run: &Run, feeds: Vec<(usize, T)>, wanted: &[usize], walk: Walk<T>) -> Result<Vec<T>> {
         let Walk { lift, visit, step } = walk;
         let mut values: HashMap<usize, T> = HashMap::new();
         for (slot, value) in feeds {

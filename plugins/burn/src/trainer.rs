@@ -169,7 +169,8 @@ impl BurnTrainer {
             if tracked { value.autodiff().require_grad() } else { value }
         };
         let leaves: Vec<Six> = self.weights.iter().map(leaf).collect();
-        let feed = |(weight, leaf): (&Weight, &Six)| (weight.slot, Value::Float(Float::from_six(leaf.clone(), weight.rank)));
+        let feed =
+            |(weight, leaf): (&Weight, &Six)| (weight.slot, Value::Float(Float::from_six(leaf.clone(), weight.rank)));
         let feeds = self.weights.iter().zip(&leaves).map(feed).collect();
         (leaves, feeds)
     }

@@ -21,7 +21,15 @@ impl Weight {
     }
 
     /// One step of AdamW, the `t`-th, as PyTorch takes it.
-    pub(super) fn adam_w(&mut self, gradient: Six, learning_rate: f32, betas: (f32, f32), epsilon: f32, decay: f32, t: i32) {
+    pub(super) fn adam_w(
+        &mut self,
+        gradient: Six,
+        learning_rate: f32,
+        betas: (f32, f32),
+        epsilon: f32,
+        decay: f32,
+        t: i32,
+    ) {
         let decayed = self.value.clone().mul_scalar(1.0 - learning_rate * decay);
         let mix = |held: Option<Six>, new: Six, beta: f32| match held {
             Some(held) => held.mul_scalar(beta).add(new.mul_scalar(1.0 - beta)),

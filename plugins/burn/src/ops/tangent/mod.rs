@@ -84,10 +84,10 @@ fn rule(operator: &str) -> Option<Rule> {
     Some(match operator {
         "Shape" | "Size" | "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "ArgMax" | "ArgMin"
         | "IsNaN" | "IsInf" | "Sign" | "Ceil" | "Floor" | "Round" | "Hardmax" | "NonZero" => Rule::Steps,
-        "Add" | "Sub" | "Sum" | "Mean" | "Neg" | "Concat" | "Identity" | "Dropout" | "Cast" | "Where" | "ReduceMean"
-        | "ReduceSum" | "GlobalAveragePool" | "AveragePool" | "Reshape" | "Flatten" | "Transpose" | "Squeeze"
-        | "Unsqueeze" | "Slice" | "Gather" | "GatherElements" | "GatherND" | "Expand" | "Split" | "Tile"
-        | "DepthToSpace" | "SpaceToDepth" => Rule::Linear(&[]),
+        "Add" | "Sub" | "Sum" | "Mean" | "Neg" | "Concat" | "Identity" | "Dropout" | "Cast" | "Where"
+        | "ReduceMean" | "ReduceSum" | "GlobalAveragePool" | "AveragePool" | "Reshape" | "Flatten" | "Transpose"
+        | "Squeeze" | "Unsqueeze" | "Slice" | "Gather" | "GatherElements" | "GatherND" | "Expand" | "Split"
+        | "Tile" | "DepthToSpace" | "SpaceToDepth" => Rule::Linear(&[]),
         "Resize" | "Upsample" => Rule::Linear(&[1, 2, 3]),
         "Pad" => Rule::Affine { absent: &[2], zero: &[] },
         "Conv" | "ConvTranspose" => Rule::Affine { absent: &[2], zero: &[] },
@@ -127,7 +127,8 @@ fn differentiate(node: &Node, kernel: &Execute, inputs: &[Option<Dual>]) -> Resu
         inputs.iter().enumerate().map(|(i, input)| input.as_ref().and_then(|input| at(i, input))).collect()
     };
     let outputs = kernel(values(&|_, input| Some(input.value.clone())))?;
-    let moves = |i: usize| inputs.get(i).is_some_and(|input| input.as_ref().is_some_and(|input| input.tangent.is_some()));
+    let moves =
+        |i: usize| inputs.get(i).is_some_and(|input| input.as_ref().is_some_and(|input| input.tangent.is_some()));
     if !(0..inputs.len()).any(moves) {
         return Ok(outputs.into_iter().map(Dual::constant).collect());
     }
@@ -136,7 +137,8 @@ fn differentiate(node: &Node, kernel: &Execute, inputs: &[Option<Dual>]) -> Resu
         Some(Rule::Steps) => vec![None; outputs.len()],
         Some(Rule::Own(own)) => own(node, inputs, &outputs)?,
         Some(Rule::Linear(kept)) => {
-            let along = |i: usize, input: &Dual| Some(if kept.contains(&i) { input.value.clone() } else { along(input) });
+            let along =
+                |i: usize, input: &Dual| Some(if kept.contains(&i) { input.value.clone() } else { along(input) });
             floats(kernel(values(&along))?)
         }
         Some(Rule::Affine { absent, zero }) => {
@@ -258,7 +260,8 @@ fn extreme(
 fn max_pool(node: &Node, inputs: &[Option<Dual>], outputs: &[Value]) -> Result<Vec<Option<Float>>> {
     let (value, tangent) = operand(node, inputs, 0)?;
     let shape = output(node, outputs)?.shape();
-    let tangent = tangent.map(|tangent| max_gather(node.proto, node.run, &value, tangent)?.reshape(&shape)).transpose()?;
+    let tangent =
+        tangent.map(|tangent| max_gather(node.proto, node.run, &value, tangent)?.reshape(&shape)).transpose()?;
     Ok(vec![tangent])
 }
 

@@ -63,9 +63,11 @@ pub(super) fn layer_norm(node: &Node, inputs: &[Option<Dual>], _outputs: &[Value
     let first = x.axis(node.proto.attr_int("axis").unwrap_or(-1))?;
     let axes: Vec<usize> = (first..MAX_RANK).collect();
     let epsilon = node.real("epsilon", 1e-5);
-    Ok(vec![tangent.map(|tangent| {
-        tangent.zip(x, |tangent, x| standardise(x, tangent, &axes, epsilon)).zip(scale, Tensor::mul)
-    })])
+    Ok(vec![
+        tangent.map(|tangent| {
+            tangent.zip(x, |tangent, x| standardise(x, tangent, &axes, epsilon)).zip(scale, Tensor::mul)
+        }),
+    ])
 }
 
 pub(super) fn instance_norm(node: &Node, inputs: &[Option<Dual>], _outputs: &[Value]) -> Result<Vec<Option<Float>>> {

@@ -72,8 +72,27 @@ fn slopes_are_those_of_their_functions() {
     let device = Device::flex();
     let run = Run { device: device.clone(), opset: 17, batch_statistics: None };
     let operators = [
-        "Relu", "LeakyRelu", "ThresholdedRelu", "Abs", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh", "Erf", "Exp", "Log",
-        "Sqrt", "Reciprocal", "Sin", "Cos", "Softplus", "Softsign", "Elu", "Gelu", "Swish", "Clip",
+        "Relu",
+        "LeakyRelu",
+        "ThresholdedRelu",
+        "Abs",
+        "HardSigmoid",
+        "HardSwish",
+        "Sigmoid",
+        "Tanh",
+        "Erf",
+        "Exp",
+        "Log",
+        "Sqrt",
+        "Reciprocal",
+        "Sin",
+        "Cos",
+        "Softplus",
+        "Softsign",
+        "Elu",
+        "Gelu",
+        "Swish",
+        "Clip",
     ];
     for operator in operators {
         let proto = NodeProto::new(operator, &["x"], "y");
