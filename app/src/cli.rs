@@ -668,6 +668,19 @@ pub struct BenchRegularizersArgs {
     /// Seeds: this many, counted from 0
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub seeds: u64,
+    /// Only these regularizers; default: all
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Override a value of the configuration for one regularizer alone; may be given several times
+    #[arg(long = "for", value_name = "NAME:KEY=VALUE", value_parser = of_one)]
+    pub of_one: Vec<(String, String)>,
+}
+
+/// `rrr:repair.epochs=2`
+fn of_one(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once(':').filter(|(name, _)| !name.is_empty());
+    let (name, assignment) = parts.ok_or_else(|| "expected a regularizer, `:` and an override".to_owned())?;
+    Ok((name.to_owned(), assignment.to_owned()))
 }
 
 /// The sorts of tables of `ascan bench slicers`.

@@ -165,6 +165,96 @@ fn mistakes_say_what_to_do() {
     says("i", &[], 1, &["is another model than the one that was scanned"]);
 }
 
+#[test]
+fn a_loss_that_diverges_after_a_good_epoch_ends_the_run_and_keeps_that() {
+    let (dir, _) = demo();
+    // One step an epoch: the first is judged before the second finds out how far it went.
+    let wild = ["-p", "erm", "--set", "repair.learning_rate=90", "--set", "repair.batch_size=4096", "--json"];
+    let told = repair(&dir, "out", &[&wild[..], &["--set", "repair.epochs=5"]].concat()).exits(0).json();
+    let reason = told["stopped"].as_str().unwrap_or_else(|| panic!("it went on: {told:#}"));
+    assert!(reason.contains("diverged at step 2") && reason.contains("best of the 1 epochs"), "{reason}");
+    assert!(reason.contains("repair.learning_rate"), "{reason}");
+    assert_eq!((&told["n_epochs"], &told["best_epoch"]), (&1.into(), &1.into()));
+    assert!(dir.path().join("out/model.onnx").is_file() && dir.path().join("out/loss.svg").is_file());
+}
+
+/// A disk that is full when a checkpoint is due: what was there before stays, and the run goes on from it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_stops_a_repair_that_goes_on_when_there_is_room() {
+    let (dir, _) = demo();
+    let extra = ["-p", "erm", "--set", "repair.layers=all", "--set", "repair.checkpoint_steps=1", "--quiet"];
+    repair(&dir, "whole", &extra).exits(0);
+    let largest = |name: &str| std::fs::metadata(dir.path().join("whole").join(name)).unwrap().len();
+    // Blocks of 512 bytes: the model still fits, the checkpoint with its moments does not.
+    let n_blocks = (largest("model.onnx") + largest("checkpoint.safetensors")) / 2 / 512;
+    assert!(n_blocks * 512 > largest("model.onnx") && n_blocks * 512 < largest("checkpoint.safetensors"));
+    let base = ["repair", "demo/review", "demo/demo.toml", "--out", "full", "--set", "repair.epochs=2"];
+    let arguments = [&base[..], &extra].concat();
+    let command = dir.command(&arguments);
+    // Without the trap the limit kills; with it a write fails, as on a full disk.
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", &format!("trap '' XFSZ; ulimit -f {n_blocks}; exec \"$0\" \"$@\"")]);
+    limited.arg(command.get_program()).args(command.get_args()).current_dir(dir.path());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    let output = limited.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("checkpoint.safetensors") && said.contains("cannot be written"), "{said}");
+    dir.ascan(&arguments).exits(0);
+    assert!(bytes(&dir, "full/model.onnx") == bytes(&dir, "whole/model.onnx"), "the models differ");
+}
+
+#[test]
+fn images_without_labels_are_no_training_split() {
+    let (dir, _) = demo();
+    let manifest = dir.path().join("demo/data/metadata.csv");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let unlabelled = text.lines().enumerate().map(|(i, line)| {
+        let mut cells: Vec<&str> = line.split(',').collect();
+        if i > 0 {
+            cells[1] = "";
+        }
+        cells.join(",")
+    });
+    dir.write("demo/data/unlabelled.csv", unlabelled.collect::<Vec<_>>().join("\n"));
+    let config = std::fs::read_to_string(dir.path().join("demo/demo.toml")).unwrap();
+    dir.write("demo/unlabelled.toml", config.replace("data/metadata.csv", "data/unlabelled.csv"));
+    dir.ascan(&["scan", "demo/unlabelled.toml", "--out", "none", "--no-slice", "--limit", "20"]).exits(0);
+    let arguments = ["repair", "none", "demo/demo.toml", "--out", "out"];
+    dir.ascan(&arguments).exits(1).says(&["no image with a label", "the training split is empty"]);
+}
+
+#[test]
+fn a_bench_has_a_line_for_each_regularizer_and_settings_of_its_own() {
+    let (dir, _) = demo();
+    let base =
+        ["bench", "regularizers", "demo/review", "demo/demo.toml", "demo/scan", "--out", "table", "--seeds", "2"];
+    let only = ["--only", "erm,corm", "--for", "corm:repair.epochs=1", "--set", "repair.epochs=2", "--json"];
+    let told = dir.ascan(&[&base[..], &only].concat()).exits(0).json();
+    let lines: Vec<(&str, u64)> = told
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (entry["plugin"].as_str().unwrap(), entry["seed"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(lines, [("before", 0), ("corm", 0), ("corm", 1), ("erm", 0), ("erm", 1)]);
+    let epochs = |folder: &str| {
+        let text = std::fs::read_to_string(dir.path().join("table").join(folder).join("summary.json")).unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()["n_epochs"].clone()
+    };
+    assert_eq!((epochs("corm-1"), epochs("erm-0")), (1.into(), 2.into()));
+    let table = std::fs::read_to_string(dir.path().join("table/table.md")).unwrap();
+    assert!(table.contains("| `corm` |") && table.contains("±"), "{table}");
+    dir.ascan(&[&base[..], &["--only", "corn"]].concat()).exits(1).says(&["unknown regularizer `corn`", "corm"]);
+    dir.ascan(&[&base[..], &["--for", "corm"]].concat()).exits(2).says(&["expected a regularizer"]);
+}
+
 /// A scan of discs alone.
 fn one_class(dir: &Dir) {
     let manifest = dir.path().join("demo/data/metadata.csv");

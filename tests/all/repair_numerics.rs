@@ -132,6 +132,7 @@ fn a_step_under_each_regularizer_is_that_of_pytorch() {
     golden.check("erm", &mut *reweight("erm", json!({})));
     golden.check("group_dro", &mut *reweight("group_dro", json!({"eta": 0.5})));
     golden.check("jtt", &mut *reweight("jtt", json!({"upweight": 5.0})));
+    golden.check("rrr", &mut *regularizer(ascan_rrr::ascan_library, "rrr", json!({"strength": 50000.0})));
 }
 
 #[test]

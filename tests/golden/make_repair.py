@@ -1,8 +1,8 @@
 """Writes `repair.onnx` and `repair.json`: one training step of each optimiser, with batch norm frozen and trained, and of
 each regularizer, in PyTorch.
 
-Noise cannot be the same on both sides, so CoRM has a deviation of 0: the region that should not count becomes grey.
-RRR is not among them: see what its plugin says of its central difference."""
+Noise cannot be the same on both sides, so CoRM has a deviation of 0: the region that should not count becomes grey. The
+penalty of RRR is differentiated twice by PyTorch."""
 import json
 from importlib.metadata import version
 from pathlib import Path
@@ -63,12 +63,21 @@ def jtt(upweight=5.0):
     return (weights / weights.mean() * ce(x)).mean()
 
 
+def rrr(strength=50000.0):
+    images = x.clone().requires_grad_()
+    log_probs = F.log_softmax(net(images), dim=1)[torch.arange(N), y]
+    gradient, = torch.autograd.grad(log_probs.sum(), images, create_graph=True)
+    penalty = ((region[:, None] * gradient) ** 2).sum((1, 2, 3))
+    return -log_probs.mean() + strength * penalty.mean()
+
+
 LOSSES = {
     "erm": lambda: ce(x).mean(),
     "corm": lambda: ce(grey(x)).mean(),
     "corm_clean": lambda: 0.5 * ce(x).mean() + ce(grey(x)).mean(),
     "group_dro": dro,
     "jtt": jtt,
+    "rrr": rrr,
 }
 
 

@@ -3,7 +3,7 @@
 use super::{Result, note, print, print_json};
 use crate::cli::{BenchArgs, BenchCommand, BenchPart, BenchRegularizersArgs, BenchSlicersArgs, Globals};
 use crate::progress::{STOPPED, Terminal};
-use ascan_core::{Error, Level, Reporter};
+use ascan_core::{Error, Kind, Level, Reporter};
 use ascan_engine::bench::{self, Job, Parts, child};
 use ascan_engine::config::bench::BenchConfig;
 use ascan_engine::config::repair::RepairConfig;
@@ -65,11 +65,23 @@ fn slicers(args: BenchSlicersArgs, globals: &Globals) -> Result {
 
 fn regularizers(args: BenchRegularizersArgs, globals: &Globals) -> Result {
     let host = globals.host()?;
-    let config = RepairConfig::load(&args.config, &globals.with_overrides(&[]), &host)?;
+    let known = host.names(Kind::Regularizer);
+    for name in args.only.iter().chain(args.of_one.iter().map(|(name, _)| name)) {
+        if !known.iter().any(|known| known == name) {
+            return Err(Error::unknown_name("regularizer", name, known).into());
+        }
+    }
+    let wanted = known.iter().filter(|name| args.only.is_empty() || args.only.iter().any(|only| only == *name));
+    let configs = wanted.map(|name| {
+        let own = args.of_one.iter().filter(|(of, _)| of == name).map(|(_, assignment)| assignment.clone());
+        let overrides: Vec<String> = [format!("repair.plugin={name}")].into_iter().chain(own).collect();
+        RepairConfig::load(&args.config, &globals.with_overrides(&overrides), &host)
+    });
+    let configs = configs.collect::<Result<Vec<_>, _>>()?;
     let (scan, test) = (Scan::open(&args.scan)?, Scan::open(&args.test)?);
     let seeds: Vec<u64> = (0..args.seeds).collect();
     let terminal = Terminal::new(globals.quiet);
-    let entries = match table([&scan, &test], &config, &seeds, &host, &args.out, &terminal) {
+    let entries = match table([&scan, &test], &configs, &seeds, &host, &args.out, &terminal) {
         Err(Error::Cancelled) => {
             terminal.clear();
             terminal.log(Level::Info, "stopped: what is done is kept; run the same command again to go on");

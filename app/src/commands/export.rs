@@ -3,7 +3,7 @@
 use super::{Result, print};
 use crate::cli::{ExportArgs, ExportFormat, Globals};
 use ascan_engine::album::Album;
-use ascan_engine::export::{Export, Format};
+use ascan_engine::export::{Export, Format, Review};
 use ascan_engine::slices::SliceSet;
 use ascan_engine::store::Scan;
 use std::process::ExitCode;
@@ -14,10 +14,12 @@ pub(super) fn run(args: ExportArgs, _globals: &Globals) -> Result {
         Some(id) => vec![SliceSet::load(&album.scan, Some(id))?],
         None => SliceSet::load_all(&album.scan)?,
     };
+    let review = Review::load(&album.scan, &slice_sets)?;
     let export = Export {
         table: &album.table,
         slice_sets: &slice_sets,
         class_names: &album.class_names,
+        review: &review,
         parts: &|row, part| album.part(row, part),
         images: &|row| album.original(row),
     };

@@ -25,6 +25,8 @@ const N_SLICES: usize = 5;
 struct Output<'a> {
     #[serde(flatten)]
     found: &'a Candidates,
+    /// `[n]`: the score of every row, none where there is no label: a ranking of all.
+    scores: Vec<Option<f32>>,
     /// The noise of each slice, where there are slices.
     slices: &'a [SliceNoise],
     /// What was decided, by row.
@@ -103,7 +105,8 @@ pub(super) fn run(args: MislabelsArgs, globals: &Globals) -> Result {
         Err(error) => return Err(error.into()),
     };
     if globals.json {
-        print_json(&Output { found: &found, slices: &slices, fixes: &fixes })?;
+        let scores = found.scores.iter().map(|&score| Some(score).filter(|score| !score.is_nan())).collect();
+        print_json(&Output { found: &found, scores, slices: &slices, fixes: &fixes })?;
     } else {
         print(&describe(&found, &slices, &fixes, &table, &args, &scan.plan.model.class_names))?;
     }

@@ -38,7 +38,8 @@ pub(super) fn run(args: SpreadArgs, globals: &Globals) -> Result {
             before
         }
         None => {
-            let marks = annotations.marks(scan.plan.data.n_rows);
+            let n_rows = scan.plan.data.n_rows;
+            let (marks, sources) = (annotations.marks(n_rows), annotations.sources(n_rows));
             if marks.iter().all(Option::is_none) {
                 let hint = "mark slices with `ascan mark`: `core` and `spurious`";
                 return Err(Error::file(&scan.dir, "has no marks to spread", hint).into());
@@ -50,7 +51,7 @@ pub(super) fn run(args: SpreadArgs, globals: &Globals) -> Result {
             };
             let terminal = Terminal::new(globals.quiet);
             let context = Context { seed: config.run.seed, n_threads, reporter: &terminal };
-            let spread = spread::spread(&scan.table()?, &marks, &config.spread, &context)?;
+            let spread = spread::spread(&scan.table()?, &marks, &sources, &config.spread, &context)?;
             terminal.clear();
             Spread { verdicts: basis, ..spread }
         }
@@ -132,8 +133,12 @@ fn check(check: &Check) -> Vec<String> {
             figure(check.brier),
             figure(check.brier_of_share)
         ),
-        "  (they have neighbours of their own slices among the rest: this says little about images far from every mark)"
-            .to_owned(),
+        match check.n_verdicts {
+            0 => "  (they have neighbours of their own slices among the rest: this says little about images far from \
+                  every mark; three verdicts of each kind in a class are held out whole)"
+                .to_owned(),
+            n => format!("  ({n} verdicts were held out whole: none of their images is predicted from its own slice)"),
+        },
         "  spuriousness   core  spurious   are spurious".to_owned(),
     ];
     let largest = check.bins.iter().map(|bin| bin.n_core + bin.n_spurious).max().unwrap_or(1).max(1);

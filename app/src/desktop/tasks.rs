@@ -65,8 +65,10 @@ fn spread(album: &Album, marks: &[Option<Mark>], context: &Context) -> Result<Sp
         let hint = "mark a slice as core and another as spurious first";
         return Err(Error::param("verdicts", "there are none to spread", hint));
     }
-    let verdicts = annotations(album)?.in_force().iter().map(|verdict| verdict.id.clone()).collect();
-    let found = spread::spread(&album.scan.table()?, marks, &album.scan.config.spread, context)?;
+    let annotations = annotations(album)?;
+    let verdicts = annotations.in_force().iter().map(|verdict| verdict.id.clone()).collect();
+    let sources = annotations.sources(marks.len());
+    let found = spread::spread(&album.scan.table()?, marks, &sources, &album.scan.config.spread, context)?;
     let found = Spread { verdicts, ..found };
     found.save(&album.scan)?;
     Ok(found)

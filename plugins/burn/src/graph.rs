@@ -1,6 +1,6 @@
 //! A model made ready to run: operators checked, constants folded, batch normalisation merged.
 
-use crate::ops::{Call, Kernel, Run, kernel};
+use crate::ops::{Call, Kernel, Run, fuse_batch_norm, kernel};
 use crate::value::{Float, Value};
 use ascan_core::{Error, Result};
 use ascan_onnx::Model;
@@ -91,7 +91,7 @@ impl Graph {
         let outputs: HashSet<usize> =
             proto.output.iter().filter_map(|output| graph.names.get(&output.name).copied()).collect();
         if preparation.merge_batch_norm {
-            graph.merge_batch_norm(&outputs)?;
+            graph.merge_batch_norm(&outputs, &live)?;
         }
         // What folding and merging have made superfluous is not kept in memory.
         let read: HashSet<usize> = graph.nodes.iter().flat_map(|node| node.inputs.iter().flatten().copied()).collect();
@@ -170,49 +170,70 @@ impl Graph {
         }
     }
 
-    /// `BatchNormalization(Conv(x))` with constant weights becomes one `Conv`.
-    fn merge_batch_norm(&mut self, kept: &HashSet<usize>) -> Result<()> {
+    /// `BatchNormalization(Conv(x))` becomes one `Conv`: of new weights where they are constant, and of weights that are
+    /// scaled at each run where they are trained.
+    fn merge_batch_norm(&mut self, kept: &HashSet<usize>, live: &HashSet<usize>) -> Result<()> {
         let mut readers: HashMap<usize, usize> = HashMap::new();
         for slot in self.nodes.iter().flat_map(|node| node.inputs.iter().flatten()) {
             *readers.entry(*slot).or_default() += 1;
         }
         let mut at = 0;
         while at < self.nodes.len() {
-            if let Some((conv, weight, bias)) = self.mergeable(at, &readers, kept)? {
-                let norm = self.nodes.remove(at);
-                let gone = self.nodes[conv].outputs[0];
-                self.names.retain(|_, slot| Some(*slot) != gone);
-                self.constants.extend([Some(Value::Float(weight)), Some(Value::Float(bias))]);
-                let last = self.constants.len() - 1;
-                let node = &mut self.nodes[conv];
-                node.outputs = norm.outputs;
-                node.inputs.truncate(1);
-                node.inputs.extend([Some(last - 1), Some(last)]);
+            let Some(conv) = self.mergeable(at, &readers, kept) else {
+                at += 1;
                 continue;
+            };
+            let weights = self.nodes[conv].inputs.iter().chain(&self.nodes[at].inputs[1..]).flatten();
+            let merged = if weights.clone().any(|slot| live.contains(slot)) {
+                None
+            } else {
+                let Some(merged) = self.merged(conv, at)? else {
+                    at += 1;
+                    continue;
+                };
+                Some(merged)
+            };
+            let norm = self.nodes.remove(at);
+            let gone = self.nodes[conv].outputs[0];
+            self.names.retain(|_, slot| Some(*slot) != gone);
+            let n_constants = self.constants.len();
+            let node = &mut self.nodes[conv];
+            node.outputs = norm.outputs;
+            match merged {
+                Some((weight, bias)) => {
+                    self.constants.extend([Some(Value::Float(weight)), Some(Value::Float(bias))]);
+                    node.inputs.truncate(1);
+                    node.inputs.extend([Some(n_constants), Some(n_constants + 1)]);
+                }
+                None => {
+                    (node.proto, node.kernel) = fuse_batch_norm(&node.proto, &norm.proto);
+                    node.inputs.resize(3, None);
+                    node.inputs.extend(&norm.inputs[1..5]);
+                }
             }
-            at += 1;
         }
         Ok(())
     }
 
-    /// The convolution before the batch normalisation at `at`, and its weights with the normalisation in them.
-    fn mergeable(
-        &self,
-        at: usize,
-        readers: &HashMap<usize, usize>,
-        kept: &HashSet<usize>,
-    ) -> Result<Option<(usize, Float, Float)>> {
+    /// The convolution before the batch normalisation at `at`, if both have constants for weights and nothing else reads
+    /// what lies between them.
+    fn mergeable(&self, at: usize, readers: &HashMap<usize, usize>, kept: &HashSet<usize>) -> Option<usize> {
         let norm = &self.nodes[at];
         if norm.proto.op_type != "BatchNormalization" || norm.outputs.iter().skip(1).any(Option::is_some) {
-            return Ok(None);
+            return None;
         }
-        let Some(&Some(between)) = norm.inputs.first() else { return Ok(None) };
+        let between = (*norm.inputs.first()?)?;
         let made_by = |node: &Node| node.proto.op_type == "Conv" && node.outputs == [Some(between)];
-        let Some(index) = self.nodes[..at].iter().position(made_by) else { return Ok(None) };
-        if readers.get(&between) != Some(&1) || kept.contains(&between) {
-            return Ok(None);
-        }
-        let conv = &self.nodes[index];
+        let index = self.nodes[..at].iter().position(made_by)?;
+        let is_constant = |slot: &Option<usize>| slot.is_none_or(|slot| self.constants[slot].is_some());
+        let all_constant = self.nodes[index].inputs[1..].iter().chain(&norm.inputs[1..]).all(is_constant);
+        let alone = readers.get(&between) == Some(&1) && !kept.contains(&between);
+        (all_constant && alone && norm.inputs.len() == 5).then_some(index)
+    }
+
+    /// The weights of a convolution with a batch normalisation in them.
+    fn merged(&self, conv: usize, norm: usize) -> Result<Option<(Float, Float)>> {
+        let (conv, norm) = (&self.nodes[conv], &self.nodes[norm]);
         let parameters: Option<Vec<Vec<f32>>> =
             (1..5).map(|i| self.constant_floats(norm.inputs.get(i).copied().flatten())).collect();
         let weight_slot = conv.inputs.get(1).copied().flatten();
@@ -242,7 +263,7 @@ impl Graph {
             .collect();
         let shape = weight_slot.and_then(|slot| self.constant(slot)).map(Value::shape).unwrap_or_default();
         let n = bias.len();
-        Ok(Some((index, Float::new(weight, &shape, &self.device)?, Float::new(bias, &[n], &self.device)?)))
+        Ok(Some((Float::new(weight, &shape, &self.device)?, Float::new(bias, &[n], &self.device)?)))
     }
 
     /// Computes the tensors `wanted` from those in `feeds`.
@@ -258,7 +279,17 @@ impl Graph {
         wanted: &[usize],
         visit: &mut dyn FnMut(usize, Value) -> Value,
     ) -> Result<Vec<Value>> {
-        let mut values: HashMap<usize, Value> = HashMap::new();
+        let walk = Walk { lift: &Value::clone, visit, step: &mut |_, kernel, inputs| kernel(inputs) };
+        self.walk(run, feeds, wanted, walk)
+    }
+
+    /// [`Self::run`] on something else than plain values, which says itself what a node makes of it.
+    ///
+    /// # Errors
+    /// Whatever the kernels, or `walk`, report.
+    pub fn walk<T: Clone>(&self, run: &Run, feeds: Vec<(usize, T)>, wanted: &[usize], walk: Walk<T>) -> Result<Vec<T>> {
+        let Walk { lift, visit, step } = walk;
+        let mut values: HashMap<usize, T> = HashMap::new();
         for (slot, value) in feeds {
             values.insert(slot, visit(slot, value));
         }
@@ -288,16 +319,16 @@ impl Graph {
                 let again = node.inputs[i + 1..].contains(&Some(slot));
                 let done = last_reader.get(&slot) == Some(&at) && !kept.contains(&slot) && !again;
                 let value = if done { values.remove(&slot) } else { values.get(&slot).cloned() };
-                inputs.push(value.or_else(|| self.constants[slot].clone()));
+                inputs.push(value.or_else(|| self.constants[slot].as_ref().map(lift)));
             }
-            let outputs = self.execute(node, run, inputs)?;
+            let outputs = step(&node.proto, &|inputs| self.execute(node, run, inputs), inputs)?;
             for (slot, value) in node.outputs.iter().zip(outputs) {
                 if let Some(slot) = slot.filter(|slot| needed.contains(slot)) {
                     values.insert(slot, visit(slot, value));
                 }
             }
         }
-        let found = |&slot: &usize| values.get(&slot).cloned().or_else(|| self.constants[slot].clone());
+        let found = |&slot: &usize| values.get(&slot).cloned().or_else(|| self.constants[slot].as_ref().map(lift));
         wanted
             .iter()
             .map(|slot| {
@@ -308,3 +339,19 @@ impl Graph {
             .collect()
     }
 }
+
+/// Computes a node's outputs from plain inputs.
+pub type Execute<'a> = dyn Fn(Vec<Option<Value>>) -> Result<Vec<Value>> + 'a;
+
+/// How a walk through a graph goes on values of type `T`.
+pub struct Walk<'a, T> {
+    /// A constant of the model as a `T`.
+    pub lift: &'a dyn Fn(&Value) -> T,
+    /// Sees every value that is made or fed and may replace it.
+    pub visit: &'a mut dyn FnMut(usize, T) -> T,
+    /// What a node makes of its inputs.
+    pub step: &'a mut Step<'a, T>,
+}
+
+/// What a node makes of its inputs, with the node's kernel at hand.
+pub type Step<'a, T> = dyn FnMut(&NodeProto, &Execute, Vec<Option<T>>) -> Result<Vec<T>> + 'a;

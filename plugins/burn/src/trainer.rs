@@ -1,5 +1,8 @@
 //! [`BurnTrainer`]: weighted cross-entropy steps on a model's weights.
 
+mod optimizer;
+mod penalty;
+
 use crate::device;
 use crate::graph::{Graph, Preparation};
 use crate::ops::Run;
@@ -81,7 +84,8 @@ impl BurnTrainer {
         let statistics =
             if options.train_batch_norm { crate::trainable::running_statistics(model)? } else { Vec::new() };
         let live: Vec<String> = trainable.iter().chain(&statistics).cloned().collect();
-        let graph = Graph::new(model, device, &Preparation { live: &live, merge_batch_norm: false })?;
+        let preparation = Preparation { live: &live, merge_batch_norm: !options.train_batch_norm };
+        let graph = Graph::new(&logits_only(model, info), device, &preparation)?;
         let find = |name: &str| match graph.slot(name).map(|slot| (slot, graph.constant(slot))) {
             Some((slot, Some(Value::Float(value)))) => Ok((slot, value.clone())),
             _ => Err(Error::unknown_name("weight", name, trainable.iter())),
@@ -158,18 +162,25 @@ impl BurnTrainer {
         Ok(n)
     }
 
-    /// Runs the model with its weights as leaves; `image` maps the images before the model sees them.
+    /// The weights as leaves, and as what the graph is fed with.
+    fn fed_weights(&self, tracked: bool) -> (Vec<Six>, Vec<(usize, Value)>) {
+        let leaf = |weight: &Weight| {
+            let value = weight.value.clone();
+            if tracked { value.autodiff().require_grad() } else { value }
+        };
+        let leaves: Vec<Six> = self.weights.iter().map(leaf).collect();
+        let feed =
+            |(weight, leaf): (&Weight, &Six)| (weight.slot, Value::Float(Float::from_six(leaf.clone(), weight.rank)));
+        let feeds = self.weights.iter().zip(&leaves).map(feed).collect();
+        (leaves, feeds)
+    }
+
+    /// Runs the model with its weights as leaves.
     fn logits(&self, images: Six, tracked: bool) -> Result<(Float, Vec<Six>, Run)> {
         let mut run = self.graph.run_state();
         run.batch_statistics = self.options.train_batch_norm.then(|| RefCell::new(Vec::new()));
-        let mut feeds = vec![(self.input, Value::Float(Float::from_six(images, 4)))];
-        let mut leaves = Vec::with_capacity(self.weights.len());
-        for weight in &self.weights {
-            let value = weight.value.clone();
-            let value = if tracked { value.autodiff().require_grad() } else { value };
-            leaves.push(value.clone());
-            feeds.push((weight.slot, Value::Float(Float::from_six(value, weight.rank))));
-        }
+        let (leaves, mut feeds) = self.fed_weights(tracked);
+        feeds.push((self.input, Value::Float(Float::from_six(images, 4))));
         for (_, slot, values) in &self.statistics {
             feeds.push((*slot, Value::Float(Float::new(values.clone(), &[values.len()], &self.device)?)));
         }
@@ -247,59 +258,34 @@ impl BurnTrainer {
         total.ok_or_else(|| Error::shape("images", "at least one image", step.images.shape()))
     }
 
-    /// Gradients of the input-gradient penalty with respect to the weights.
-    ///
-    /// burn has no second derivatives. With `g(x, θ) = ∂ log p / ∂x` and `v = mask² ⊙ g` held fixed, the penalty's
-    /// gradient is `2·strength · ∂/∂θ (g(x, θ)·v)`, and `g·v` is the derivative of `log p` along `v`, taken as a
-    /// central difference between `x ± h·v`: exact to second order in `h`.
-    fn penalty_gradients(&self, images: Six, labels: &[usize], mask: &[f32], strength: f32) -> Result<Vec<Six>> {
-        let n = labels.len();
-        let [channels, height, width] = self.info.input_shape;
-        let (plane, per_image) = (height * width, channels * height * width);
-        let leaf = images.clone().autodiff().require_grad();
-        let (logits, ..) = self.logits(leaf.clone(), false)?;
-        let sum = self.sum_of_log_probs(logits, labels, &vec![1.0; n])?;
-        let gradient = leaf.grad(&sum.backward()).map(|gradient| Float::from_six(gradient, 4).into_vec());
-        let Some(mut offset) = gradient else { return Ok(self.zeros()) };
-        let pixels = Float::from_six(images.clone(), 4).into_vec();
-        // One step length an image: a hundredth of the scale of its pixels.
-        let mut factors = Vec::with_capacity(n);
-        for (i, (row, pixels)) in offset.chunks_exact_mut(per_image).zip(pixels.chunks_exact(per_image)).enumerate() {
-            for (at, value) in row.iter_mut().enumerate() {
-                let mask = mask[i * plane + at % plane];
-                *value *= mask * mask;
-            }
-            let reach = |values: &[f32]| values.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
-            let h = if reach(row) > 0.0 { 1e-2 * reach(pixels).max(1e-3) / reach(row) } else { 0.0 };
-            row.iter_mut().for_each(|value| *value *= h);
-            factors.push(if h > 0.0 { strength / h } else { 0.0 });
-        }
-        let offset = Float::new(offset, &[n, channels, height, width], &self.device)?.six();
-        let mut total = self.zeros();
-        for sign in [1.0f32, -1.0] {
-            let (logits, leaves, _) = self.logits(images.clone().add(offset.clone().mul_scalar(sign)), true)?;
-            let factors: Vec<f32> = factors.iter().map(|factor| sign * factor).collect();
-            let loss = self.sum_of_log_probs(logits, labels, &factors)?;
-            let mut found = loss.is_tracked().then(|| loss.backward());
-            total = total.into_iter().zip(&leaves).map(|(sum, leaf)| sum.add(take(leaf, found.as_mut()))).collect();
-        }
-        Ok(total)
-    }
-
     fn zeros(&self) -> Vec<Six> {
         self.weights.iter().map(|weight| weight.value.zeros_like()).collect()
     }
 
     /// `Σ factorᵢ · log p(labelᵢ)`.
     fn sum_of_log_probs(&self, logits: Float, labels: &[usize], factors: &[f32]) -> Result<BurnTensor<1>> {
+        let chosen = self.chosen(labels, factors)?;
+        Ok(activation::log_softmax(logits.six(), MAX_RANK - 1).mul(chosen).sum())
+    }
+
+    /// `[n, n_classes]`: each image's factor at its label, 0 elsewhere.
+    fn chosen(&self, labels: &[usize], factors: &[f32]) -> Result<Six> {
         let n_classes = self.info.n_classes;
         let mut chosen = vec![0.0; labels.len() * n_classes];
         for (i, (&label, &factor)) in labels.iter().zip(factors).enumerate() {
             chosen[i * n_classes + label] = factor;
         }
-        let chosen = Float::new(chosen, &[labels.len(), n_classes], &self.device)?.six();
-        Ok(activation::log_softmax(logits.six(), MAX_RANK - 1).mul(chosen).sum())
+        Ok(Float::new(chosen, &[labels.len(), n_classes], &self.device)?.six())
     }
+}
+
+/// The model without the outputs that training has no use for: what is an output cannot be merged away.
+fn logits_only(model: &Model, info: &ModelInfo) -> Model {
+    let mut model = model.clone();
+    if let Some(graph) = model.proto.graph.as_mut() {
+        graph.output.retain(|output| output.name == info.logits);
+    }
+    model
 }
 
 impl Shard {
@@ -326,42 +312,6 @@ fn cross_entropy(logits: &[f32], label: usize) -> f32 {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f32 = logits.iter().map(|logit| (logit - largest).exp()).sum();
     sum.ln() + largest - logits[label]
-}
-
-impl Weight {
-    /// One step of SGD, as PyTorch takes it: the first momentum is the gradient itself.
-    fn sgd(&mut self, gradient: Six, learning_rate: f32, momentum: f32, weight_decay: f32) {
-        let gradient = match weight_decay {
-            0.0 => gradient,
-            decay => gradient.add(self.value.clone().mul_scalar(decay)),
-        };
-        let step = match (momentum, self.first.take()) {
-            (0.0, _) => gradient,
-            (_, None) => gradient,
-            (momentum, Some(velocity)) => velocity.mul_scalar(momentum).add(gradient),
-        };
-        if momentum != 0.0 {
-            self.first = Some(step.clone());
-        }
-        self.value = self.value.clone().sub(step.mul_scalar(learning_rate));
-    }
-
-    /// One step of AdamW, the `t`-th, as PyTorch takes it.
-    fn adam_w(&mut self, gradient: Six, learning_rate: f32, betas: (f32, f32), epsilon: f32, decay: f32, t: i32) {
-        let decayed = self.value.clone().mul_scalar(1.0 - learning_rate * decay);
-        let mix = |held: Option<Six>, new: Six, beta: f32| match held {
-            Some(held) => held.mul_scalar(beta).add(new.mul_scalar(1.0 - beta)),
-            None => new.mul_scalar(1.0 - beta),
-        };
-        let square = gradient.clone().mul(gradient.clone());
-        let first = mix(self.first.take(), gradient, betas.0);
-        let second = mix(self.second.take(), square, betas.1);
-        let correction = |beta: f32| 1.0 - f64::from(beta).powi(t);
-        let denominator = second.clone().sqrt().div_scalar(correction(betas.1).sqrt()).add_scalar(epsilon);
-        let rate = f64::from(learning_rate) / correction(betas.0);
-        self.value = decayed.sub(first.clone().div(denominator).mul_scalar(rate));
-        (self.first, self.second) = (Some(first), Some(second));
-    }
 }
 
 impl Trainer for BurnTrainer {

@@ -34,8 +34,7 @@ impl Params for RrrParams {
 /// ([`TrainingBatch::non_core`]).
 ///
 /// The paper sums log p over all classes; this takes the label's, as the trainer defines it
-/// ([`InputGradientPenalty`]). An engine without second derivatives (burn) takes a central difference, which is rough: on
-/// a tiny ReLU net the step of the penalty has a cosine of 0.4 with that of PyTorch's double backward.
+/// ([`InputGradientPenalty`]).
 ///
 /// # Source
 /// Ross, Hughes & Doshi-Velez 2017, arXiv 1703.03717.

@@ -242,11 +242,22 @@ impl Annotations {
     /// A slice that is cleared loses its mark, and what its images had before or elsewhere shows again; images that
     /// are cleared have no mark, wherever they had it from.
     pub fn marks(&self, n_rows: usize) -> Vec<Option<Mark>> {
+        let marks = self.marks_of_verdicts(n_rows).into_iter();
+        marks.map(|mark| mark.map(|(mark, _)| mark)).collect()
+    }
+
+    /// For each row that has a mark the verdict it comes from, by its place in the history.
+    pub fn sources(&self, n_rows: usize) -> Vec<Option<usize>> {
+        let marks = self.marks_of_verdicts(n_rows).into_iter();
+        marks.map(|mark| mark.map(|(_, verdict)| verdict)).collect()
+    }
+
+    fn marks_of_verdicts(&self, n_rows: usize) -> Vec<Option<(Mark, usize)>> {
         let in_force: BTreeSet<&VerdictId> = self.in_force().into_iter().map(|verdict| &verdict.id).collect();
         let mut marks = vec![None; n_rows];
-        for verdict in &self.history {
+        for (at, verdict) in self.history.iter().enumerate() {
             let mark = match (&verdict.judgement, &verdict.subject) {
-                (Judgement::Mark { mark, .. }, _) if in_force.contains(&verdict.id) => Some(*mark),
+                (Judgement::Mark { mark, .. }, _) if in_force.contains(&verdict.id) => Some((*mark, at)),
                 (Judgement::Clear, Subject::Images { .. }) => None,
                 _ => continue,
             };

@@ -26,8 +26,9 @@ pub fn review(scan: &Scan, set: &SliceSet, context: &Context) -> Result<[usize; 
             annotations.judge(subject, Judgement::Mark { mark, note: note.to_owned() })?;
         }
     }
-    let marks = annotations.marks(scan.plan.data.n_rows);
-    let mut spread = spread(&scan.table()?, &marks, &scan.config.spread, context)?;
+    let n_rows = scan.plan.data.n_rows;
+    let (marks, sources) = (annotations.marks(n_rows), annotations.sources(n_rows));
+    let mut spread = spread(&scan.table()?, &marks, &sources, &scan.config.spread, context)?;
     spread.verdicts = annotations.in_force().iter().map(|verdict| verdict.id.clone()).collect();
     spread.review.accepted = true;
     spread.save(scan)?;

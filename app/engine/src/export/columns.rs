@@ -107,6 +107,9 @@ impl Export<'_> {
         if let Some(masks) = &scan.masks {
             table.text("mask", masks.iter().cloned().map(Some));
         }
+        let mark = |i: usize| self.review.marks.get(i).copied().flatten().map(|mark| mark.name().to_owned());
+        table.text("verdict", n.clone().map(mark));
+        table.floats("spuriousness", n.clone().map(|i| self.review.spuriousness.get(i).map(|&v| v.into())));
         for group in &scan.groups {
             table.text(format!("group_{}", group.name), group.values.iter().cloned().map(Some));
         }
@@ -133,6 +136,10 @@ impl Export<'_> {
         table.floats("interval_high", all().map(|s| s.interval.map(|[_, high]| high)));
         table.floats("q_value", all().map(|s| s.q_value));
         table.bools("needs_verdict", all().map(|s| Some(s.needs_verdict)));
+        let mark = |(set, slice): &(&String, &crate::slices::SliceReport)| {
+            self.review.slices.get(&((*set).clone(), slice.id)).map(|mark| mark.name().to_owned())
+        };
+        table.text("verdict", rows.iter().map(mark));
         table.floats("mean_confidence", all().map(|s| Some(s.mean_confidence)));
         table.floats("mean_loss", all().map(|s| s.mean_loss));
         table.floats("coherence", all().map(|s| s.coherence));

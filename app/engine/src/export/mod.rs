@@ -9,11 +9,14 @@ mod tests;
 
 pub use columns::{Column, Table};
 
+use crate::annotations::{Annotations, Mark};
 use crate::slices::SliceSet;
-use crate::store::Part;
+use crate::spread::Spread;
+use crate::store::{Part, Scan};
 use crate::table::ScanTable;
 use ascan_core::{Error, Result, Tensor};
 use image::RgbImage;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Where the image of a row is.
@@ -31,6 +34,37 @@ pub type Images<'a> = dyn Fn(usize) -> Result<Image> + 'a;
 /// Gives a part of a scan row.
 pub type Parts<'a> = dyn Fn(usize, Part) -> Result<Tensor> + 'a;
 
+/// What people said about a scan, and what follows from it.
+#[derive(Debug, Clone, Default)]
+pub struct Review {
+    /// `[n]`, the mark in force of each row.
+    pub marks: Vec<Option<Mark>>,
+    /// `[n]`, spuriousness after its review; empty where nothing was spread, NaN where nothing is known.
+    pub spuriousness: Vec<f32>,
+    /// The mark of each slice that has one, by slice set and slice.
+    pub slices: BTreeMap<(String, i32), Mark>,
+}
+
+impl Review {
+    /// The review that lies with a scan.
+    ///
+    /// # Errors
+    /// `File` if the verdicts or the spread cannot be read.
+    pub fn load(scan: &Scan, sets: &[SliceSet]) -> Result<Self> {
+        let annotations = Annotations::open(&scan.dir, "export")?;
+        let ids = sets.iter().flat_map(|set| set.slices.iter().map(|slice| (set.id.clone(), slice.id)));
+        let marked = ids.filter_map(|(set, slice)| {
+            let mark = annotations.of_slice(&set, slice)?.mark()?;
+            Some(((set, slice), mark))
+        });
+        Ok(Self {
+            marks: annotations.marks(scan.plan.data.n_rows),
+            spuriousness: Spread::load(scan)?.map(|spread| spread.reviewed()).unwrap_or_default(),
+            slices: marked.collect(),
+        })
+    }
+}
+
 /// What is exported.
 pub struct Export<'a> {
     /// The scan.
@@ -39,6 +73,8 @@ pub struct Export<'a> {
     pub slice_sets: &'a [SliceSet],
     /// Names of the model's outputs; may be shorter than their number.
     pub class_names: &'a [String],
+    /// What people said about the scan.
+    pub review: &'a Review,
     /// Where probabilities, embeddings and maps come from, for formats that hold them.
     pub parts: &'a Parts<'a>,
     /// Where images are, for data sets that refer to them.

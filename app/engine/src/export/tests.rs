@@ -27,7 +27,13 @@ fn exported(format: Format, look: impl FnOnce(&Path, &SliceSet)) {
         };
         Tensor::new(&tensor.shape()[1..], tensor.row(row).to_vec())
     };
-    let export = Export { table: &table, slice_sets: &sets, class_names: &names, parts: &parts, images: &images };
+    let review = Review {
+        marks: (0..table.n()).map(|i| [None, Some(Mark::Core), Some(Mark::Spurious)][i % 3]).collect(),
+        spuriousness: (0..table.n()).map(|i| if i == 0 { f32::NAN } else { i as f32 / 8.0 }).collect(),
+        slices: BTreeMap::from([((sets[0].id.clone(), sets[0].slices[1].id), Mark::NoisyLabel)]),
+    };
+    let (class_names, review) = (&names[..], &review);
+    let export = Export { table: &table, slice_sets: &sets, class_names, review, parts: &parts, images: &images };
     for path in export.write(format, inside.path()).unwrap() {
         assert!(path.exists(), "{}", path.display());
     }
@@ -53,8 +59,12 @@ fn csv_reads_back() {
             ("truncated", "", "")
         );
         assert_eq!(cell(3, &format!("slice_{}", set.id)), "-1", "noise is a value, a failed image has none");
+        assert_eq!([0, 1, 2].map(|row| cell(row, "verdict")), ["", "core", "spurious"]);
+        assert_eq!([0, 1, 8].map(|row| cell(row, "spuriousness")), ["", "0.125", "1"]);
         let mut slices = csv::Reader::from_path(dir.join("slices.csv")).unwrap();
-        assert_eq!(slices.records().count(), 3);
+        let at = slices.headers().unwrap().iter().position(|name| name == "verdict").unwrap();
+        let verdicts: Vec<String> = slices.records().map(|row| row.unwrap()[at].to_owned()).collect();
+        assert_eq!(verdicts, ["", "noisy_label", ""]);
     });
 }
 
@@ -150,7 +160,8 @@ fn a_folder_that_cannot_be_written_is_an_error() {
     let table = table();
     let images = |_: usize| Err(Error::unsupported("", ""));
     let parts = |_: usize, _: Part| Err(Error::unsupported("", ""));
-    let export = Export { table: &table, slice_sets: &[], class_names: &[], parts: &parts, images: &images };
+    let review = &Review::default();
+    let export = Export { table: &table, slice_sets: &[], class_names: &[], review, parts: &parts, images: &images };
     let error = export.write(Format::Csv, file.path()).unwrap_err();
     assert!(error.to_string().contains("cannot be written"), "{error}");
 }

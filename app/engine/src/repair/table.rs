@@ -8,8 +8,7 @@ use crate::images::ImageSet;
 use crate::store::{Scan, sync_folder};
 use crate::table::ScanTable;
 use ascan_core::metrics::argmax;
-use ascan_core::params::ParamMap;
-use ascan_core::{Context, Error, Kind, OpenModel, Reporter, Result};
+use ascan_core::{Context, Error, OpenModel, Reporter, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -39,43 +38,39 @@ pub struct Judged {
     pub seconds: f64,
 }
 
-/// Repairs under each regularizer with each seed into a folder of its own in `out`, and judges each model on the
+/// Repairs as each configuration says, with each seed, into a folder of its own in `out`, and judges each model on the
 /// images of `test`. The first entry is the model before.
 ///
-/// The configuration's own regularizer has the parameters given there, the others have their defaults. One that
-/// cannot work on this scan says so in its entry.
+/// A regularizer that cannot work on this scan says so in its entry.
 ///
 /// # Errors
 /// `File` if `out` cannot be written; `Cancelled`.
 pub fn table(
     [scan, test]: [&Scan; 2],
-    config: &RepairConfig,
+    configs: &[RepairConfig],
     seeds: &[u64],
     host: &PluginHost,
     out: &Path,
     reporter: &dyn Reporter,
 ) -> Result<Vec<Entry>> {
     let judge = Judge { test, table: test.table()?, images: ImageSet::open(&test.config.data)?, host, reporter };
-    let before = judge.judge(&scan.config.model.path, &RepairSummary::default(), config.run.n_threads);
+    let n_threads = configs.first().map_or(0, |config| config.run.n_threads);
+    let before = judge.judge(&scan.config.model.path, &RepairSummary::default(), n_threads);
     let mut entries =
         vec![Entry { plugin: "before".into(), seed: 0, result: before.map_err(|error| error.to_string()) }];
-    for plugin in host.names(Kind::Regularizer) {
+    for config in configs {
+        let plugin = &config.repair.plugin;
         for &seed in seeds {
             let mut config = config.clone();
             config.run.seed = seed;
-            if config.repair.plugin != plugin {
-                config.repair.plugin = plugin.to_owned();
-                config.repair.params = host.resolve(Kind::Regularizer, plugin, &ParamMap::new())?.params;
-            }
             let folder = out.join(format!("{plugin}-{seed}"));
-            let n_threads = config.run.n_threads;
             let done = RepairPlan::compile(scan, config, host)
                 .and_then(|plan| repair(&plan, host, &folder, reporter))
                 .and_then(|summary| judge.judge(&folder.join(MODEL), &summary, n_threads));
             if done == Err(Error::Cancelled) {
                 return Err(Error::Cancelled);
             }
-            entries.push(Entry { plugin: plugin.to_owned(), seed, result: done.map_err(|error| error.to_string()) });
+            entries.push(Entry { plugin: plugin.clone(), seed, result: done.map_err(|error| error.to_string()) });
         }
     }
     let json = serde_json::to_vec_pretty(&entries)

@@ -8,14 +8,17 @@ const N_BINS: usize = 10;
 
 /// How marks that were held out were predicted from the others.
 ///
-/// Images of one slice are mostly marked together, so what is held out has neighbours of its own slice among the
-/// rest: this says whether marks spread within what was marked, not whether they hold beyond.
+/// Images of one slice are mostly marked together. Where single images are held out they have neighbours of their own
+/// slice among the rest: this then says whether marks spread within what was marked, not whether they hold beyond.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Check {
     /// Marks that spread, in the classes that have both kinds.
     pub n_marks: usize,
     /// Marks held out.
     pub n_held_out: usize,
+    /// Verdicts that were held out whole; 0: single images were.
+    #[serde(default)]
+    pub n_verdicts: usize,
     /// Chance that a spurious image gets a higher spuriousness than a core one; `None` without both kinds.
     pub auroc: Option<f64>,
     /// Mean squared distance of spuriousness from the mark (0 or 1), 0 is best; `None` if nothing was held out.
@@ -46,6 +49,7 @@ pub struct Bin {
 #[derive(Default)]
 pub(super) struct Answers {
     pub n_marks: usize,
+    pub n_verdicts: usize,
     pub given: Vec<f32>,
     /// Whether the mark is `spurious`.
     pub right: Vec<bool>,
@@ -58,6 +62,7 @@ impl Answers {
         Check {
             n_marks: self.n_marks,
             n_held_out: self.given.len(),
+            n_verdicts: self.n_verdicts,
             auroc: known(metrics::auroc(&self.given, &self.right)),
             brier: known(metrics::brier(&self.given, &self.right)),
             brier_of_share: known(metrics::brier(&vec![share; self.right.len()], &self.right)),
@@ -85,6 +90,7 @@ mod tests {
     fn bins_hold_every_answer_once() {
         let answers = Answers {
             n_marks: 20,
+            n_verdicts: 0,
             given: vec![0.0, 0.05, 0.1, 0.97, 1.0],
             right: vec![false, true, false, true, true],
         };
@@ -103,7 +109,7 @@ mod tests {
     fn without_answers_there_are_no_figures() {
         let check = Answers::default().check();
         assert_eq!((check.auroc, check.brier, check.brier_of_share), (None, None, None));
-        let one_kind = Answers { n_marks: 1, given: vec![0.5], right: vec![true] }.check();
+        let one_kind = Answers { n_marks: 1, n_verdicts: 0, given: vec![0.5], right: vec![true] }.check();
         assert_eq!((one_kind.auroc, one_kind.brier), (None, Some(0.25)));
     }
 }

@@ -5,6 +5,7 @@
 //! looks at, and does not enter.
 
 mod check;
+mod held;
 mod review;
 mod settings;
 mod stored;
@@ -24,7 +25,6 @@ use ascan_math::points::{Normalise, Points};
 use check::Answers;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
-use rand::seq::SliceRandom;
 use rayon::ThreadPool;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -76,25 +76,30 @@ const KINDS: [Mark; 2] = [Mark::Core, Mark::Spurious];
 
 /// Spreads the marks of each row over the rows of its class.
 ///
-/// A class with marks of one kind only has nothing to compare: its marked images get 0 or 1, the others the prior. A
-/// fifth of the marks, drawn by `context.seed` for each class and kind, is then held out and predicted from the rest.
+/// A class with marks of one kind only has nothing to compare: its marked images get 0 or 1, the others the prior. Marks
+/// are then held out, drawn by `context.seed`, and predicted from the rest: where each kind comes from three verdicts
+/// or more, each verdict once, whole, in at most five parts; elsewhere a fifth of the images.
 ///
 /// # Shapes
-/// `marks`: `[n]`, as [`crate::annotations::Annotations::marks`] gives them.
+/// `marks`, `sources`: `[n]`, as [`crate::annotations::Annotations`] gives them. Marks without a source are held out as
+/// images.
 ///
 /// # Errors
-/// `Shape` for another number of marks, `Param` for settings out of range, `Cancelled`.
+/// `Shape` for another number of marks or sources, `Param` for settings out of range, `Cancelled`.
 ///
 /// # Source
 /// Xuan et al. 2025, arXiv 2401.06462, which spreads by Zhou et al. 2004.
 pub fn spread(
     table: &ScanTable,
     marks: &[Option<Mark>],
+    sources: &[Option<usize>],
     settings: &SpreadSettings,
     context: &Context,
 ) -> Result<Spread> {
-    if marks.len() != table.n() {
-        return Err(Error::shape("marks", format!("{} values, one a row of the scan", table.n()), marks.len()));
+    for (what, len) in [("marks", marks.len()), ("sources of marks", sources.len())] {
+        if len != table.n() {
+            return Err(Error::shape(what, format!("{} values, one a row of the scan", table.n()), len));
+        }
     }
     let mut problems = Problems::default();
     settings.check(&mut problems);
@@ -115,7 +120,7 @@ pub fn spread(
             (0, _) => one_kind(Mark::Spurious, rows, marks, settings.prior, &mut spuriousness),
             _ => {
                 let stop = |_, _| context.progress("spreading marks", at, classes.len());
-                let class = ClassSpread::new(table, rows, marks, settings, context.seed);
+                let class = ClassSpread::new(table, rows, (marks, sources), settings, context.seed);
                 class.run(&pool, &mut rng, &mut spuriousness, &mut answers, stop)?
             }
         };
@@ -165,6 +170,8 @@ struct ClassSpread<'a> {
     rows: &'a [usize],
     /// `[rows]`, positions in [`KINDS`].
     kinds: Vec<Option<usize>>,
+    /// `[rows]`, where the marks come from.
+    sources: Vec<Option<usize>>,
     settings: Settings,
     normalise: Normalise,
     prior: f32,
@@ -174,14 +181,16 @@ impl<'a> ClassSpread<'a> {
     fn new(
         table: &'a ScanTable,
         rows: &'a [usize],
-        marks: &[Option<Mark>],
+        (marks, sources): (&[Option<Mark>], &[Option<usize>]),
         settings: &SpreadSettings,
         seed: u64,
     ) -> Self {
         let kind = |&row: &usize| KINDS.iter().position(|&kind| marks[row] == Some(kind));
         let &SpreadSettings { alpha, kernel, gamma, n_neighbors, normalise, max_iter, tol, prior } = settings;
         let settings = Settings { alpha, kernel, gamma, n_neighbors, max_iter, tol, seed };
-        Self { table, rows, kinds: rows.iter().map(kind).collect(), settings, normalise, prior }
+        let kinds = rows.iter().map(kind).collect();
+        let sources = rows.iter().map(|&row| sources[row]).collect();
+        Self { table, rows, kinds, sources, settings, normalise, prior }
     }
 
     /// Spreads all marks into `spuriousness`, then all but those held out into `answers`; what was done, in words.
@@ -203,9 +212,13 @@ impl<'a> ClassSpread<'a> {
             spuriousness[row] = reached.unwrap_or(self.prior);
         }
 
-        let held_out = hold_out(&self.kinds, rng);
         answers.n_marks += self.kinds.iter().flatten().count();
-        if !held_out.is_empty() {
+        let (parts, n_verdicts) = match held::whole_verdicts(&self.kinds, &self.sources, rng) {
+            Some(parts) => parts,
+            None => (vec![held::images(&self.kinds, rng)], 0),
+        };
+        answers.n_verdicts += n_verdicts;
+        for held_out in parts.into_iter().filter(|part| !part.is_empty()) {
             let mut kept = self.kinds.clone();
             held_out.iter().for_each(|&at| kept[at] = None);
             let without = similarity.spread(&kept, KINDS.len(), &self.settings, &stop)?;
@@ -234,16 +247,4 @@ impl<'a> ClassSpread<'a> {
 fn spurious_share(shares: &[f64], at: usize) -> Option<f32> {
     let of_row = &shares[at * KINDS.len()..][..KINDS.len()];
     (of_row.iter().sum::<f64>() > 0.0).then_some(of_row[1] as f32)
-}
-
-/// A fifth of the marks of each kind, at least one, unless it is the only one.
-fn hold_out(kinds: &[Option<usize>], rng: &mut Xoshiro256PlusPlus) -> Vec<usize> {
-    let mut held_out = Vec::new();
-    for kind in 0..KINDS.len() {
-        let mut marked: Vec<usize> = (0..kinds.len()).filter(|&at| kinds[at] == Some(kind)).collect();
-        marked.shuffle(rng);
-        let n = if marked.len() < 2 { 0 } else { ((marked.len() + 2) / 5).max(1) };
-        held_out.extend_from_slice(&marked[..n]);
-    }
-    held_out
 }

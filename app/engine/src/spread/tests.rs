@@ -28,7 +28,7 @@ fn plain() -> SpreadSettings {
 }
 
 fn run(table: &ScanTable, marks: &[Option<Mark>], settings: &SpreadSettings) -> Spread {
-    spread(table, marks, settings, &Context { n_threads: 2, ..Context::default() }).unwrap()
+    spread(table, marks, &vec![None; marks.len()], settings, &Context { n_threads: 2, ..Context::default() }).unwrap()
 }
 
 #[test]
@@ -49,6 +49,40 @@ fn marks_reach_the_images_that_are_like_theirs() {
             [(0, 300), (1, 300), (2, 300)]
         );
     }
+}
+
+/// Marks that hold for the images of one verdict and for no others: held out one by one they look well spread.
+#[test]
+fn whole_verdicts_are_held_out_where_there_are_a_few() {
+    let n = 480;
+    // Twelve slices far apart, every second one spurious, in one class: a slice says nothing about another.
+    let slice = |i: usize| i % 12;
+    let mut embeddings = Tensor::zeros([n, 12]);
+    for (i, row) in embeddings.data_mut().chunks_exact_mut(12).enumerate() {
+        row[slice(i)] = 10.0;
+        row[(slice(i) + 1 + i / 12 % 3) % 12] = 0.1 * (i as f32).sin();
+    }
+    let table = ScanTable {
+        uris: (0..n).map(|i| format!("{i}.png")).collect(),
+        labels: vec![0; n],
+        predicted_classes: vec![0; n],
+        embeddings,
+        errors: vec![None; n],
+        ..ScanTable::default()
+    };
+    let marks: Vec<Option<Mark>> = (0..n).map(|i| Some(KINDS[slice(i) % 2])).collect();
+    let check = |sources: &dyn Fn(usize) -> Option<usize>| {
+        let sources: Vec<Option<usize>> = (0..n).map(sources).collect();
+        spread(&table, &marks, &sources, &plain(), &Context::default()).unwrap().check
+    };
+    let single = check(&|_| None);
+    assert_eq!((single.n_verdicts, single.n_held_out), (0, 96));
+    assert!(single.auroc.unwrap() > 0.99, "{single:?}");
+    let whole = check(&|i| Some(slice(i)));
+    assert_eq!((whole.n_verdicts, whole.n_held_out), (12, n), "each verdict once");
+    assert!(whole.auroc.unwrap() < 0.9, "{whole:?}");
+    // Too few verdicts of a kind: single images again.
+    assert_eq!(check(&|i| Some(slice(i) / 6)).n_verdicts, 0);
 }
 
 #[test]
@@ -85,8 +119,10 @@ fn each_class_says_what_was_done_in_it() {
 #[test]
 fn the_same_bits_at_any_number_of_threads_and_other_marks_held_out_by_another_seed() {
     let (table, _, marks) = planted(600);
-    let with =
-        |n_threads, seed| spread(&table, &marks, &plain(), &Context { n_threads, seed, ..Context::default() }).unwrap();
+    let with = |n_threads, seed| {
+        let context = Context { n_threads, seed, ..Context::default() };
+        spread(&table, &marks, &[None; 600], &plain(), &context).unwrap()
+    };
     let one = with(1, 0);
     assert_eq!(with(3, 0), one);
     let other = with(1, 1);
@@ -97,12 +133,15 @@ fn the_same_bits_at_any_number_of_threads_and_other_marks_held_out_by_another_se
 #[test]
 fn mistakes_are_named() {
     let (table, _, marks) = planted(20);
-    let with = |settings, marks: &[_]| spread(&table, marks, &settings, &Context::default()).unwrap_err().to_string();
+    let with = |settings, marks: &[_]| {
+        spread(&table, marks, &[None; 20], &settings, &Context::default()).unwrap_err().to_string()
+    };
     assert!(with(plain(), &marks[1..]).contains("one a row of the scan"));
     assert!(with(SpreadSettings { alpha: 1.0, ..plain() }, &marks).contains("`alpha`: must be at least 0 and below 1"));
     assert!(with(SpreadSettings { gamma: Some(0.0), ..plain() }, &marks).contains("`gamma`: must be above 0"));
     let nothing = spread(
         &ScanTable { embeddings: Tensor::zeros([0, 2]), ..Default::default() },
+        &[],
         &[],
         &plain(),
         &Context::default(),

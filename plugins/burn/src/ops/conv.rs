@@ -2,12 +2,16 @@
 
 use super::kernel::{self, Geometry};
 use super::{Call, Operator, floats, op};
-use crate::value::{Float, Value};
+use crate::value::{Float, MAX_RANK, Value};
 use ascan_core::{Error, Result};
+use ascan_onnx::proto::NodeProto;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, PadMode};
 use burn::tensor::{Tensor, module};
 
 pub(super) const OPERATORS: &[Operator] = &[op("Conv", conv), op("ConvTranspose", conv_transpose)];
+
+/// Name of a convolution with the batch normalisation behind it; no operator of ONNX.
+pub(super) const FUSED: &str = "Conv+BatchNormalization";
 
 /// Window attributes of convolution and pooling, one entry a spatial axis.
 #[derive(Debug, Clone)]
@@ -81,6 +85,34 @@ fn conv(call: &mut Call) -> Result<Vec<Value>> {
     let (x, weight) = (call.float(0)?, call.float(1)?);
     let bias = call.optional_float(2)?;
     floats(convolve(call, x, weight, bias)?)
+}
+
+/// A convolution node with the frozen batch normalisation behind it, where weights of either are trained.
+///
+/// Its inputs are those of the convolution (three, the bias may be left out), then those of the normalisation but for
+/// the first. The weights are scaled instead of the feature map: that costs nothing, and gradients reach all of them.
+pub(crate) fn fuse_batch_norm(conv: &NodeProto, norm: &NodeProto) -> (NodeProto, super::Kernel) {
+    let mut fused = NodeProto { op_type: FUSED.to_owned(), ..conv.clone() };
+    fused.attribute.extend(norm.attribute.iter().filter(|attribute| attribute.name == "epsilon").cloned());
+    (fused, conv_batch_norm)
+}
+
+fn conv_batch_norm(call: &mut Call) -> Result<Vec<Value>> {
+    let (x, weight) = (call.float(0)?, call.float(1)?);
+    let bias = call.optional_float(2)?;
+    let n = weight.shape()[0];
+    let [scale, shift, mean, variance] =
+        [call.float(3)?, call.float(4)?, call.float(5)?, call.float(6)?].map(|values| values.dims([n]));
+    let factor = scale.mul(variance.add_scalar(call.real("epsilon", 1e-5)).sqrt().recip());
+    let offset = match bias {
+        Some(bias) => bias.dims([n]).sub(mean),
+        None => mean.neg(),
+    };
+    let shift = shift.add(offset.mul(factor.clone()));
+    let mut channels = [1; MAX_RANK];
+    channels[MAX_RANK - weight.rank()] = n;
+    let weight = weight.map(|weight| weight.mul(factor.reshape(channels)));
+    floats(convolve(call, x, weight, Some(Float::wrap(shift)))?)
 }
 
 /// The convolution of a node's attributes.

@@ -13,6 +13,9 @@ mod reduce;
 mod resize;
 mod select;
 mod shape;
+pub(crate) mod tangent;
+
+pub(crate) use conv::fuse_batch_norm;
 
 use crate::value::{Float, Ints, Value, check_rank};
 use ascan_core::{Error, Result};

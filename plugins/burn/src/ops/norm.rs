@@ -19,7 +19,7 @@ pub(super) const OPERATORS: &[Operator] = &[
 ];
 
 /// `[c]` as a tensor that broadcasts over the channels of a tensor of `rank` axes.
-fn per_channel(values: Float, rank: usize) -> Six {
+pub(super) fn per_channel(values: Float, rank: usize) -> Six {
     let c = values.shape().iter().product();
     let mut dims = [1; MAX_RANK];
     dims[MAX_RANK + 1 - rank] = c;

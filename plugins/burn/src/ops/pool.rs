@@ -1,9 +1,10 @@
 //! Pooling, in one to three dimensions.
 
 use super::conv::{Window, kernel_shape, spatial, window};
-use super::{Call, Operator, floats, op, op_if};
+use super::{Call, Operator, Run, floats, op, op_if};
 use crate::value::{Float, Ints, MAX_RANK, Value, for_each_index, strides};
 use ascan_core::Result;
+use ascan_onnx::proto::NodeProto;
 use burn::tensor::module;
 use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions, PadMode};
 
@@ -98,7 +99,8 @@ fn max_pool(call: &mut Call) -> Result<Vec<Value>> {
     };
     let shape = x.shape();
     let (window, output) = covering(call, &spatial(call, &shape)?)?;
-    let indices = if wants_indices { Some(max_indices(call, &x, &window, &output)) } else { None };
+    let column_major = call.int("storage_order", 0) == 1;
+    let indices = if wants_indices { Some(max_indices(&x, &window, &output, column_major)) } else { None };
     let pooled = along(x, &window, f32::NEG_INFINITY, |x, [n, h, w], [kernel, stride, dilation]| {
         let options = MaxPoolOptions::new(kernel).with_stride(stride).with_dilation(dilation);
         module::max_pool2d(x.reshape([n, 1, h, w]), options).unsqueeze()
@@ -113,11 +115,19 @@ fn max_pool(call: &mut Call) -> Result<Vec<Value>> {
     Ok([Some(pooled), indices.map(Value::Ints)].into_iter().flatten().collect())
 }
 
+/// Of `values`, which has the shape of `x`, those at the places of each window's maximum in `x`, as one list.
+pub(super) fn max_gather(node: &NodeProto, run: &Run, x: &Float, values: Float) -> Result<Float> {
+    let call = Call { node, run, inputs: Vec::new() };
+    let (window, output) = covering(&call, &spatial(&call, &x.shape())?)?;
+    let indices = max_indices(x, &window, &output, false).to_indices(&run.device);
+    let n = values.shape().iter().product();
+    Ok(Float::wrap(values.dims([n]).select(0, indices)))
+}
+
 /// Flat index of each window's maximum in the whole input, as ONNX counts it.
-fn max_indices(call: &Call, x: &Float, window: &Window, output: &[usize]) -> Ints {
+fn max_indices(x: &Float, window: &Window, output: &[usize], column_major: bool) -> Ints {
     let (shape, data) = (x.shape(), x.to_vec());
     let n_axes = output.len();
-    let column_major = call.int("storage_order", 0) == 1;
     let row_major = strides(&shape[2..]);
     let mut counted = row_major.clone();
     if column_major {
