@@ -24,7 +24,7 @@ fn integrated_gradients(criterion: &mut Criterion) {
     let method = methods.plugins()[0].attributor(&params).expect("good parameters");
     let images = toy_images(1, backend.info().input_shape, 0);
     let forward = backend.forward(images.view(), &[]).expect("a forward pass");
-    let batch = AttributionBatch { images: images.view(), target_classes: &[0], forward: &forward };
+    let batch = AttributionBatch::new(images.view(), &[0], &forward);
     let context = Context { n_threads, ..Context::default() };
 
     let mut group = criterion.benchmark_group("integrated gradients, 32 steps");

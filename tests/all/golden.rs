@@ -43,7 +43,7 @@ fn maps(attributor: &dyn Attributor, model: &dyn ModelBackend, family: &Family) 
     let layers = attributor.requirements(model.info()).unwrap().layers;
     let layers: Vec<&str> = layers.iter().map(String::as_str).collect();
     let forward = model.forward(images, &layers).unwrap();
-    let batch = AttributionBatch { images, target_classes: &family.target_classes, forward: &forward };
+    let batch = AttributionBatch::new(images, &family.target_classes, &forward);
     attributor.attribute(model, &batch, &Context::default()).unwrap().maps
 }
 

@@ -9,6 +9,7 @@
 
 mod attributor;
 mod backend;
+mod explain;
 mod laws;
 mod memory;
 mod projector;
@@ -18,6 +19,7 @@ mod slicer;
 mod tests;
 mod toy_backend;
 mod toy_data;
+mod toy_relevance;
 mod toy_trainer;
 mod trainer;
 

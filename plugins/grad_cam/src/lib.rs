@@ -75,6 +75,7 @@ impl Attributor for GradCam {
         Ok(Requirements {
             layers: if closed_form { vec![layer.name.clone()] } else { Vec::new() },
             gradients: !closed_form,
+            gradients_of: Vec::new(),
             map_size: [h, w],
             method: format!("Grad-CAM at `{}`, {how}", layer.name),
         })

@@ -9,7 +9,7 @@ fn grad_cam(layer: &str, relu: bool) -> GradCam {
 fn attribute(grad_cam: &GradCam, backend: &ToyBackend, classes: &[usize]) -> Tensor {
     let images = toy_images(classes.len(), backend.info().input_shape, 3);
     let forward = backend.forward(images.view(), &["features", "conv"]).unwrap();
-    let batch = AttributionBatch { images: images.view(), target_classes: classes, forward: &forward };
+    let batch = AttributionBatch::new(images.view(), classes, &forward);
     grad_cam.attribute(backend, &batch, &Context::default()).unwrap().maps
 }
 
@@ -85,7 +85,7 @@ fn a_map_worked_out_by_hand() {
     let backend = Fixed(ToyBackend::new(ToyHead::Hidden, 0).info().clone());
     let images = toy_images(1, backend.0.input_shape, 0);
     let forward = backend.forward(images.view(), &[]).unwrap();
-    let batch = AttributionBatch { images: images.view(), target_classes: &[0], forward: &forward };
+    let batch = AttributionBatch::new(images.view(), &[0], &forward);
     let run = |relu| grad_cam("auto", relu).attribute(&backend, &batch, &Context::default()).unwrap().maps;
     assert_eq!(run(false).data(), [-1.0, 3.5]);
     assert_eq!(run(true).data(), [0.0, 3.5]);

@@ -56,6 +56,7 @@ impl Attributor for IntegratedGradients {
         Ok(Requirements {
             layers: Vec::new(),
             gradients: true,
+            gradients_of: Vec::new(),
             map_size: [h, w],
             method: format!("integrated gradients from {baseline}, {} {rule} steps", self.params.n_steps),
         })

@@ -8,7 +8,7 @@ fn ig(params: IntegratedGradientsParams) -> IntegratedGradients {
 
 fn attribute(ig: &IntegratedGradients, backend: &dyn ModelBackend, images: &Tensor, classes: &[usize]) -> Attribution {
     let forward = backend.forward(images.view(), &[]).unwrap();
-    let batch = AttributionBatch { images: images.view(), target_classes: classes, forward: &forward };
+    let batch = AttributionBatch::new(images.view(), classes, &forward);
     ig.attribute(backend, &batch, &Context::default()).unwrap()
 }
 
