@@ -19,27 +19,38 @@ pub fn check_attributor(plugin: &str, attributor: &dyn Attributor) {
     let laws = Laws { plugin };
     let mut n_explained = 0;
     for head in [ToyHead::Linear, ToyHead::UndeclaredLinear, ToyHead::Hidden] {
-        let backend = ToyBackend::new(head, 1);
-        let requirements = laws.call("requirements", || attributor.requirements(backend.info()));
-        if requirements.as_ref().is_err_and(|error| error.code() == ErrorCode::Unsupported) {
-            continue;
-        }
-        n_explained += 1;
-        let requirements = laws.succeeds("requirements", || requirements);
-        let case = Case { laws: &laws, attributor, requirements, backend: &backend };
-        case.check_result();
-        case.check_bad_input();
-        case.check_requirements();
-        case.check_shared_gradients();
+        let mut backend = ToyBackend::new(head, 1);
+        n_explained += u32::from(check_attributor_on(plugin, attributor, &mut backend));
     }
     laws.require(n_explained > 0, "an attributor explains at least a model with a linear head");
+}
+
+/// Checks an attributor on a model with gradients and three classes or more; whether it explains such a model at all.
+///
+/// # Panics
+/// As [`check_attributor`].
+pub fn check_attributor_on(plugin: &str, attributor: &dyn Attributor, backend: &mut dyn ModelBackend) -> bool {
+    let laws = Laws { plugin };
+    let requirements = laws.call("requirements", || attributor.requirements(backend.info()));
+    if requirements.as_ref().is_err_and(|error| error.code() == ErrorCode::Unsupported) {
+        return false;
+    }
+    let requirements = laws.succeeds("requirements", || requirements);
+    let case = Case { laws: &laws, attributor, requirements: requirements.clone(), backend };
+    case.check_result();
+    case.check_bad_input();
+    case.check_shared_gradients();
+    if !requirements.gradients {
+        check_forward_only(&laws, attributor, &requirements, backend);
+    }
+    true
 }
 
 struct Case<'a> {
     laws: &'a Laws<'a>,
     attributor: &'a dyn Attributor,
     requirements: Requirements,
-    backend: &'a ToyBackend,
+    backend: &'a dyn ModelBackend,
 }
 
 impl Case<'_> {
@@ -139,26 +150,29 @@ impl Case<'_> {
             gradients.into_iter().map(|(name, gradient)| (name, take(&gradient, &[0, 1]))).collect();
         self.laws.fails("attribute with the gradients of other images", || run(&fewer));
     }
+}
 
-    /// An attributor that says it needs no gradients, or not a layer, must work without.
-    fn check_requirements(&self) {
-        if self.requirements.gradients {
-            return;
-        }
-        let info = ModelInfo { capabilities: Capabilities::default(), ..self.backend.info().clone() };
-        let backend = ForwardOnly { backend: self.backend, info };
-        let images = toy_images(N, backend.info.input_shape, 2);
-        let forward = self.forward(&images);
-        let batch = AttributionBatch::new(images.view(), &[0; N], &forward);
-        self.laws.succeeds("attribute without gradients, as `requirements` says", || {
-            self.attributor.attribute(&backend, &batch, &context(0, 1))
-        });
-    }
+/// An attributor that says it needs no gradients, or not a layer, must work without.
+fn check_forward_only(
+    laws: &Laws,
+    attributor: &dyn Attributor,
+    requirements: &Requirements,
+    backend: &mut dyn ModelBackend,
+) {
+    let info = ModelInfo { capabilities: Capabilities::default(), ..backend.info().clone() };
+    let images = toy_images(N, info.input_shape, 2);
+    let layers: Vec<&str> = requirements.layers.iter().map(String::as_str).collect();
+    let forward = laws.succeeds("a forward pass", || backend.forward(images.view(), &layers));
+    let batch = AttributionBatch::new(images.view(), &[0; N], &forward);
+    let backend = ForwardOnly { backend, info };
+    laws.succeeds("attribute without gradients, as `requirements` says", || {
+        attributor.attribute(&backend, &batch, &context(0, 1))
+    });
 }
 
 /// A backend without gradients.
 struct ForwardOnly<'a> {
-    backend: &'a ToyBackend,
+    backend: &'a mut dyn ModelBackend,
     info: ModelInfo,
 }
 

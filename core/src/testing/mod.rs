@@ -23,7 +23,7 @@ mod toy_relevance;
 mod toy_trainer;
 mod trainer;
 
-pub use attributor::check_attributor;
+pub use attributor::{check_attributor, check_attributor_on};
 pub use backend::{BackendExpectations, check_backend};
 pub use memory::Memory;
 pub use projector::check_projector;
