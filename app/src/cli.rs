@@ -14,19 +14,21 @@ use std::path::{Path, PathBuf};
 /// Plugins inside the executable; without the feature all of them are libraries.
 #[cfg(feature = "static-plugins")]
 const STATIC_PLUGINS: &[EntryPoint] = &[
+    ascan_attention::ascan_library,
     ascan_burn::ascan_library,
+    ascan_cam::ascan_library,
     ascan_confusion_matrix::ascan_library,
     ascan_corm::ascan_library,
     ascan_dbscan::ascan_library,
     ascan_domino::ascan_library,
     ascan_george::ascan_library,
     ascan_gmm::ascan_library,
-    ascan_grad_cam::ascan_library,
+    ascan_gradient::ascan_library,
     ascan_hdbscan::ascan_library,
-    ascan_integrated_gradients::ascan_library,
     ascan_kmeans::ascan_library,
     ascan_ort::ascan_library,
     ascan_pca::ascan_library,
+    ascan_perturbation::ascan_library,
     ascan_planespot::ascan_library,
     ascan_process::ascan_library,
     ascan_random::ascan_library,

@@ -19,12 +19,14 @@ fn integrated_gradients(criterion: &mut Criterion) {
     let runtime = burn.plugins()[0].backend(&ParamMap::new()).expect("no parameters");
     let backend = runtime.open(&OpenModel { n_threads, ..OpenModel::new(path) }).expect("a model that burn can run");
 
-    let methods = Library::from_static(ascan_integrated_gradients::ascan_library).expect("a library of this workspace");
+    let methods = Library::from_static(ascan_gradient::ascan_library).expect("a library of this workspace");
     let params: ParamMap = json!({ "n_steps": 32 }).as_object().cloned().unwrap_or_default();
-    let method = methods.plugins()[0].attributor(&params).expect("good parameters");
+    let plugin =
+        methods.plugins().iter().find(|plugin| plugin.name() == "integrated_gradients").expect("a plugin of it");
+    let method = plugin.attributor(&params).expect("good parameters");
     let images = toy_images(1, backend.info().input_shape, 0);
     let forward = backend.forward(images.view(), &[]).expect("a forward pass");
-    let batch = AttributionBatch { images: images.view(), target_classes: &[0], forward: &forward };
+    let batch = AttributionBatch::new(images.view(), &[0], &forward);
     let context = Context { n_threads, ..Context::default() };
 
     let mut group = criterion.benchmark_group("integrated gradients, 32 steps");

@@ -14,7 +14,7 @@
 #define ASCAN_ABI_MAJOR 1
 
 // Libraries of a newer minor version are refused; older ones are welcome.
-#define ASCAN_ABI_MINOR 0
+#define ASCAN_ABI_MINOR 1
 
 // The kinds of plugin.
 enum AscanKind
@@ -205,13 +205,19 @@ typedef struct AscanTrainerTable {
   void (*destroy)(void *trainer);
 } AscanTrainerTable;
 
+// Given a feature map, writes the gradient of a function of it, of the same shape, to `cotangent`. Returns 0, or
+// another number to end the call that asked for it.
+typedef int32_t (*AscanCotangent)(void *state, struct AscanTensor feature_map, float *cotangent);
+
 // Functions of an opened model.
+//
+// Entries from `pullback` on are of minor version 1: a table that ends before them, or has NULL there, does without.
 typedef struct AscanBackendTable {
   // `sizeof(AscanBackendTable)` on the library's side.
   size_t size;
   // Reply JSON: the model's info; reply tensor `head` `[n_classes, c]` and JSON key `head_layer` where the head is linear.
   int32_t (*info)(void *backend, struct AscanReply *reply);
-  // Images `[n, c, h, w]` and names of layers → tensor `logits` `[n, n_classes]`, then a tensor for each layer.
+  // Images `[n, c, h, w]` and names of layers or attentions → tensor `logits` `[n, n_classes]`, then a tensor for each.
   int32_t (*forward)(void *backend,
                      struct AscanTensor images,
                      const struct AscanStr *layers,
@@ -233,6 +239,29 @@ typedef struct AscanBackendTable {
   const struct AscanTrainerTable *trainers;
   // Frees the model.
   void (*destroy)(void *backend);
+  // Calls `cotangent(state, …)` once with the feature map of a layer → tensor `gradient`, shaped like the images.
+  int32_t (*pullback)(void *backend,
+                      struct AscanTensor images,
+                      struct AscanStr layer,
+                      AscanCotangent cotangent,
+                      void *state,
+                      struct AscanReply *reply);
+  // Feature maps `[m, c, h, w]` of a layer, and the image `[m]` of each → tensor `logits` `[m, n_classes]`.
+  int32_t (*forward_from)(void *backend,
+                          struct AscanTensor images,
+                          struct AscanStr layer,
+                          struct AscanTensor feature_maps,
+                          const size_t *image_of,
+                          struct AscanReply *reply);
+  // One class an image, and a rule `{"rule": "deep_lift"}`, `{"rule": "lrp_epsilon", "epsilon"}` or
+  // `{"rule": "lrp_gamma_composite", "gamma", "epsilon"}` → tensor `relevance`, shaped like the images.
+  // `baselines`, shaped like the images, comes with `deep_lift`.
+  int32_t (*relevance)(void *backend,
+                       struct AscanTensor images,
+                       const size_t *target_classes,
+                       struct AscanStr rule,
+                       struct AscanTensor baselines,
+                       struct AscanReply *reply);
 } AscanBackendTable;
 
 // Functions of an engine.
@@ -273,6 +302,10 @@ typedef struct AscanAttributionBatch {
   const struct AscanNamedTensor *feature_maps;
   // Number of feature maps.
   size_t n_feature_maps;
+  // Gradients of the target logits that are there already, by the name of the tensor (minor version 1).
+  const struct AscanNamedTensor *gradients;
+  // Number of gradients.
+  size_t n_gradients;
 } AscanAttributionBatch;
 
 // What the host lends to a call.
@@ -296,7 +329,8 @@ typedef struct AscanAttributorTable {
   // `sizeof(AscanAttributorTable)` on the library's side.
   size_t size;
   // `info` is the backend's info JSON, `head` the weight of its linear head (its shape is NULL where there is none).
-  // Reply JSON: `{"layers": [..], "gradients": bool, "map_size": [h, w], "method": ""}`.
+  // Reply JSON: `{"layers": [..], "gradients": bool, "gradients_of": [..], "map_size": [h, w], "method": ""}`;
+  // `gradients_of` may be left out.
   int32_t (*requirements)(void *attributor,
                           struct AscanStr info,
                           struct AscanStr head_layer,

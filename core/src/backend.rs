@@ -1,5 +1,6 @@
 //! [`ModelBackend`]: a classifier that can be run, explained and, where the engine can, trained.
 
+use crate::relevance::RelevanceRule;
 use crate::trainer::{Trainer, TrainerOptions};
 use crate::{Error, Result, Tensor, TensorView};
 use serde::{Deserialize, Serialize};
@@ -48,7 +49,8 @@ impl OpenModel {
 /// What a backend can do beside the forward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Capabilities {
-    /// ∂logit/∂input and ∂logit/∂feature map.
+    /// ∂logit/∂input and ∂logit/∂feature map, and with them [`ModelBackend::pullback`] and
+    /// [`ModelBackend::forward_from`].
     pub gradients: bool,
     /// Has a [`Trainer`].
     pub training: bool,
@@ -63,6 +65,24 @@ pub struct LayerInfo {
     pub operator: String,
     /// `[c, h, w]`, as [`ModelBackend::forward`] gives it (token maps already unfolded).
     pub shape: [usize; 3],
+}
+
+/// The softmax weights of an attention layer.
+///
+/// [`ModelBackend::forward`] and [`ModelBackend::gradients`] take its name like a layer's and give
+/// `[n, n_heads, n_tokens, n_tokens]`: entry `[i, h, q, k]` is how much of token `k` query `q` takes, rows sum to 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttentionInfo {
+    /// Name of the ONNX tensor.
+    pub name: String,
+    /// Number of heads.
+    pub n_heads: usize,
+    /// Number of tokens.
+    pub n_tokens: usize,
+    /// Tokens before the first place of the image (class tokens).
+    pub n_prefix_tokens: usize,
+    /// `[h, w]` of the places, which follow row by row.
+    pub grid: [usize; 2],
 }
 
 /// What a backend says about an opened model.
@@ -80,6 +100,9 @@ pub struct ModelInfo {
     pub n_classes: usize,
     /// Every feature map with spatial extent, in graph order.
     pub layers: Vec<LayerInfo>,
+    /// The attention layers over all places of the image, in graph order; none but in transformers.
+    #[serde(default)]
+    pub attentions: Vec<AttentionInfo>,
     /// The last feature map with spatial extent before the head.
     pub default_layer: Option<String>,
     /// The head, where it is linear in the spatial mean of a feature map.
@@ -111,6 +134,23 @@ impl ModelInfo {
             .iter()
             .find(|layer| layer.name == name)
             .ok_or_else(|| Error::unknown_name("layer", name, self.layers.iter().map(|layer| &layer.name)))
+    }
+
+    /// Name and shape an image of a layer (`auto` too) or of the weights of an attention.
+    ///
+    /// # Errors
+    /// `UnknownName`, with the layers that exist.
+    pub fn tensor(&self, name: &str) -> Result<(&str, Vec<usize>)> {
+        if let Some(attention) = self.attentions.iter().find(|attention| attention.name == name) {
+            let AttentionInfo { n_heads, n_tokens, .. } = *attention;
+            return Ok((&attention.name, vec![n_heads, n_tokens, n_tokens]));
+        }
+        self.layer(name).map(|layer| (layer.name.as_str(), layer.shape.to_vec()))
+    }
+
+    /// The linear head, if this is the layer that it pools.
+    pub fn linear_head_of(&self, layer: &str) -> Option<&LinearHead> {
+        self.linear_head.as_ref().filter(|head| head.layer == layer)
     }
 }
 
@@ -165,17 +205,19 @@ pub trait ModelBackend: Send {
     ///
     /// # Shapes
     /// - `images`: `[n, c, h, w]`, already normalised as the model expects
-    /// - returns logits `[n, n_classes]` and a feature map `[n, c_l, h_l, w_l]` for each of `layers`
+    /// - `layers`: names from [`ModelInfo::layers`] or [`ModelInfo::attentions`]
+    /// - returns logits `[n, n_classes]` and for each of `layers` a feature map `[n, c_l, h_l, w_l]` or the weights
+    ///   of the attention
     ///
     /// # Errors
-    /// `Shape` if the images do not fit; `UnknownName` for a layer that is not in [`ModelInfo::layers`].
+    /// `Shape` if the images do not fit; `UnknownName` for a layer that the model does not have.
     fn forward(&self, images: TensorView, layers: &[&str]) -> Result<Forward>;
 
     /// Gradients of `logits[i][target_classes[i]]` with respect to the input or feature maps.
     ///
     /// # Shapes
     /// - `images`: `[n, c, h, w]`; `target_classes`: `[n]`, each in `0..n_classes`
-    /// - `with_respect_to`: [`ModelInfo::input`] or names from [`ModelInfo::layers`]
+    /// - `with_respect_to`: [`ModelInfo::input`], or names from [`ModelInfo::layers`] or [`ModelInfo::attentions`]
     ///
     /// # Units
     /// Logits per unit of the normalised input, or of the activation.
@@ -184,10 +226,66 @@ pub trait ModelBackend: Send {
     /// `Unsupported` if the engine has no gradients; `UnknownName` as for [`Self::forward`].
     fn gradients(&self, images: TensorView, target_classes: &[usize], with_respect_to: &[&str]) -> Result<Gradients> {
         let _ = (images, target_classes, with_respect_to);
-        Err(Error::unsupported(
-            format!("{} has no gradients", self.info().engine),
-            "use `model.backend = \"burn\"` or `\"auto\"`",
-        ))
+        Err(lacks(self.info(), "has no gradients"))
+    }
+
+    /// The gradient of a function of a feature map with respect to the images, in one pass there and back.
+    ///
+    /// The function is given by its own gradient: `cotangent` is called once with the feature map `A` of all images and
+    /// returns `∂f/∂A`; the result is `∂f/∂image`.
+    ///
+    /// # Shapes
+    /// - `images`: `[n, c, h, w]`; `layer`: a name from [`ModelInfo::layers`]
+    /// - `cotangent` takes and returns `[n, c_l, h_l, w_l]`
+    /// - returns `[n, c, h, w]`
+    ///
+    /// # Units
+    /// Those of the function per unit of the normalised input.
+    ///
+    /// # Errors
+    /// `Unsupported` if the engine has no gradients; `Shape` for a cotangent of another shape; whatever `cotangent` reports.
+    fn pullback(&self, images: TensorView, layer: &str, cotangent: &mut Cotangent) -> Result<Tensor> {
+        let _ = (images, layer, cotangent);
+        Err(lacks(self.info(), "has no gradients"))
+    }
+
+    /// Logits with the feature map of one layer replaced by others; only what is behind the layer runs anew.
+    ///
+    /// Everything that does not come through the layer (skip connections around it, class tokens beside the places) is
+    /// that of the image.
+    ///
+    /// # Shapes
+    /// - `images`: `[n, c, h, w]`; `layer`: a name from [`ModelInfo::layers`]
+    /// - `feature_maps`: `[m, c_l, h_l, w_l]`; `image_of`: `[m]`, the image that each of them belongs to, in `0..n`
+    /// - returns `[m, n_classes]`
+    ///
+    /// # Errors
+    /// `Unsupported` if the engine cannot; `Shape` if the arguments do not fit together.
+    fn forward_from(
+        &self,
+        images: TensorView,
+        layer: &str,
+        feature_maps: TensorView,
+        image_of: &[usize],
+    ) -> Result<Tensor> {
+        let _ = (images, layer, feature_maps, image_of);
+        Err(lacks(self.info(), "cannot run a part of the model"))
+    }
+
+    /// How much of the target logit each input value is given by a backward pass with changed rules.
+    ///
+    /// # Shapes
+    /// - `images`: `[n, c, h, w]`; `target_classes`: `[n]`, each in `0..n_classes`
+    /// - returns `[n, c, h, w]`
+    ///
+    /// # Units
+    /// Logits; [`RelevanceRule`] says what they sum to.
+    ///
+    /// # Errors
+    /// `Unsupported` if the engine has no such rules, or none for a node that it names.
+    fn relevance(&self, images: TensorView, target_classes: &[usize], rule: &RelevanceRule) -> Result<Tensor> {
+        let _ = (images, target_classes, rule);
+        Err(lacks(self.info(), "has no rules of relevance"))
     }
 
     /// A trainer that starts from this model's weights.
@@ -206,6 +304,13 @@ pub trait ModelBackend: Send {
     }
 }
 
+/// `∂f/∂A` of a function `f` of the feature map `A`; see [`ModelBackend::pullback`].
+pub type Cotangent<'a> = dyn FnMut(TensorView) -> Result<Tensor> + 'a;
+
+fn lacks(info: &ModelInfo, what: &str) -> Error {
+    Error::unsupported(format!("{} {what}", info.engine), "use `model.backend = \"burn\"` or `\"auto\"`")
+}
+
 /// Checks what every backend must check before it computes.
 ///
 /// # Errors
@@ -217,7 +322,7 @@ pub fn check_forward(info: &ModelInfo, images: TensorView, layers: &[&str]) -> R
         return Err(Error::shape("images", format!("[n, {c}, {h}, {w}]"), images.shape()));
     }
     for layer in layers {
-        info.layer(layer)?;
+        info.tensor(layer)?;
     }
     Ok(n)
 }
@@ -243,6 +348,33 @@ pub fn check_gradients(
             format!("class {class} does not exist: the model has {} classes", info.n_classes),
             format!("use 0 to {}", info.n_classes.saturating_sub(1)),
         )),
+        None => Ok(n),
+    }
+}
+
+/// Checks the arguments of [`ModelBackend::forward_from`].
+///
+/// # Errors
+/// As [`check_forward`]; `Shape` for feature maps of another shape, or an image that is not there.
+pub fn check_forward_from(
+    info: &ModelInfo,
+    images: TensorView,
+    layer: &str,
+    feature_maps: TensorView,
+    image_of: &[usize],
+) -> Result<usize> {
+    let n = check_forward(info, images, &[])?;
+    let [c, h, w] = info.layer(layer)?.shape;
+    let expected = [image_of.len(), c, h, w];
+    if feature_maps.shape() != expected {
+        return Err(Error::shape(
+            "feature maps",
+            format!("{expected:?}, one for each `image_of`"),
+            feature_maps.shape(),
+        ));
+    }
+    match image_of.iter().find(|&&image| image >= n) {
+        Some(image) => Err(Error::shape("image_of", format!("numbers of {n} images"), image)),
         None => Ok(n),
     }
 }

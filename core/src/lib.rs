@@ -11,6 +11,7 @@
 //! | images | `[n, c, h, w]` | normalised as the model expects |
 //! | logits, probs | `[n, n_classes]` | before and after softmax |
 //! | feature map | `[n, c, h, w]` | activations of a layer; token maps are unfolded |
+//! | attention | `[n, n_heads, t, t]` | softmax weights of a transformer's layer, by query and key |
 //! | attribution map | `[n, h, w]` | signed unless the method clips; never rescaled |
 //! | embeddings | `[n, d]` | attribution-weighted features, the vectors that are sliced |
 //! | membership | `[n, n_slices]` | share of each image in each slice |
@@ -75,6 +76,7 @@ pub mod params;
 pub mod plugin;
 pub mod projector;
 pub mod regularizer;
+pub mod relevance;
 pub mod slicer;
 pub mod tensor;
 #[cfg(any(test, feature = "testing"))]
@@ -83,7 +85,7 @@ pub mod trainer;
 
 pub use attributor::{Attribution, AttributionBatch, Attributor, Requirements};
 pub use backend::{
-    Capabilities, Forward, Gradients, LayerInfo, LinearHead, ModelBackend, ModelInfo, OpenModel, Runtime,
+    AttentionInfo, Capabilities, Forward, Gradients, LayerInfo, LinearHead, ModelBackend, ModelInfo, OpenModel, Runtime,
 };
 pub use context::{Context, Level, Reporter, Silent};
 pub use error::{Error, ErrorCode, PlainError, Result};
@@ -91,6 +93,7 @@ pub use params::{ParamMap, Params, Problems};
 pub use plugin::{Kind, Plugin};
 pub use projector::{Projection, Projector};
 pub use regularizer::{RegularizedBatch, Regularizer, Selection, TrainingBatch, TrainingSet};
+pub use relevance::RelevanceRule;
 pub use slicer::{SliceModel, SliceTable, Slicer};
 pub use tensor::{Tensor, TensorView};
 pub use trainer::{InputGradientPenalty, Optimizer, StepOutcome, Trainable, Trainer, TrainerOptions, TrainingStep};

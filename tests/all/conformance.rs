@@ -10,20 +10,22 @@ use ascan_onnx::proto::tensor_proto::DataType;
 use std::path::PathBuf;
 
 /// The library files of the workspace with the entry points that they share with the linked crates.
-const LIBRARIES: [(&str, EntryPoint); 23] = [
+const LIBRARIES: [(&str, EntryPoint); 25] = [
+    ("ascan_attention", ascan_attention::ascan_library),
     ("ascan_burn", ascan_burn::ascan_library),
+    ("ascan_cam", ascan_cam::ascan_library),
     ("ascan_confusion_matrix", ascan_confusion_matrix::ascan_library),
     ("ascan_corm", ascan_corm::ascan_library),
     ("ascan_dbscan", ascan_dbscan::ascan_library),
     ("ascan_domino", ascan_domino::ascan_library),
     ("ascan_george", ascan_george::ascan_library),
     ("ascan_gmm", ascan_gmm::ascan_library),
-    ("ascan_grad_cam", ascan_grad_cam::ascan_library),
+    ("ascan_gradient", ascan_gradient::ascan_library),
     ("ascan_hdbscan", ascan_hdbscan::ascan_library),
-    ("ascan_integrated_gradients", ascan_integrated_gradients::ascan_library),
     ("ascan_kmeans", ascan_kmeans::ascan_library),
     ("ascan_ort", ascan_ort::ascan_library),
     ("ascan_pca", ascan_pca::ascan_library),
+    ("ascan_perturbation", ascan_perturbation::ascan_library),
     ("ascan_planespot", ascan_planespot::ascan_library),
     ("ascan_process", ascan_process::ascan_library),
     ("ascan_random", ascan_random::ascan_library),
@@ -64,11 +66,23 @@ fn check_plugin(plugin: &LoadedPlugin) {
     }
     match plugin.kind() {
         Kind::Backend => check_backend(plugin),
-        Kind::Attributor => testing::check_attributor(name, &*plugin.attributor(&params).unwrap()),
+        Kind::Attributor => check_attributor(plugin, &params),
         Kind::Slicer => testing::check_slicer(name, &*plugin.slicer(&params).unwrap()),
         Kind::Projector => testing::check_projector(name, &*plugin.projector(&params).unwrap()),
         Kind::Regularizer => testing::check_regularizer(name, &|| plugin.regularizer(&params).unwrap()),
     }
+}
+
+/// On the toy networks; methods for transformers on one.
+fn check_attributor(plugin: &LoadedPlugin, params: &ParamMap) {
+    let attributor = plugin.attributor(params).unwrap();
+    if !matches!(plugin.name(), "attention_rollout" | "chefer") {
+        return testing::check_attributor(plugin.name(), &*attributor);
+    }
+    let burn = Library::from_static(ascan_burn::ascan_library).unwrap().plugins()[0].backend(&ParamMap::new()).unwrap();
+    let deit = crate::golden::files::families().into_iter().find(|family| family.family == "deit").unwrap();
+    let mut model = burn.open(&deit.open("torchscript")).unwrap();
+    assert!(testing::check_attributor_on(plugin.name(), &*attributor, &mut *model), "explains a transformer");
 }
 
 /// What a plugin cannot do without; for all but one that is nothing.
@@ -153,19 +167,21 @@ macro_rules! conformance {
 }
 
 conformance!(
+    ascan_attention,
     ascan_burn,
+    ascan_cam,
     ascan_confusion_matrix,
     ascan_corm,
     ascan_dbscan,
     ascan_domino,
     ascan_george,
     ascan_gmm,
-    ascan_grad_cam,
+    ascan_gradient,
     ascan_hdbscan,
-    ascan_integrated_gradients,
     ascan_kmeans,
     ascan_ort,
     ascan_pca,
+    ascan_perturbation,
     ascan_planespot,
     ascan_process,
     ascan_random,

@@ -1,7 +1,7 @@
 //! Golden nets of every family: Grad-CAM and integrated gradients through burn against captum, logits on every engine.
 
 #[path = "../golden/golden.rs"]
-mod files;
+pub mod files;
 
 use ascan_core::abi::{EntryPoint, Library};
 use ascan_core::params::ParamMap;
@@ -9,17 +9,18 @@ use ascan_core::{AttributionBatch, Attributor, Context, ModelBackend, Runtime, T
 use files::{Export, Family};
 use serde_json::json;
 
-fn runtime(entry: EntryPoint) -> Box<dyn Runtime> {
+pub fn runtime(entry: EntryPoint) -> Box<dyn Runtime> {
     Library::from_static(entry).unwrap().plugins()[0].backend(&ParamMap::new()).unwrap()
 }
 
-fn attributor(entry: EntryPoint, params: serde_json::Value) -> Box<dyn Attributor> {
-    let params = params.as_object().unwrap();
-    Library::from_static(entry).unwrap().plugins()[0].attributor(params).unwrap()
+pub fn attributor(entry: EntryPoint, name: &str, params: serde_json::Value) -> Box<dyn Attributor> {
+    let library = Library::from_static(entry).unwrap();
+    let plugin = library.plugins().iter().find(|plugin| plugin.name() == name).unwrap();
+    plugin.attributor(params.as_object().unwrap()).unwrap()
 }
 
 /// Runs `check` on every file of every family and panics with the list of those that failed.
-fn every_export(runtime: &dyn Runtime, check: impl Fn(&dyn ModelBackend, &Family, &Export)) {
+pub fn every_export(runtime: &dyn Runtime, check: impl Fn(&dyn ModelBackend, &Family, &Export)) {
     every_export_but(runtime, &[], check);
 }
 
@@ -38,17 +39,17 @@ fn every_export_but(runtime: &dyn Runtime, but: &[&str], check: impl Fn(&dyn Mod
 }
 
 /// The attributor's maps of the golden images.
-fn maps(attributor: &dyn Attributor, model: &dyn ModelBackend, family: &Family) -> Tensor {
+pub fn maps(attributor: &dyn Attributor, model: &dyn ModelBackend, family: &Family) -> Tensor {
     let images = family.tensor("images").view();
     let layers = attributor.requirements(model.info()).unwrap().layers;
     let layers: Vec<&str> = layers.iter().map(String::as_str).collect();
     let forward = model.forward(images, &layers).unwrap();
-    let batch = AttributionBatch { images, target_classes: &family.target_classes, forward: &forward };
+    let batch = AttributionBatch::new(images, &family.target_classes, &forward);
     attributor.attribute(model, &batch, &Context::default()).unwrap().maps
 }
 
 /// Sum over the channels: `[n, c, h, w]` to `[n, h, w]`.
-fn channel_sum(tensor: &Tensor) -> Tensor {
+pub fn channel_sum(tensor: &Tensor) -> Tensor {
     let [n, c, h, w] = tensor.shape().try_into().unwrap();
     let mut sum = Tensor::zeros([n, h, w]);
     for (i, &v) in tensor.data().iter().enumerate() {
@@ -60,7 +61,7 @@ fn channel_sum(tensor: &Tensor) -> Tensor {
 #[test]
 fn grad_cam_agrees_with_captum() {
     every_export(&*runtime(ascan_burn::ascan_library), |model, family, export| {
-        let grad_cam = attributor(ascan_grad_cam::ascan_library, json!({"layer": export.layer}));
+        let grad_cam = attributor(ascan_cam::ascan_library, "grad_cam", json!({"layer": export.layer}));
         let maps = maps(&*grad_cam, model, family);
         files::assert_close(&format!("{}: Grad-CAM", export.file), &maps, family.tensor("grad_cam"), 1e-3);
     });
@@ -78,7 +79,8 @@ fn integrated_gradients_agree_with_captum() {
                 continue;
             }
             let ig = attributor(
-                ascan_integrated_gradients::ascan_library,
+                ascan_gradient::ascan_library,
+                "integrated_gradients",
                 json!({"n_steps": n, "method": method, "baseline": "zero"}),
             );
             let mut expected = channel_sum(family.tensor(&golden));

@@ -34,7 +34,7 @@ mod tests {
     fn host() -> PluginHost {
         let entries = [
             ascan_burn::ascan_library,
-            ascan_grad_cam::ascan_library,
+            ascan_cam::ascan_library,
             ascan_kmeans::ascan_library,
             ascan_pca::ascan_library,
             ascan_tract::ascan_library,

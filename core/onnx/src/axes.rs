@@ -93,6 +93,42 @@ impl Layout {
     }
 }
 
+impl Layout {
+    /// The shape of `n` maps of `[c, h, w]` in this layout; `None` where it holds tokens beside the places.
+    pub fn own_shape(self, n: usize, [c, h, w]: [usize; 3]) -> Option<Vec<usize>> {
+        match self {
+            Self::Nchw => Some(vec![n, c, h, w]),
+            Self::Nhwc => Some(vec![n, h, w, c]),
+            Self::Tokens { .. } => None,
+        }
+    }
+
+    /// Writes a map of one image, `[c, h, w]`, over what an image has in the model's layout; tokens beside the places
+    /// stay as they are.
+    ///
+    /// # Errors
+    /// `Shape` if the map does not fit.
+    pub fn write(self, shape: &[usize], own: &mut [f32], map: &[f32]) -> Result<()> {
+        let wrong = || Error::shape("feature map", format!("a map for {self:?} of shape {shape:?}"), map.len());
+        let [c, h, w] = self.map_shape(shape).ok_or_else(wrong)?;
+        if map.len() != c * h * w || own.len() != shape[1..].iter().product::<usize>() {
+            return Err(wrong());
+        }
+        let first = match self {
+            Self::Nchw => {
+                own.copy_from_slice(map);
+                return Ok(());
+            }
+            Self::Nhwc => 0,
+            Self::Tokens { prefix, .. } => prefix,
+        };
+        for (i, token) in own[first * c..].chunks_exact_mut(c.max(1)).take(h * w).enumerate() {
+            token.iter_mut().enumerate().for_each(|(k, value)| *value = map[k * h * w + i]);
+        }
+        Ok(())
+    }
+}
+
 /// Axes after a `Reshape`: axes that keep their length keep their meaning, height and width that are merged become
 /// tokens, tokens that are split again become height and width.
 pub(crate) fn reshaped(axes: &[Axis], from: &[usize], to: &[usize]) -> Vec<Axis> {
@@ -144,6 +180,15 @@ mod tests {
         assert_eq!(map.shape(), [2, 2, 1, 2]);
         assert_eq!(map.data(), [1., 3., 2., 4., 5., 7., 6., 0.]);
         assert!(tokens.to_nchw(&[2, 2, 2], &[0.0; 8]).is_err());
+
+        let mut own = stored[..6].to_vec();
+        tokens.write(&[1, 3, 2], &mut own, &[10., 30., 20., 40.]).unwrap();
+        assert_eq!(own, [9., 9., 10., 20., 30., 40.]);
+        assert!(tokens.write(&[1, 3, 2], &mut own, &[0.0; 6]).is_err());
+        let mut own = vec![0.0; 12];
+        let map = Layout::Nhwc.to_nchw(&[1, 2, 3, 2], &nhwc).unwrap();
+        Layout::Nhwc.write(&[1, 2, 3, 2], &mut own, map.data()).unwrap();
+        assert_eq!(own, nhwc);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::flat::Flat;
 use crate::head;
 use crate::model::Model;
 use crate::view::View;
-use ascan_core::{Capabilities, Error, LayerInfo, LinearHead, ModelInfo, Result};
+use ascan_core::{AttentionInfo, Capabilities, Error, LayerInfo, LinearHead, ModelInfo, Result, Tensor};
 
 /// A feature map of the model, and how the model stores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Classifier {
     pub n_classes: usize,
     /// Every feature map with spatial extent on the way to the logits, in graph order.
     pub layers: Vec<Layer>,
+    /// Softmax weights of the attention layers over all places, in graph order.
+    pub attentions: Vec<AttentionInfo>,
     /// The layer to explain when none is named: the last one before the head whose places have a gradient.
     pub default_layer: Option<String>,
     /// The head, where it is linear in the spatial mean of a layer.
@@ -61,6 +63,7 @@ impl Classifier {
                 Some(Layer { info, layout })
             })
             .collect();
+        let attentions = find_attentions(&view, &layers, |name| used.contains(name));
         let linear_head = head::linear_head(&view, logits);
         let default_layer = match &linear_head {
             Some(head) => Some(head.layer.clone()),
@@ -74,9 +77,32 @@ impl Classifier {
             logits: logits.to_owned(),
             n_classes,
             layers,
+            attentions,
             default_layer,
             linear_head,
         })
+    }
+
+    /// The name of a layer (`auto` too) or an attention, as the graph has it.
+    ///
+    /// # Errors
+    /// As [`Self::layer`].
+    pub fn tensor(&self, name: &str) -> Result<&str> {
+        match self.attentions.iter().find(|attention| attention.name == name) {
+            Some(attention) => Ok(&attention.name),
+            None => self.layer(name).map(|layer| layer.info.name.as_str()),
+        }
+    }
+
+    /// The values of a layer or an attention as a backend gives them: layers as `[n, c, h, w]`.
+    ///
+    /// # Errors
+    /// `UnknownName`; `Shape` if the shape is not one of the layer's layout.
+    pub fn to_plain(&self, name: &str, shape: &[usize], data: &[f32]) -> Result<Tensor> {
+        match self.attentions.iter().any(|attention| attention.name == name) {
+            true => Tensor::new(shape, data.to_vec()),
+            false => self.layer(name)?.layout.to_nchw(shape, data),
+        }
     }
 
     /// The layer with this name; `auto` is the default layer.
@@ -104,12 +130,40 @@ impl Classifier {
             logits: self.logits.clone(),
             n_classes: self.n_classes,
             layers: self.layers.iter().map(|layer| layer.info.clone()).collect(),
+            attentions: self.attentions.clone(),
             default_layer: self.default_layer.clone(),
             linear_head: self.linear_head.clone(),
             capabilities,
             preferred_batch,
         }
     }
+}
+
+/// Softmaxes `[n, heads, t, t]` over as many tokens as a token map has.
+fn find_attentions(view: &View, layers: &[Layer], used: impl Fn(&str) -> bool) -> Vec<AttentionInfo> {
+    let token_maps: Vec<(usize, [usize; 2])> = layers
+        .iter()
+        .filter_map(|layer| match layer.layout {
+            Layout::Tokens { prefix, h, w } => Some((prefix, [h, w])),
+            _ => None,
+        })
+        .collect();
+    let softmaxes = view.flat.nodes.iter().filter(|node| node.op_type == "Softmax");
+    softmaxes
+        .filter_map(|node| {
+            let name = node.output.first().filter(|name| used(name) && view.of_image(name))?;
+            let &[batch, n_heads, n_tokens, keys] = view.shape(name)? else { return None };
+            let last_axis = matches!(node.attr_int("axis"), None | Some(-1 | 3));
+            let &(n_prefix_tokens, grid) = token_maps.iter().find(|(prefix, [h, w])| prefix + h * w == n_tokens)?;
+            (last_axis && batch == view.batch && keys == n_tokens).then(|| AttentionInfo {
+                name: name.clone(),
+                n_heads,
+                n_tokens,
+                n_prefix_tokens,
+                grid,
+            })
+        })
+        .collect()
 }
 
 /// The tensor with the logits and the number of classes.

@@ -15,17 +15,17 @@ use std::collections::HashSet;
 /// A copy of the model in the one form that engines see.
 ///
 /// - input: named as before, `[n, c, h, w]`, float32;
-/// - outputs: the logits `[n, k]`, then `layers` in the order given (once each), in the model's own layout
+/// - outputs: the logits `[n, k]`, then `layers` (or attentions) in the order given (once each), in the model's own layout
 ///   ([`Layer::layout`](crate::Layer::layout)), all float32;
 /// - `n` is `batch` where it is given, else open, unless the graph can take one size only;
 /// - functions inlined, nodes and constants without a reader gone.
 ///
 /// # Errors
-/// `UnknownName` for a layer that is not one of the classifier's; `Unsupported` for a batch size that the graph cannot take.
+/// `UnknownName` for a layer or attention that is not one of the classifier's; `Unsupported` for a batch size that the graph cannot take.
 pub fn prepare(model: &Model, classifier: &Classifier, layers: &[&str], batch: Option<usize>) -> Result<ModelProto> {
     let mut wanted = vec![classifier.logits.as_str()];
     for layer in layers {
-        let name = classifier.layer(layer)?.info.name.as_str();
+        let name = classifier.tensor(layer)?;
         if !wanted.contains(&name) {
             wanted.push(name);
         }

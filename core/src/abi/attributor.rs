@@ -27,6 +27,10 @@ pub struct AscanAttributionBatch {
     pub feature_maps: *const AscanNamedTensor,
     /// Number of feature maps.
     pub n_feature_maps: usize,
+    /// Gradients of the target logits that are there already, by the name of the tensor (minor version 1).
+    pub gradients: *const AscanNamedTensor,
+    /// Number of gradients.
+    pub n_gradients: usize,
 }
 
 /// Functions of an attributor.
@@ -36,7 +40,8 @@ pub struct AscanAttributorTable {
     /// `sizeof(AscanAttributorTable)` on the library's side.
     pub size: usize,
     /// `info` is the backend's info JSON, `head` the weight of its linear head (its shape is NULL where there is none).
-    /// Reply JSON: `{"layers": [..], "gradients": bool, "map_size": [h, w], "method": ""}`.
+    /// Reply JSON: `{"layers": [..], "gradients": bool, "gradients_of": [..], "map_size": [h, w], "method": ""}`;
+    /// `gradients_of` may be left out.
     pub requirements: unsafe extern "C" fn(
         attributor: *mut c_void,
         info: AscanStr,
@@ -89,11 +94,11 @@ unsafe extern "C" fn attribute(
         answer(reply, || {
             let raw = &*raw;
             let images = raw.images.view()?;
-            let maps = slice(raw.feature_maps, raw.n_feature_maps).iter();
-            let maps = maps.map(|map| Ok((map.name.get().into_owned(), map.tensor.to_tensor()?)));
-            let forward = Forward { logits: raw.logits.to_tensor()?, feature_maps: maps.collect::<Result<_>>()? };
+            let feature_maps = named(raw.feature_maps, raw.n_feature_maps)?;
+            let gradients = named(raw.gradients, raw.n_gradients)?;
+            let forward = Forward { logits: raw.logits.to_tensor()?, feature_maps };
             let target_classes = slice(raw.target_classes, images.n_rows());
-            let batch = AttributionBatch { images, target_classes, forward: &forward };
+            let batch = AttributionBatch { images, target_classes, forward: &forward, gradients: &gradients };
             let reporter = ForeignReporter::new(host);
             let backend = ForeignBackend::borrowed(*backend)?;
             let made = state_ref::<dyn Attributor>(attributor).attribute(&backend, &batch, &reporter.context())?;
@@ -104,6 +109,24 @@ unsafe extern "C" fn attribute(
             })
         })
     }
+}
+
+/// # Safety
+/// `tensors` points to `n` valid tensors.
+unsafe fn named(tensors: *const AscanNamedTensor, n: usize) -> Result<Vec<(String, Tensor)>> {
+    // SAFETY: as required of the caller.
+    let copy = |one: &AscanNamedTensor| unsafe { Ok((one.name.get().into_owned(), one.tensor.to_tensor()?)) };
+    // SAFETY: as required of the caller.
+    unsafe { slice(tensors, n) }.iter().map(copy).collect()
+}
+
+/// These tensors, lent.
+fn lent(tensors: &[(String, Tensor)]) -> Vec<AscanNamedTensor> {
+    let one = |(name, tensor): &(String, Tensor)| AscanNamedTensor {
+        name: AscanStr::new(name),
+        tensor: AscanTensor::new(tensor.view()),
+    };
+    tensors.iter().map(one).collect()
 }
 
 /// An attributor of a library.
@@ -137,10 +160,7 @@ impl Attributor for ForeignAttributor {
         if batch.target_classes.len() != n {
             return Err(crate::Error::shape("target classes", format!("[{n}]"), [batch.target_classes.len()]));
         }
-        let maps = batch.forward.feature_maps.iter();
-        let maps: Vec<AscanNamedTensor> = maps
-            .map(|(name, map)| AscanNamedTensor { name: AscanStr::new(name), tensor: AscanTensor::new(map.view()) })
-            .collect();
+        let (maps, gradients) = (lent(&batch.forward.feature_maps), lent(batch.gradients));
         let raw = AscanAttributionBatch {
             size: size_of::<AscanAttributionBatch>(),
             images: AscanTensor::new(batch.images),
@@ -148,6 +168,8 @@ impl Attributor for ForeignAttributor {
             logits: AscanTensor::new(batch.forward.logits.view()),
             feature_maps: maps.as_ptr(),
             n_feature_maps: maps.len(),
+            gradients: gradients.as_ptr(),
+            n_gradients: gradients.len(),
         };
         let mut asked = lend(context, |host| {
             lend_backend(backend, |backend| {

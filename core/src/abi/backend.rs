@@ -1,13 +1,15 @@
 //! [`Runtime`] and [`ModelBackend`] across the boundary.
 
+use super::explain::{self, AscanCotangent};
 use super::library::{free_state, into_state, state_ref};
 use super::load::State;
 use super::reply::{Reply, answer, argument, ask};
 use super::trainer::{AscanTrainerTable, ForeignTrainer};
 use super::types::{AscanReply, AscanStr, AscanTensor, slice};
+use crate::backend::Cotangent;
 use crate::{
-    Capabilities, Error, Forward, Gradients, LinearHead, ModelBackend, ModelInfo, OpenModel, Result, Runtime, Tensor,
-    TensorView, Trainer, TrainerOptions,
+    Capabilities, Error, Forward, Gradients, LinearHead, ModelBackend, ModelInfo, OpenModel, RelevanceRule, Result,
+    Runtime, Tensor, TensorView, Trainer, TrainerOptions,
 };
 use std::cell::RefCell;
 use std::ffi::c_void;
@@ -40,14 +42,16 @@ pub struct AscanRuntimeTable {
 unsafe impl Sync for AscanRuntimeTable {}
 
 /// Functions of an opened model.
+///
+/// Entries from `pullback` on are of minor version 1: a table that ends before them, or has NULL there, does without.
 #[repr(C)]
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct AscanBackendTable {
     /// `sizeof(AscanBackendTable)` on the library's side.
     pub size: usize,
     /// Reply JSON: the model's info; reply tensor `head` `[n_classes, c]` and JSON key `head_layer` where the head is linear.
     pub info: unsafe extern "C" fn(backend: *mut c_void, reply: *mut AscanReply) -> i32,
-    /// Images `[n, c, h, w]` and names of layers → tensor `logits` `[n, n_classes]`, then a tensor for each layer.
+    /// Images `[n, c, h, w]` and names of layers or attentions → tensor `logits` `[n, n_classes]`, then a tensor for each.
     pub forward: unsafe extern "C" fn(
         backend: *mut c_void,
         images: AscanTensor,
@@ -75,6 +79,60 @@ pub struct AscanBackendTable {
     pub trainers: *const AscanTrainerTable,
     /// Frees the model.
     pub destroy: unsafe extern "C" fn(backend: *mut c_void),
+    /// Calls `cotangent(state, …)` once with the feature map of a layer → tensor `gradient`, shaped like the images.
+    pub pullback: Option<
+        unsafe extern "C" fn(
+            backend: *mut c_void,
+            images: AscanTensor,
+            layer: AscanStr,
+            cotangent: AscanCotangent,
+            state: *mut c_void,
+            reply: *mut AscanReply,
+        ) -> i32,
+    >,
+    /// Feature maps `[m, c, h, w]` of a layer, and the image `[m]` of each → tensor `logits` `[m, n_classes]`.
+    pub forward_from: Option<
+        unsafe extern "C" fn(
+            backend: *mut c_void,
+            images: AscanTensor,
+            layer: AscanStr,
+            feature_maps: AscanTensor,
+            image_of: *const usize,
+            reply: *mut AscanReply,
+        ) -> i32,
+    >,
+    /// One class an image, and a rule `{"rule": "deep_lift"}`, `{"rule": "lrp_epsilon", "epsilon"}` or
+    /// `{"rule": "lrp_gamma_composite", "gamma", "epsilon"}` → tensor `relevance`, shaped like the images.
+    /// `baselines`, shaped like the images, comes with `deep_lift`.
+    pub relevance: Option<
+        unsafe extern "C" fn(
+            backend: *mut c_void,
+            images: AscanTensor,
+            target_classes: *const usize,
+            rule: AscanStr,
+            baselines: AscanTensor,
+            reply: *mut AscanReply,
+        ) -> i32,
+    >,
+}
+
+impl AscanBackendTable {
+    /// Bytes that every version has.
+    pub(super) const FIRST_SIZE: usize = std::mem::offset_of!(Self, pullback);
+
+    /// The table with the entries that its maker did not know of left empty.
+    ///
+    /// # Safety
+    /// `table` begins with its size in bytes, which is at least [`Self::FIRST_SIZE`].
+    unsafe fn read(table: *const Self) -> Self {
+        let mut read = Self { pullback: None, forward_from: None, relevance: None, ..BACKEND };
+        // SAFETY: as required of the caller; no more is read than both tables have.
+        unsafe {
+            let size = (&raw const (*table).size).read().min(size_of::<Self>());
+            std::ptr::copy_nonoverlapping(table.cast::<u8>(), (&raw mut read).cast::<u8>(), size);
+        }
+        read
+    }
 }
 
 // SAFETY: a table is constant.
@@ -108,6 +166,9 @@ static BACKEND: AscanBackendTable = AscanBackendTable {
     trainer,
     trainers: &raw const super::trainer::EXPORT,
     destroy,
+    pullback: Some(explain::pullback),
+    forward_from: Some(explain::forward_from),
+    relevance: Some(explain::relevance),
 };
 
 unsafe extern "C" fn capabilities(runtime: *mut c_void, reply: *mut AscanReply) -> i32 {
@@ -267,7 +328,7 @@ impl Runtime for ForeignRuntime {
             ask(state.name(), |reply| (functions.open)(state.ptr(), AscanStr::new(&request), &raw mut backend, reply))
         }?;
         // SAFETY: a library's tables live as long as the process.
-        let destroy = unsafe { (*functions.backend).destroy };
+        let destroy = unsafe { (&raw const (*functions.backend).destroy).read() };
         let owner = state.made(backend, destroy)?;
         let raw =
             AscanBackend { state: backend, table: functions.backend, id: NEXT_ID.fetch_add(1, Ordering::Relaxed) };
@@ -280,6 +341,7 @@ impl Runtime for ForeignRuntime {
 pub(super) struct ForeignBackend {
     name: Arc<str>,
     raw: AscanBackend,
+    table: AscanBackendTable,
     info: Arc<ModelInfo>,
     _owner: Option<State<AscanRuntimeTable>>,
     // Called from one thread at a time: not `Sync`.
@@ -294,8 +356,8 @@ impl ForeignBackend {
     /// `raw` is valid as long as the result lives.
     unsafe fn new(name: &str, raw: AscanBackend, owner: Option<State<AscanRuntimeTable>>) -> Result<Self> {
         // SAFETY: as required of the caller.
-        let info = unsafe { read_info(name, &raw) }?;
-        Ok(Self { name: name.into(), raw, info, _owner: owner, _one_thread: PhantomData })
+        let (info, table) = unsafe { (read_info(name, &raw)?, AscanBackendTable::read(raw.table)) };
+        Ok(Self { name: name.into(), raw, table, info, _owner: owner, _one_thread: PhantomData })
     }
 
     /// A backend that the host lends for one call.
@@ -314,12 +376,21 @@ impl ForeignBackend {
             None => unsafe { read_info("backend", &raw) }?,
         };
         LAST.set(Some((raw.id, Arc::clone(&info))));
-        Ok(Self { name: "backend".into(), raw, info, _owner: None, _one_thread: PhantomData })
+        // SAFETY: as required of the caller.
+        let table = unsafe { AscanBackendTable::read(raw.table) };
+        Ok(Self { name: "backend".into(), raw, table, info, _owner: None, _one_thread: PhantomData })
     }
 
-    fn table(&self) -> &AscanBackendTable {
-        // SAFETY: a library's tables live as long as the process; a lent one as long as the call.
-        unsafe { &*self.raw.table }
+    pub(super) fn table(&self) -> &AscanBackendTable {
+        &self.table
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn state(&self) -> *mut c_void {
+        self.raw.state
     }
 }
 
@@ -331,7 +402,7 @@ unsafe fn read_info(name: &str, raw: &AscanBackend) -> Result<Arc<ModelInfo>> {
         head_layer: Option<String>,
     }
     // SAFETY: as required of the caller.
-    let mut asked = unsafe { ask(name, |reply| ((*raw.table).info)(raw.state, reply)) }?;
+    let mut asked = unsafe { ask(name, |reply| ((&raw const (*raw.table).info).read())(raw.state, reply)) }?;
     let mut info: ModelInfo = asked.parse()?;
     if let Some(layer) = asked.parse::<HeadLayer>()?.head_layer {
         info.linear_head = Some(LinearHead { layer, weight: asked.take("head")? });
@@ -374,6 +445,24 @@ impl ModelBackend for ForeignBackend {
         Ok(Gradients { gradients: take("gradient")?, values: take("value")?, logits: asked.take("logits")? })
     }
 
+    fn pullback(&self, images: TensorView, layer: &str, cotangent: &mut Cotangent) -> Result<Tensor> {
+        self.ask_pullback(images, layer, cotangent)
+    }
+
+    fn forward_from(
+        &self,
+        images: TensorView,
+        layer: &str,
+        feature_maps: TensorView,
+        image_of: &[usize],
+    ) -> Result<Tensor> {
+        self.ask_forward_from(images, layer, feature_maps, image_of)
+    }
+
+    fn relevance(&self, images: TensorView, target_classes: &[usize], rule: &RelevanceRule) -> Result<Tensor> {
+        self.ask_relevance(images, target_classes, rule)
+    }
+
     fn trainer(&self, options: &TrainerOptions) -> Result<Box<dyn Trainer>> {
         let options = Reply::json(options)?.json;
         let mut trainer = std::ptr::null_mut();
@@ -384,7 +473,7 @@ impl ModelBackend for ForeignBackend {
             })
         }?;
         // SAFETY: a library's tables live as long as the process.
-        let Some(functions) = (unsafe { self.raw.table.as_ref().and_then(|table| table.trainers.as_ref()) }) else {
+        let Some(functions) = (unsafe { self.table.trainers.as_ref() }) else {
             return Err(Error::plugin(&*self.name, "made a trainer without functions", "tell its author"));
         };
         // SAFETY: as above; the trainer was just made by this library.

@@ -147,16 +147,17 @@ impl LoadedPlugin {
             let complete = match kind {
                 Kind::Backend => {
                     let table = raw.table.cast::<AscanRuntimeTable>();
-                    is_complete::<AscanRuntimeTable>(raw.table, None)
-                        && is_complete::<AscanBackendTable>(
+                    is_complete(raw.table, size_of::<AscanRuntimeTable>(), None)
+                        && is_complete(
                             (*table).backend.cast(),
+                            AscanBackendTable::FIRST_SIZE,
                             Some(offset_of!(AscanBackendTable, trainers)),
                         )
                 }
-                Kind::Attributor => is_complete::<super::AscanAttributorTable>(raw.table, None),
-                Kind::Slicer => is_complete::<super::AscanSlicerTable>(raw.table, None),
-                Kind::Projector => is_complete::<super::AscanProjectorTable>(raw.table, None),
-                Kind::Regularizer => is_complete::<super::AscanRegularizerTable>(raw.table, None),
+                Kind::Attributor => is_complete(raw.table, size_of::<super::AscanAttributorTable>(), None),
+                Kind::Slicer => is_complete(raw.table, size_of::<super::AscanSlicerTable>(), None),
+                Kind::Projector => is_complete(raw.table, size_of::<super::AscanProjectorTable>(), None),
+                Kind::Regularizer => is_complete(raw.table, size_of::<super::AscanRegularizerTable>(), None),
             };
             if !complete {
                 return fail("its function table is too small or has a NULL entry");
@@ -260,16 +261,17 @@ impl LoadedPlugin {
     }
 }
 
-/// Whether the table says it is as long as `T`, and no entry is NULL but the one at the offset that may be.
+/// Whether the table says it is at least `size` bytes long, and no entry in them is NULL but the one at the offset
+/// that may be.
 ///
 /// # Safety
 /// `table` is NULL or points to a table that begins with its size, in bytes.
-unsafe fn is_complete<T>(table: *const c_void, may_be_null: Option<usize>) -> bool {
-    let n_words = size_of::<T>() / size_of::<usize>();
+unsafe fn is_complete(table: *const c_void, size: usize, may_be_null: Option<usize>) -> bool {
+    let n_words = size / size_of::<usize>();
     // SAFETY: as required of the caller; every field of a table is a word.
     unsafe {
         let words = table.cast::<usize>();
-        if words.is_null() || *words < size_of::<T>() {
+        if words.is_null() || *words < size {
             return false;
         }
         (1..n_words).all(|i| *words.add(i) != 0 || may_be_null == Some(i * size_of::<usize>()))

@@ -18,6 +18,9 @@
 //! implementation) and the foreign half (the ordinary Rust trait over a table). The host treats a
 //! plugin linked into the program just like one it loaded: both arrive as an [`AscanLibrary`].
 //!
+//! Minor versions: tables and structs grow at their end alone, and each begins with its size. A table of an older
+//! version is shorter; what it lacks is what its plugin cannot do.
+//!
 //! `include/ascan.h` is generated from these types by `cargo test -p ascan-core --test header`.
 
 // The one module that may: see the workspace lints.
@@ -25,6 +28,7 @@
 
 mod attributor;
 mod backend;
+mod explain;
 mod host;
 mod library;
 mod load;
@@ -37,6 +41,7 @@ mod types;
 
 pub use attributor::{AscanAttributionBatch, AscanAttributorTable};
 pub use backend::{AscanBackend, AscanBackendTable, AscanRuntimeTable};
+pub use explain::AscanCotangent;
 pub use library::{AscanLibrary, AscanPlugin, ExportPlugin, export_plugin, library_descriptor};
 pub use load::{EntryPoint, Library, LoadedPlugin};
 pub use projector::AscanProjectorTable;

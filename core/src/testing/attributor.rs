@@ -4,33 +4,53 @@ use super::laws::{Laws, THREADS, context, reshaped, stopping, take, with_value};
 use super::toy_backend::{ToyBackend, ToyHead};
 use super::toy_data::toy_images;
 use crate::{
-    Attribution, AttributionBatch, Attributor, Capabilities, Context, Forward, ModelBackend, ModelInfo, Requirements,
-    Result, Tensor, TensorView,
+    Attribution, AttributionBatch, Attributor, Capabilities, Context, ErrorCode, Forward, ModelBackend, ModelInfo,
+    Requirements, Result, Tensor, TensorView,
 };
 
 const N: usize = 5;
 
-/// Checks an attributor on toy networks: with a declared linear head, an undeclared one, and a hidden layer.
+/// Checks an attributor on toy networks: with a declared linear head, an undeclared one, and a hidden layer. It may say
+/// of some of them that it does not explain such models (`Unsupported`), not of all.
 ///
 /// # Panics
 /// If the attributor breaks a law of the contract, naming both.
 pub fn check_attributor(plugin: &str, attributor: &dyn Attributor) {
     let laws = Laws { plugin };
+    let mut n_explained = 0;
     for head in [ToyHead::Linear, ToyHead::UndeclaredLinear, ToyHead::Hidden] {
-        let backend = ToyBackend::new(head, 1);
-        let requirements = laws.succeeds("requirements", || attributor.requirements(backend.info()));
-        let case = Case { laws: &laws, attributor, requirements, backend: &backend };
-        case.check_result();
-        case.check_bad_input();
-        case.check_requirements();
+        let mut backend = ToyBackend::new(head, 1);
+        n_explained += u32::from(check_attributor_on(plugin, attributor, &mut backend));
     }
+    laws.require(n_explained > 0, "an attributor explains at least a model with a linear head");
+}
+
+/// Checks an attributor on a model with gradients and three classes or more; whether it explains such a model at all.
+///
+/// # Panics
+/// As [`check_attributor`].
+pub fn check_attributor_on(plugin: &str, attributor: &dyn Attributor, backend: &mut dyn ModelBackend) -> bool {
+    let laws = Laws { plugin };
+    let requirements = laws.call("requirements", || attributor.requirements(backend.info()));
+    if requirements.as_ref().is_err_and(|error| error.code() == ErrorCode::Unsupported) {
+        return false;
+    }
+    let requirements = laws.succeeds("requirements", || requirements);
+    let case = Case { laws: &laws, attributor, requirements: requirements.clone(), backend };
+    case.check_result();
+    case.check_bad_input();
+    case.check_shared_gradients();
+    if !requirements.gradients {
+        check_forward_only(&laws, attributor, &requirements, backend);
+    }
+    true
 }
 
 struct Case<'a> {
     laws: &'a Laws<'a>,
     attributor: &'a dyn Attributor,
     requirements: Requirements,
-    backend: &'a ToyBackend,
+    backend: &'a dyn ModelBackend,
 }
 
 impl Case<'_> {
@@ -43,7 +63,7 @@ impl Case<'_> {
 
     fn attribute(&self, images: &Tensor, target_classes: &[usize], context: &Context) -> Result<Attribution> {
         let forward = self.forward(images);
-        let batch = AttributionBatch { images: images.view(), target_classes, forward: &forward };
+        let batch = AttributionBatch::new(images.view(), target_classes, &forward);
         self.laws.call("attribute", || self.attributor.attribute(self.backend, &batch, context))
     }
 
@@ -85,7 +105,7 @@ impl Case<'_> {
         let images = toy_images(N, self.backend.info().input_shape, 2);
         let forward = self.forward(&images);
         let run = |images: TensorView, target_classes: &[usize], forward: &Forward| {
-            self.attributor.attribute(self.backend, &AttributionBatch { images, target_classes, forward }, &context)
+            self.attributor.attribute(self.backend, &AttributionBatch::new(images, target_classes, forward), &context)
         };
         laws.fails("attribute with too few target classes", || run(images.view(), &[0; N - 1], &forward));
         laws.fails("attribute of a class the model does not have", || run(images.view(), &[99; N], &forward));
@@ -103,25 +123,56 @@ impl Case<'_> {
         }
     }
 
-    /// An attributor that says it needs no gradients, or not a layer, must work without.
-    fn check_requirements(&self) {
-        if self.requirements.gradients {
+    /// Gradients that are there already change nothing, and are used.
+    fn check_shared_gradients(&self) {
+        let names: Vec<&str> = self.requirements.gradients_of.iter().map(String::as_str).collect();
+        if names.is_empty() {
             return;
         }
-        let info = ModelInfo { capabilities: Capabilities::default(), ..self.backend.info().clone() };
-        let backend = ForwardOnly { backend: self.backend, info };
-        let images = toy_images(N, backend.info.input_shape, 2);
+        let images = toy_images(N, self.backend.info().input_shape, 2);
+        let classes = [0, 1, 2, 1, 0];
+        let alone = self.laws.succeeds("attribute", || self.attribute(&images, &classes, &context(0, 1)));
+        let made = self
+            .laws
+            .succeeds("the gradients of `requirements`", || self.backend.gradients(images.view(), &classes, &names));
+        let gradients: Vec<(String, Tensor)> =
+            names.iter().map(|&name| name.to_owned()).zip(made.gradients.iter().cloned()).collect();
         let forward = self.forward(&images);
-        let batch = AttributionBatch { images: images.view(), target_classes: &[0; N], forward: &forward };
-        self.laws.succeeds("attribute without gradients, as `requirements` says", || {
-            self.attributor.attribute(&backend, &batch, &context(0, 1))
-        });
+        let run = |gradients: &[(String, Tensor)]| {
+            let batch = AttributionBatch { gradients, ..AttributionBatch::new(images.view(), &classes, &forward) };
+            self.laws.call("attribute with shared gradients", || {
+                self.attributor.attribute(self.backend, &batch, &context(0, 1))
+            })
+        };
+        let shared = self.laws.succeeds("attribute with shared gradients", || run(&gradients));
+        self.laws.close("shared gradients give the same maps", shared.maps.data(), alone.maps.data(), 1e-5);
+        let fewer: Vec<(String, Tensor)> =
+            gradients.into_iter().map(|(name, gradient)| (name, take(&gradient, &[0, 1]))).collect();
+        self.laws.fails("attribute with the gradients of other images", || run(&fewer));
     }
+}
+
+/// An attributor that says it needs no gradients, or not a layer, must work without.
+fn check_forward_only(
+    laws: &Laws,
+    attributor: &dyn Attributor,
+    requirements: &Requirements,
+    backend: &mut dyn ModelBackend,
+) {
+    let info = ModelInfo { capabilities: Capabilities::default(), ..backend.info().clone() };
+    let images = toy_images(N, info.input_shape, 2);
+    let layers: Vec<&str> = requirements.layers.iter().map(String::as_str).collect();
+    let forward = laws.succeeds("a forward pass", || backend.forward(images.view(), &layers));
+    let batch = AttributionBatch::new(images.view(), &[0; N], &forward);
+    let backend = ForwardOnly { backend, info };
+    laws.succeeds("attribute without gradients, as `requirements` says", || {
+        attributor.attribute(&backend, &batch, &context(0, 1))
+    });
 }
 
 /// A backend without gradients.
 struct ForwardOnly<'a> {
-    backend: &'a ToyBackend,
+    backend: &'a mut dyn ModelBackend,
     info: ModelInfo,
 }
 

@@ -1,8 +1,9 @@
 //! The laws of a [`ModelBackend`].
 
+use super::explain;
 use super::laws::{Laws, THREADS, reshaped, take, with_value};
 use super::toy_data::ToyRng;
-use crate::{ModelBackend, Tensor};
+use crate::{ModelBackend, ModelInfo, Tensor};
 
 /// What to check a backend on.
 #[derive(Debug, Clone)]
@@ -36,6 +37,11 @@ pub fn check_backend(plugin: &str, open: &dyn Fn(usize) -> Box<dyn ModelBackend>
     check_bad_images(&laws, backend.as_ref(), &expectations.images);
     if backend.info().capabilities.gradients {
         check_gradients(&laws, backend.as_ref(), expectations);
+        for layer in probed_layers(backend.info()) {
+            explain::check_pullback(&laws, backend.as_ref(), &expectations.images, layer);
+            explain::check_forward_from(&laws, backend.as_ref(), &expectations.images, layer);
+        }
+        explain::check_relevance(&laws, backend.as_ref(), &expectations.images);
     } else {
         let images = take(&expectations.images, &[0]);
         laws.fails("gradients of a backend that declares none", || {
@@ -68,6 +74,14 @@ fn check_info(laws: &Laws, backend: &dyn ModelBackend, expectations: &BackendExp
     }
 }
 
+/// The first and the last feature map stand for the rest, beside the default one.
+fn probed_layers(info: &ModelInfo) -> Vec<&str> {
+    let mut layers: Vec<&str> = info.layers.first().into_iter().chain(info.layers.last()).map(|l| &*l.name).collect();
+    layers.extend(info.default_layer.as_deref());
+    layers.dedup();
+    layers
+}
+
 fn check_forward(
     laws: &Laws,
     backend: &dyn ModelBackend,
@@ -77,10 +91,7 @@ fn check_forward(
     let info = backend.info();
     let images = &expectations.images;
     let n = images.n_rows();
-    // The first and the last feature map stand for the rest.
-    let mut layers: Vec<&str> = info.layers.first().into_iter().chain(info.layers.last()).map(|l| &*l.name).collect();
-    layers.extend(info.default_layer.as_deref());
-    layers.dedup();
+    let layers = probed_layers(info);
     let forward = laws.succeeds("forward", || backend.forward(images.view(), &layers));
     laws.shape("the logits", &forward.logits, &[n, info.n_classes]);
     laws.finite("the logits", &forward.logits);

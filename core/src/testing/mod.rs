@@ -9,6 +9,7 @@
 
 mod attributor;
 mod backend;
+mod explain;
 mod laws;
 mod memory;
 mod projector;
@@ -18,10 +19,11 @@ mod slicer;
 mod tests;
 mod toy_backend;
 mod toy_data;
+mod toy_relevance;
 mod toy_trainer;
 mod trainer;
 
-pub use attributor::check_attributor;
+pub use attributor::{check_attributor, check_attributor_on};
 pub use backend::{BackendExpectations, check_backend};
 pub use memory::Memory;
 pub use projector::check_projector;

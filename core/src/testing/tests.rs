@@ -230,7 +230,7 @@ impl Attributor for Saliency {
     fn requirements(&self, info: &ModelInfo) -> Result<Requirements> {
         let [_, h, w] = info.input_shape;
         let gradients = self.0 != AttributorFault::UndeclaredGradients;
-        Ok(Requirements { layers: Vec::new(), gradients, map_size: [h, w], method: "saliency".into() })
+        Ok(Requirements { gradients, map_size: [h, w], method: "saliency".into(), ..Requirements::default() })
     }
 
     fn attribute(

@@ -1,11 +1,12 @@
 //! A network small enough to differentiate by hand: convolution → ReLU → global average pool → head.
 
 use super::toy_data::ToyRng;
+use super::toy_relevance;
 use super::toy_trainer::ToyTrainer;
-use crate::backend::{check_forward, check_gradients};
+use crate::backend::{Cotangent, check_forward, check_forward_from, check_gradients};
 use crate::{
-    Capabilities, Error, Forward, Gradients, LayerInfo, LinearHead, ModelBackend, ModelInfo, Result, Tensor,
-    TensorView, Trainer, TrainerOptions,
+    Capabilities, Error, Forward, Gradients, LayerInfo, LinearHead, ModelBackend, ModelInfo, RelevanceRule, Result,
+    Tensor, TensorView, Trainer, TrainerOptions,
 };
 
 const C: usize = 3;
@@ -46,12 +47,12 @@ pub(super) struct ToyNet {
 
 /// Everything computed for one image.
 pub(super) struct Trace {
-    image: Vec<f64>,
-    conv: Vec<f64>,
-    features: Vec<f64>,
-    pooled: Vec<f64>,
+    pub image: Vec<f64>,
+    pub conv: Vec<f64>,
+    pub features: Vec<f64>,
+    pub pooled: Vec<f64>,
     /// Input of the last layer: tanh units, or the pooled features.
-    last: Vec<f64>,
+    pub last: Vec<f64>,
     pub logits: Vec<f64>,
 }
 
@@ -110,13 +111,19 @@ impl ToyNet {
         for_each_tap(|out, weight, pixel| conv[out] += self.conv[weight] * image[pixel]);
         // A NaN must stay one: `max` would hide it.
         let features: Vec<f64> = conv.iter().map(|&v| if v < 0.0 { 0.0 } else { v }).collect();
+        let (pooled, last, logits) = self.head(&features);
+        Trace { image, conv, features, pooled, last, logits }
+    }
+
+    /// Pooled features, input of the last layer, logits.
+    fn head(&self, features: &[f64]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
         let pooled: Vec<f64> = features.chunks(HF * WF).map(|map| map.iter().sum::<f64>() / (HF * WF) as f64).collect();
         let last = match &self.hidden {
             Some(hidden) => product(hidden, &pooled).into_iter().map(f64::tanh).collect(),
             None => pooled.clone(),
         };
         let logits = product(&self.head, &last).iter().zip(&self.bias).map(|(a, b)| a + b).collect();
-        Trace { image, conv, features, pooled, last, logits }
+        (pooled, last, logits)
     }
 
     /// Gradients of `Σ d_logits · logits`.
@@ -145,7 +152,7 @@ impl ToyNet {
 }
 
 /// Calls back with the index of (output, weight, input) of every product of the convolution.
-fn for_each_tap(mut tap: impl FnMut(usize, usize, usize)) {
+pub(super) fn for_each_tap(mut tap: impl FnMut(usize, usize, usize)) {
     for k in 0..K {
         for (i, j) in (0..HF).flat_map(|i| (0..WF).map(move |j| (i, j))) {
             for c in 0..C {
@@ -165,7 +172,7 @@ fn product(matrix: &[f64], vector: &[f64]) -> Vec<f64> {
     matrix.chunks(vector.len()).map(|row| row.iter().zip(vector).map(|(a, b)| a * b).sum()).collect()
 }
 
-fn transposed_product(matrix: &[f64], vector: &[f64], n_columns: usize) -> Vec<f64> {
+pub(super) fn transposed_product(matrix: &[f64], vector: &[f64], n_columns: usize) -> Vec<f64> {
     (0..n_columns).map(|j| vector.iter().enumerate().map(|(i, v)| matrix[i * n_columns + j] * v).sum()).collect()
 }
 
@@ -196,6 +203,7 @@ impl ToyBackend {
             logits: "logits".into(),
             n_classes: N_CLASSES,
             layers: vec![layer("conv", "Conv"), layer("features", "Relu")],
+            attentions: Vec::new(),
             default_layer: Some("features".into()),
             linear_head: (head == ToyHead::Linear)
                 .then(|| LinearHead { layer: "features".into(), weight: tensor(vec![N_CLASSES, K], &net.head) }),
@@ -250,6 +258,59 @@ impl ModelBackend for ToyBackend {
             }
         }
         Ok(Gradients { logits: logits(&traces), gradients, values })
+    }
+
+    fn pullback(&self, images: TensorView, layer: &str, cotangent: &mut Cotangent) -> Result<Tensor> {
+        let forward = self.forward(images, &[layer])?;
+        let map = &forward.feature_maps[0].1;
+        let gradient = cotangent(map.view())?;
+        if gradient.shape() != map.shape() {
+            return Err(Error::shape("cotangent", format!("{:?}", map.shape()), gradient.shape()));
+        }
+        let before_relu = self.info.layer(layer)?.name == "conv";
+        let mut pulled = Vec::new();
+        for i in 0..images.n_rows() {
+            let mut image = vec![0.0; C * H * W];
+            let trace = self.net.forward(images.row(i));
+            for_each_tap(|out, weight, pixel| {
+                if before_relu || trace.conv[out] > 0.0 {
+                    image[pixel] += self.net.conv[weight] * f64::from(gradient.row(i)[out]);
+                }
+            });
+            pulled.extend(image);
+        }
+        Ok(tensor(images.shape().to_vec(), &pulled))
+    }
+
+    fn forward_from(
+        &self,
+        images: TensorView,
+        layer: &str,
+        feature_maps: TensorView,
+        image_of: &[usize],
+    ) -> Result<Tensor> {
+        check_forward_from(&self.info, images, layer, feature_maps, image_of)?;
+        let before_relu = self.info.layer(layer)?.name == "conv";
+        let mut logits = Vec::new();
+        for i in 0..feature_maps.n_rows() {
+            let value = |&v: &f32| if before_relu && v < 0.0 { 0.0 } else { f64::from(v) };
+            let features: Vec<f64> = feature_maps.row(i).iter().map(value).collect();
+            logits.extend(self.net.head(&features).2);
+        }
+        Ok(tensor(vec![feature_maps.n_rows(), N_CLASSES], &logits))
+    }
+
+    fn relevance(&self, images: TensorView, target_classes: &[usize], rule: &RelevanceRule) -> Result<Tensor> {
+        let n = check_gradients(&self.info, images, target_classes, &[])?;
+        if let RelevanceRule::DeepLift { baselines } = rule {
+            check_forward(&self.info, *baselines, &[])?;
+            if baselines.shape() != images.shape() {
+                return Err(Error::shape("baselines", format!("{:?}", images.shape()), baselines.shape()));
+            }
+        }
+        let relevance = |i: usize| toy_relevance::relevance(&self.net, images.row(i), i, target_classes[i], rule);
+        let values: Vec<f64> = (0..n).flat_map(relevance).collect();
+        Ok(tensor(images.shape().to_vec(), &values))
     }
 
     fn trainer(&self, options: &TrainerOptions) -> Result<Box<dyn Trainer>> {

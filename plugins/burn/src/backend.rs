@@ -4,11 +4,11 @@ use crate::device;
 use crate::graph::{Graph, Preparation, kernels};
 use crate::trainer::{BurnTrainer, Place};
 use crate::value::{Float, MAX_RANK, Value};
-use ascan_core::backend::{check_forward, check_gradients};
+use ascan_core::backend::{Cotangent, check_forward, check_gradients};
 use ascan_core::params::NoParams;
 use ascan_core::{
-    Capabilities, Error, Forward, Gradients, ModelBackend, ModelInfo, OpenModel, Plugin, Result, Runtime, Tensor,
-    TensorView, Trainer, TrainerOptions,
+    Capabilities, Error, Forward, Gradients, ModelBackend, ModelInfo, OpenModel, Plugin, RelevanceRule, Result,
+    Runtime, Tensor, TensorView, Trainer, TrainerOptions,
 };
 use ascan_onnx::{Classifier, Layout, Model};
 use burn::tensor::{Device, Tensor as BurnTensor};
@@ -51,12 +51,12 @@ impl Runtime for BurnRuntime {
 #[derive(Debug)]
 pub struct BurnBackend {
     model: Model,
-    info: ModelInfo,
+    pub(crate) info: ModelInfo,
     layouts: Vec<Layout>,
-    device: Device,
+    pub(crate) device: Device,
     n_threads: usize,
     /// The only number of images that the graph takes, if there is one; shorter calls are filled up.
-    fixed_batch: Option<usize>,
+    pub(crate) fixed_batch: Option<usize>,
     /// Batch normalisation merged into convolutions, for speed.
     merged: Graph,
     /// Every tensor of the file, made when a layer is asked for that merging has removed.
@@ -73,19 +73,21 @@ struct Part {
 impl Part {
     /// What belongs to the first `n` images.
     fn first(self, n: usize) -> Self {
-        let cut = |tensor: Tensor| match tensor.n_rows() {
-            rows if rows <= n => tensor,
-            _ => {
-                let shape = [&[n][..], &tensor.shape()[1..]].concat();
-                let len = shape.iter().product();
-                let mut data = tensor.into_data();
-                data.truncate(len);
-                Tensor::new(shape, data).unwrap_or_default()
-            }
-        };
-        let all = |tensors: Vec<Tensor>| tensors.into_iter().map(cut).collect();
-        Self { logits: cut(self.logits), gradients: all(self.gradients), values: all(self.values) }
+        let all = |tensors: Vec<Tensor>| tensors.into_iter().map(|tensor| first(tensor, n)).collect();
+        Self { logits: first(self.logits, n), gradients: all(self.gradients), values: all(self.values) }
     }
+}
+
+/// The first `n` rows, or all if there are no more.
+pub(crate) fn first(tensor: Tensor, n: usize) -> Tensor {
+    if tensor.n_rows() <= n {
+        return tensor;
+    }
+    let shape = [&[n][..], &tensor.shape()[1..]].concat();
+    let len = shape.iter().product();
+    let mut data = tensor.into_data();
+    data.truncate(len);
+    Tensor::new(shape, data).unwrap_or_default()
 }
 
 impl BurnBackend {
@@ -122,7 +124,7 @@ impl BurnBackend {
     }
 
     /// The fastest graph that has all these tensors, and their numbers in it.
-    fn graph(&self, names: &[&str]) -> Result<(&Graph, Vec<usize>)> {
+    pub(crate) fn graph(&self, names: &[&str]) -> Result<(&Graph, Vec<usize>)> {
         let slots = |graph: &Graph| names.iter().map(|name| graph.slot(name)).collect::<Option<Vec<_>>>();
         if let Some(slots) = slots(&self.merged) {
             return Ok((&self.merged, slots));
@@ -139,11 +141,11 @@ impl BurnBackend {
     }
 
     /// The layout of a tensor that is asked for; the input is given as it came.
-    fn layout(&self, name: &str) -> Option<&Layout> {
+    pub(crate) fn layout(&self, name: &str) -> Option<&Layout> {
         self.info.layers.iter().position(|layer| layer.name == name).map(|i| &self.layouts[i])
     }
 
-    fn feed(&self, graph: &Graph, images: TensorView, range: Range<usize>) -> Result<(usize, Value)> {
+    pub(crate) fn feed(&self, graph: &Graph, images: TensorView, range: Range<usize>) -> Result<(usize, Value)> {
         let mut shape = images.shape().to_vec();
         shape[0] = self.fixed_batch.unwrap_or(range.len());
         let last = images.row(range.end - 1);
@@ -155,29 +157,41 @@ impl BurnBackend {
     }
 
     /// Runs `work` on every image, on as many threads as there are; on a GPU on all images at once.
-    fn in_parts(&self, n: usize, work: impl Fn(Range<usize>) -> Result<Part> + Sync) -> Result<Vec<Part>> {
+    pub(crate) fn in_parts<T: Send>(
+        &self,
+        n: usize,
+        work: impl Fn(Range<usize>) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
         let size = match (self.fixed_batch, device::is_cpu(&self.device)) {
             (Some(size), _) => size,
             (None, true) => 1,
             (None, false) => n.max(1),
         };
-        let ranges: Vec<Range<usize>> = (0..n).step_by(size).map(|start| start..(start + size).min(n)).collect();
-        let n_threads = self.n_threads.min(ranges.len());
+        self.on_threads((0..n).step_by(size).map(|start| start..(start + size).min(n)).collect(), work)
+    }
+
+    /// Runs `work` on each piece, on as many threads as there are; on a GPU one after the other.
+    pub(crate) fn on_threads<P: Clone + Sync, T: Send>(
+        &self,
+        pieces: Vec<P>,
+        work: impl Fn(P) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let n_threads = self.n_threads.min(pieces.len());
         if n_threads <= 1 || !device::is_cpu(&self.device) {
-            return ranges.into_iter().map(work).collect();
+            return pieces.into_iter().map(work).collect();
         }
         let next = std::sync::atomic::AtomicUsize::new(0);
         let worker = || {
             let mut done = Vec::new();
             loop {
                 let i = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                match ranges.get(i) {
-                    Some(range) => done.push((i, work(range.clone()))),
+                match pieces.get(i) {
+                    Some(piece) => done.push((i, work(piece.clone()))),
                     None => return done,
                 }
             }
         };
-        let mut parts: Vec<(usize, Result<Part>)> = std::thread::scope(|scope| {
+        let mut parts: Vec<(usize, Result<T>)> = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..n_threads).map(|_| scope.spawn(worker)).collect();
             workers
                 .into_iter()
@@ -191,14 +205,14 @@ impl BurnBackend {
         parts.into_iter().map(|(_, part)| part).collect()
     }
 
-    fn to_nchw(&self, name: &str, tensor: &Float) -> Result<Tensor> {
+    pub(crate) fn to_nchw(&self, name: &str, tensor: &Float) -> Result<Tensor> {
         match self.layout(name) {
             Some(layout) => layout.to_nchw(&tensor.shape(), &tensor.to_vec()),
             None => tensor.to_plain(),
         }
     }
 
-    fn float(&self, value: Value) -> Result<Float> {
+    pub(crate) fn float(&self, value: Value) -> Result<Float> {
         match value {
             Value::Float(float) => Ok(float),
             Value::Ints(ints) => ints.to_float(&self.device),
@@ -207,7 +221,7 @@ impl BurnBackend {
 }
 
 /// Joins parts along the first axis; `empty` is what no parts give.
-fn join(parts: impl Iterator<Item = Tensor>, empty: Vec<usize>) -> Result<Tensor> {
+pub(crate) fn join(parts: impl Iterator<Item = Tensor>, empty: Vec<usize>) -> Result<Tensor> {
     let mut shape: Option<Vec<usize>> = None;
     let mut data = Vec::new();
     for part in parts {
@@ -222,8 +236,8 @@ fn join(parts: impl Iterator<Item = Tensor>, empty: Vec<usize>) -> Result<Tensor
 
 impl BurnBackend {
     fn empty(&self, name: &str) -> Vec<usize> {
-        let shape = self.info.layers.iter().find(|layer| layer.name == name).map(|layer| layer.shape);
-        [vec![0], shape.unwrap_or(self.info.input_shape).to_vec()].concat()
+        let shape = self.info.tensor(name).map(|(_, shape)| shape);
+        [vec![0], shape.unwrap_or(self.info.input_shape.to_vec())].concat()
     }
 }
 
@@ -234,8 +248,7 @@ impl ModelBackend for BurnBackend {
 
     fn forward(&self, images: TensorView, layers: &[&str]) -> Result<Forward> {
         let n = check_forward(&self.info, images, layers)?;
-        let layers =
-            layers.iter().map(|layer| Ok(self.info.layer(layer)?.name.as_str())).collect::<Result<Vec<_>>>()?;
+        let layers = layers.iter().map(|layer| Ok(self.info.tensor(layer)?.0)).collect::<Result<Vec<_>>>()?;
         let names: Vec<&str> = [self.info.logits.as_str()].into_iter().chain(layers.iter().copied()).collect();
         let (graph, slots) = self.graph(&names)?;
         let parts = self.in_parts(n, |range| {
@@ -265,7 +278,7 @@ impl ModelBackend for BurnBackend {
         let n = check_gradients(&self.info, images, target_classes, with_respect_to)?;
         let sources = with_respect_to
             .iter()
-            .map(|&name| if name == self.info.input { Ok(name) } else { Ok(self.info.layer(name)?.name.as_str()) })
+            .map(|&name| if name == self.info.input { Ok(name) } else { Ok(self.info.tensor(name)?.0) })
             .collect::<Result<Vec<_>>>()?;
         let names: Vec<&str> = sources.iter().copied().chain([self.info.logits.as_str()]).collect();
         let (graph, mut slots) = self.graph(&names)?;
@@ -320,6 +333,24 @@ impl ModelBackend for BurnBackend {
         Ok(result)
     }
 
+    fn pullback(&self, images: TensorView, layer: &str, cotangent: &mut Cotangent) -> Result<Tensor> {
+        crate::explain::pullback(self, images, layer, cotangent)
+    }
+
+    fn forward_from(
+        &self,
+        images: TensorView,
+        layer: &str,
+        feature_maps: TensorView,
+        image_of: &[usize],
+    ) -> Result<Tensor> {
+        crate::explain::forward_from(self, images, layer, feature_maps, image_of)
+    }
+
+    fn relevance(&self, images: TensorView, target_classes: &[usize], rule: &RelevanceRule) -> Result<Tensor> {
+        crate::relevance::relevance(self, images, target_classes, rule)
+    }
+
     fn trainer(&self, options: &TrainerOptions) -> Result<Box<dyn Trainer>> {
         Ok(Box::new(BurnTrainer::new(
             &self.model,
@@ -331,7 +362,7 @@ impl ModelBackend for BurnBackend {
 }
 
 /// A leaf whose gradient is that of `value`, and the tensor to compute on with.
-fn track(value: Float) -> (BurnTensor<MAX_RANK>, Float) {
+pub(crate) fn track(value: Float) -> (BurnTensor<MAX_RANK>, Float) {
     let rank = value.rank();
     let tensor = value.six();
     if tensor.is_autodiff() {
@@ -344,7 +375,7 @@ fn track(value: Float) -> (BurnTensor<MAX_RANK>, Float) {
 }
 
 /// Gradients of the sum of each image's own logit: images do not depend on each other.
-fn differentiate(logits: Float, target_classes: &[usize]) -> Option<burn::tensor::Gradients> {
+pub(crate) fn differentiate(logits: Float, target_classes: &[usize]) -> Option<burn::tensor::Gradients> {
     let [n, n_classes] = logits.shape()[..] else { return None };
     let device = logits.device();
     let mut chosen = vec![0.0; n * n_classes];

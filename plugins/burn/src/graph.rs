@@ -28,6 +28,49 @@ pub struct Graph {
     path: PathBuf,
 }
 
+/// One node on its turn in a run.
+pub struct Step<'a> {
+    graph: &'a Graph,
+    node: &'a Node,
+    run: &'a Run,
+}
+
+/// What a node makes of its inputs, with the node's kernel at hand.
+pub type Rule<'a, T> = dyn FnMut(&Step, Vec<Option<T>>) -> Result<Vec<T>> + 'a;
+
+impl<'a> Step<'a> {
+    /// The node.
+    pub fn proto(&self) -> &'a NodeProto {
+        &self.node.proto
+    }
+
+    /// Numbers of its inputs.
+    pub fn inputs(&self) -> &'a [Option<usize>] {
+        &self.node.inputs
+    }
+
+    /// Numbers of its outputs.
+    pub fn outputs(&self) -> &'a [Option<usize>] {
+        &self.node.outputs
+    }
+
+    /// Computes the node as it is.
+    ///
+    /// # Errors
+    /// Whatever its kernel reports.
+    pub fn compute(&self, inputs: Vec<Option<Value>>) -> Result<Vec<Value>> {
+        self.graph.execute(self.node, self.run, inputs)
+    }
+
+    /// Computes it as if it were written like this.
+    ///
+    /// # Errors
+    /// Whatever its kernel reports.
+    pub fn compute_as(&self, proto: &NodeProto, inputs: Vec<Option<Value>>) -> Result<Vec<Value>> {
+        self.graph.execute_as(proto, self.node, self.run, inputs)
+    }
+}
+
 /// How a graph is made ready.
 #[derive(Debug, Default)]
 pub struct Preparation<'a> {
@@ -117,6 +160,35 @@ impl Graph {
         self.names.get(name).copied()
     }
 
+    /// Tensors beside `from` that the way from it to `to` reads: what else has to be fed to compute `to` from `from`.
+    pub fn beside(&self, from: usize, to: usize) -> Vec<usize> {
+        let mut behind = HashSet::from([from]);
+        for node in &self.nodes {
+            if node.inputs.iter().flatten().any(|slot| behind.contains(slot)) {
+                behind.extend(node.outputs.iter().flatten());
+            }
+        }
+        let mut needed = HashSet::from([to]);
+        let mut beside = Vec::new();
+        for node in self.nodes.iter().rev() {
+            if !node.outputs.iter().flatten().any(|slot| needed.contains(slot) && *slot != from) {
+                continue;
+            }
+            for &slot in node.inputs.iter().flatten() {
+                let known = slot == from || self.constants[slot].is_some();
+                if known || !needed.insert(slot) || behind.contains(&slot) {
+                    continue;
+                }
+                // It is fed: nothing before it matters.
+                needed.remove(&slot);
+                if !beside.contains(&slot) {
+                    beside.push(slot);
+                }
+            }
+        }
+        beside
+    }
+
     /// What the kernels of one run share.
     pub fn run_state(&self) -> Run {
         Run { device: self.device.clone(), opset: self.opset, batch_statistics: None }
@@ -128,7 +200,12 @@ impl Graph {
     }
 
     fn execute(&self, node: &Node, run: &Run, inputs: Vec<Option<Value>>) -> Result<Vec<Value>> {
-        let mut call = Call { node: &node.proto, run, inputs };
+        self.execute_as(&node.proto, node, run, inputs)
+    }
+
+    /// The node with other attributes or outputs.
+    fn execute_as(&self, proto: &NodeProto, node: &Node, run: &Run, inputs: Vec<Option<Value>>) -> Result<Vec<Value>> {
+        let mut call = Call { node: proto, run, inputs };
         (node.kernel)(&mut call).map_err(|error| match error {
             Error::UnsupportedOperator { operator, node, why, .. } => {
                 Error::UnsupportedOperator { operator, node, model: self.path.display().to_string(), why }
@@ -279,16 +356,16 @@ impl Graph {
         wanted: &[usize],
         visit: &mut dyn FnMut(usize, Value) -> Value,
     ) -> Result<Vec<Value>> {
-        let walk = Walk { lift: &Value::clone, visit, step: &mut |_, kernel, inputs| kernel(inputs) };
+        let walk = Walk { lift: &Value::clone, visit, rule: &mut |step, inputs| step.compute(inputs) };
         self.walk(run, feeds, wanted, walk)
     }
 
-    /// [`Self::run`] on something else than plain values, which says itself what a node makes of it.
+    /// [`Self::run`] on something else than plain values, or with another rule for what a node makes of it.
     ///
     /// # Errors
-    /// Whatever the kernels, or `walk`, report.
+    /// Whatever the kernels, or the rule, report.
     pub fn walk<T: Clone>(&self, run: &Run, feeds: Vec<(usize, T)>, wanted: &[usize], walk: Walk<T>) -> Result<Vec<T>> {
-        let Walk { lift, visit, step } = walk;
+        let Walk { lift, visit, rule } = walk;
         let mut values: HashMap<usize, T> = HashMap::new();
         for (slot, value) in feeds {
             values.insert(slot, visit(slot, value));
@@ -321,7 +398,7 @@ impl Graph {
                 let value = if done { values.remove(&slot) } else { values.get(&slot).cloned() };
                 inputs.push(value.or_else(|| self.constants[slot].as_ref().map(lift)));
             }
-            let outputs = step(&node.proto, &|inputs| self.execute(node, run, inputs), inputs)?;
+            let outputs = rule(&Step { graph: self, node, run }, inputs)?;
             for (slot, value) in node.outputs.iter().zip(outputs) {
                 if let Some(slot) = slot.filter(|slot| needed.contains(slot)) {
                     values.insert(slot, visit(slot, value));
@@ -340,9 +417,6 @@ impl Graph {
     }
 }
 
-/// Computes a node's outputs from plain inputs.
-pub type Execute<'a> = dyn Fn(Vec<Option<Value>>) -> Result<Vec<Value>> + 'a;
-
 /// How a walk through a graph goes on values of type `T`.
 pub struct Walk<'a, T> {
     /// A constant of the model as a `T`.
@@ -350,8 +424,5 @@ pub struct Walk<'a, T> {
     /// Sees every value that is made or fed and may replace it.
     pub visit: &'a mut dyn FnMut(usize, T) -> T,
     /// What a node makes of its inputs.
-    pub step: &'a mut Step<'a, T>,
+    pub rule: &'a mut Rule<'a, T>,
 }
-
-/// What a node makes of its inputs, with the node's kernel at hand.
-pub type Step<'a, T> = dyn FnMut(&NodeProto, &Execute, Vec<Option<T>>) -> Result<Vec<T>> + 'a;

@@ -5,8 +5,10 @@
 
 mod backend;
 mod device;
+mod explain;
 mod graph;
 mod ops;
+mod relevance;
 mod trainable;
 mod trainer;
 mod value;

@@ -110,7 +110,7 @@ impl ModelBackend for OrtBackend {
 
     fn forward(&self, images: TensorView, layers: &[&str]) -> Result<Forward> {
         let n = check_forward(&self.info, images, layers)?;
-        let layers: Vec<&str> = layers.iter().map(|&name| Ok(&*self.info.layer(name)?.name)).collect::<Result<_>>()?;
+        let layers: Vec<&str> = layers.iter().map(|&name| Ok(self.info.tensor(name)?.0)).collect::<Result<_>>()?;
         let mut sessions = self.sessions.borrow_mut();
         let gives = |kept: &Layered| layers.iter().all(|&layer| kept.layers.iter().any(|known| known == layer));
         let at = match sessions.iter().position(gives) {
@@ -137,13 +137,13 @@ impl ModelBackend for OrtBackend {
             logits.extend_from_slice(&take(&self.info.logits)?.1[..n_rows * self.info.n_classes]);
             for (map, &layer) in maps.iter_mut().zip(&layers) {
                 let (shape, data) = take(layer)?;
-                let nchw = self.classifier.layer(layer)?.layout.to_nchw(&shape, data)?;
-                map.extend_from_slice(nchw.view().rows(0..n_rows));
+                let plain = self.classifier.to_plain(layer, &shape, data)?;
+                map.extend_from_slice(plain.view().rows(0..n_rows));
             }
         }
         let feature_maps = layers.iter().zip(maps).map(|(&layer, data)| {
-            let [c, h, w] = self.info.layer(layer)?.shape;
-            Ok((layer.to_owned(), Tensor::new([n, c, h, w], data)?))
+            let shape = [vec![n], self.info.tensor(layer)?.1].concat();
+            Ok((layer.to_owned(), Tensor::new(shape, data)?))
         });
         Ok(Forward {
             feature_maps: feature_maps.collect::<Result<_>>()?,

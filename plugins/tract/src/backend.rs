@@ -108,7 +108,7 @@ impl ModelBackend for TractBackend {
 
     fn forward(&self, images: TensorView, layers: &[&str]) -> Result<Forward> {
         let n = check_forward(&self.info, images, layers)?;
-        let layers: Vec<&str> = layers.iter().map(|&name| Ok(&*self.info.layer(name)?.name)).collect::<Result<_>>()?;
+        let layers: Vec<&str> = layers.iter().map(|&name| Ok(self.info.tensor(name)?.0)).collect::<Result<_>>()?;
         let plan = self.plan(&layers)?;
         let mut logits = Vec::with_capacity(n * self.info.n_classes);
         let mut maps: Vec<Vec<f32>> = vec![Vec::new(); layers.len()];
@@ -118,14 +118,13 @@ impl ModelBackend for TractBackend {
             for (map, &layer) in maps.iter_mut().zip(&layers) {
                 let at = plan.layers.iter().position(|known| known == layer).unwrap_or_default();
                 let output = &outputs[1 + at];
-                let layout = &self.classifier.layer(layer)?.layout;
-                let nchw = layout.to_nchw(output.shape(), &values(output)?)?;
-                map.extend_from_slice(nchw.view().rows(0..n_rows));
+                let plain = self.classifier.to_plain(layer, output.shape(), &values(output)?)?;
+                map.extend_from_slice(plain.view().rows(0..n_rows));
             }
         }
         let feature_maps = layers.iter().zip(maps).map(|(&layer, data)| {
-            let [c, h, w] = self.info.layer(layer)?.shape;
-            Ok((layer.to_owned(), Tensor::new([n, c, h, w], data)?))
+            let shape = [vec![n], self.info.tensor(layer)?.1].concat();
+            Ok((layer.to_owned(), Tensor::new(shape, data)?))
         });
         Ok(Forward {
             feature_maps: feature_maps.collect::<Result<_>>()?,

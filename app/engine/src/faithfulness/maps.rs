@@ -83,7 +83,7 @@ fn one(plan: &RunPlan, backend: &dyn ModelBackend, subject: Subject, context: &C
     let start = Instant::now();
     let layers: Vec<&str> = plan.requirements.layers.iter().map(String::as_str).collect();
     let forward = backend.forward(images, &layers)?;
-    let batch = AttributionBatch { images, target_classes: &[subject.target_class], forward: &forward };
+    let batch = AttributionBatch::new(images, std::slice::from_ref(&subject.target_class), &forward);
     let silent = Context { reporter: &ascan_core::Silent, ..*context };
     let found = plan.attributor.attribute(backend, &batch, &silent)?;
     let seconds = start.elapsed().as_secs_f64();

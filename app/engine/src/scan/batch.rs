@@ -123,7 +123,7 @@ fn explain(
     // A row that has failed keeps its place in the call; what comes out for it is dropped.
     let target_classes: Vec<usize> = targets.iter().map(|target| *target.as_ref().unwrap_or(&0)).collect();
     let attribution = stages.time(Stage::Attribution, || {
-        let batch = AttributionBatch { images, target_classes: &target_classes, forward: &forward };
+        let batch = AttributionBatch::new(images, &target_classes, &forward);
         guarded("the attributor", || job.attributor.attribute(backend, &batch, context))
     })?;
     let [h, w] = job.plan.attribution.map_size;

@@ -9,7 +9,7 @@ fn host() -> PluginHost {
     PluginHost::with_static(&[
         ascan_burn::ascan_library,
         ascan_confusion_matrix::ascan_library,
-        ascan_grad_cam::ascan_library,
+        ascan_cam::ascan_library,
         ascan_kmeans::ascan_library,
         ascan_pca::ascan_library,
         ascan_tract::ascan_library,

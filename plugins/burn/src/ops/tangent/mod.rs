@@ -16,7 +16,7 @@ pub(crate) use norm::log_probs;
 
 use super::pool::max_gather;
 use super::{Run, conv::FUSED};
-use crate::graph::{Execute, Graph, Walk};
+use crate::graph::{Graph, Step, Walk};
 use crate::value::{Float, MAX_RANK, Value};
 use ascan_core::{Error, Result};
 use ascan_onnx::proto::NodeProto;
@@ -116,17 +116,16 @@ fn rule(operator: &str) -> Option<Rule> {
 /// `UnsupportedOperator` for the first node through which derivatives do not come; whatever the kernels report.
 pub fn run(graph: &Graph, run: &Run, feeds: Vec<(usize, Dual)>, wanted: &[usize]) -> Result<Vec<Dual>> {
     let lift = |value: &Value| Dual::constant(value.clone());
-    let step = &mut |proto: &NodeProto, kernel: &Execute, inputs: Vec<Option<Dual>>| {
-        differentiate(&Node { proto, run }, kernel, &inputs)
-    };
-    graph.walk(run, feeds, wanted, Walk { lift: &lift, visit: &mut |_, value| value, step })
+    let rule =
+        &mut |step: &Step, inputs: Vec<Option<Dual>>| differentiate(&Node { proto: step.proto(), run }, step, &inputs);
+    graph.walk(run, feeds, wanted, Walk { lift: &lift, visit: &mut |_, value| value, rule })
 }
 
-fn differentiate(node: &Node, kernel: &Execute, inputs: &[Option<Dual>]) -> Result<Vec<Dual>> {
+fn differentiate(node: &Node, step: &Step, inputs: &[Option<Dual>]) -> Result<Vec<Dual>> {
     let values = |at: &dyn Fn(usize, &Dual) -> Option<Value>| -> Vec<Option<Value>> {
         inputs.iter().enumerate().map(|(i, input)| input.as_ref().and_then(|input| at(i, input))).collect()
     };
-    let outputs = kernel(values(&|_, input| Some(input.value.clone())))?;
+    let outputs = step.compute(values(&|_, input| Some(input.value.clone())))?;
     let moves =
         |i: usize| inputs.get(i).is_some_and(|input| input.as_ref().is_some_and(|input| input.tangent.is_some()));
     if !(0..inputs.len()).any(moves) {
@@ -139,7 +138,7 @@ fn differentiate(node: &Node, kernel: &Execute, inputs: &[Option<Dual>]) -> Resu
         Some(Rule::Linear(kept)) => {
             let along =
                 |i: usize, input: &Dual| Some(if kept.contains(&i) { input.value.clone() } else { along(input) });
-            floats(kernel(values(&along))?)
+            floats(step.compute(values(&along))?)
         }
         Some(Rule::Affine { absent, zero }) => {
             if (1..inputs.len()).any(moves) {
@@ -154,7 +153,7 @@ fn differentiate(node: &Node, kernel: &Execute, inputs: &[Option<Dual>]) -> Resu
                 _ if zero.contains(&i) => Some(zeros(&input.value)),
                 _ => Some(input.value.clone()),
             };
-            floats(kernel(values(&along))?)
+            floats(step.compute(values(&along))?)
         }
         Some(Rule::Product(n_factors)) => {
             if (n_factors..inputs.len()).any(moves) {
@@ -167,7 +166,7 @@ fn differentiate(node: &Node, kernel: &Execute, inputs: &[Option<Dual>]) -> Resu
                     _ if i >= n_factors => None,
                     _ => Some(input.value.clone()),
                 };
-                let part = floats(kernel(values(&along))?).swap_remove(0);
+                let part = floats(step.compute(values(&along))?).swap_remove(0);
                 sum = match (sum, part) {
                     (Some(sum), Some(part)) => Some(sum.zip(part, Six::add)),
                     (sum, part) => sum.or(part),

@@ -1,6 +1,11 @@
-use super::*;
+use crate::integrated_gradients::calls;
+use crate::params::{Baseline, IntegratedGradientsParams, Method};
+use crate::{IntegratedGradients, baseline, quadrature};
 use ascan_core::testing::{ToyBackend, ToyHead, check_attributor, toy_images};
-use ascan_core::{Forward, Gradients};
+use ascan_core::{
+    Attribution, AttributionBatch, Attributor, Context, Forward, Gradients, ModelBackend, ModelInfo, Plugin, Result,
+    Tensor, TensorView,
+};
 
 fn ig(params: IntegratedGradientsParams) -> IntegratedGradients {
     IntegratedGradients::new(params).unwrap()
@@ -8,7 +13,7 @@ fn ig(params: IntegratedGradientsParams) -> IntegratedGradients {
 
 fn attribute(ig: &IntegratedGradients, backend: &dyn ModelBackend, images: &Tensor, classes: &[usize]) -> Attribution {
     let forward = backend.forward(images.view(), &[]).unwrap();
-    let batch = AttributionBatch { images: images.view(), target_classes: classes, forward: &forward };
+    let batch = AttributionBatch::new(images.view(), classes, &forward);
     ig.attribute(backend, &batch, &Context::default()).unwrap()
 }
 
@@ -70,7 +75,9 @@ fn maps_sum_to_the_difference_of_logits() {
         let images = toy_images(3, backend.info().input_shape, 9);
         for params in every_variant() {
             let params = IntegratedGradientsParams { n_steps: 300, ..params };
-            let start = baseline::baselines(&params, images.view()).unwrap();
+            let start =
+                baseline::baselines(params.baseline, &params.baseline_values, params.blur_sigma_px, images.view())
+                    .unwrap();
             let logits = |images: &Tensor| backend.forward(images.view(), &[]).unwrap().logits;
             let (from, to) = (logits(&start), logits(&images));
             let classes = [0, 1, 2];

@@ -1,4 +1,4 @@
-//! Parameters of [`crate::IntegratedGradients`].
+//! Parameters of [`crate::IntegratedGradients`], and the baselines that others take too.
 
 use ascan_core::{Params, Problems};
 use serde::{Deserialize, Serialize};
@@ -72,16 +72,21 @@ impl Params for IntegratedGradientsParams {
         // A trapezoid has two ends.
         let fewest = if self.method == Method::Trapezoid { 2 } else { 1 };
         problems.range("n_steps", self.n_steps, fewest, 10_000);
-        problems.range("blur_sigma_px", self.blur_sigma_px, 0.1, 1_000.0);
         problems.range("internal_batch_size", self.internal_batch_size, 0, 100_000);
-        let given = self.baseline == Baseline::Given;
-        problems.require(
-            given != self.baseline_values.is_empty(),
-            "baseline_values",
-            if given { "must hold one value a channel" } else { "is only used with baseline = \"given\"" },
-            "for example baseline = \"given\" and baseline_values = [-2.1, -2.0, -1.8]",
-        );
-        let finite = self.baseline_values.iter().all(|v| v.is_finite());
-        problems.require(finite, "baseline_values", "must be numbers, not NaN or infinity", "");
+        check_baseline(self.baseline, &self.baseline_values, self.blur_sigma_px, problems);
     }
+}
+
+/// Finds what is wrong with a choice of baseline.
+pub(crate) fn check_baseline(baseline: Baseline, values: &[f32], sigma: f32, problems: &mut Problems) {
+    problems.range("blur_sigma_px", sigma, 0.1, 1_000.0);
+    let given = baseline == Baseline::Given;
+    problems.require(
+        given != values.is_empty(),
+        "baseline_values",
+        if given { "must hold one value a channel" } else { "is only used with baseline = \"given\"" },
+        "for example baseline = \"given\" and baseline_values = [-2.1, -2.0, -1.8]",
+    );
+    let finite = values.iter().all(|v| v.is_finite());
+    problems.require(finite, "baseline_values", "must be numbers, not NaN or infinity", "");
 }

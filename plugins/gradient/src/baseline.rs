@@ -1,26 +1,25 @@
 //! Where the path starts.
 
-use crate::params::{Baseline, IntegratedGradientsParams};
+use crate::params::Baseline;
 use ascan_core::{Error, Result, Tensor, TensorView};
 
-/// The baseline of each image, `[n, c, h, w]`.
-pub fn baselines(params: &IntegratedGradientsParams, images: TensorView) -> Result<Tensor> {
+/// The baseline of each image, `[n, c, h, w]`: `values` are for a given colour, `sigma` in pixels for a blur.
+pub fn baselines(kind: Baseline, values: &[f32], sigma: f32, images: TensorView) -> Result<Tensor> {
     let [n, c, h, w] = images.dims("images", "[n, c, h, w]")?;
     let mut baselines = Tensor::zeros([n, c, h, w]);
     let area = (h * w).max(1);
     let channels = baselines.data_mut().chunks_exact_mut(area).zip(images.data().chunks_exact(area));
-    match params.baseline {
+    match kind {
         Baseline::Zero => {}
         Baseline::Mean => channels.for_each(|(baseline, channel)| {
             let mean = channel.iter().map(|&v| f64::from(v)).sum::<f64>() / area as f64;
             baseline.fill(mean as f32);
         }),
         Baseline::Blur => {
-            let kernel = gaussian(f64::from(params.blur_sigma_px));
-            channels.for_each(|(baseline, channel)| blur(channel, w, &kernel, baseline));
+            let kernel = gaussian(f64::from(sigma));
+            channels.for_each(|(baseline, channel)| blur_channel(channel, w, &kernel, baseline));
         }
         Baseline::Given => {
-            let values = &params.baseline_values;
             if values.len() != c {
                 return Err(Error::param(
                     "baseline_values",
@@ -34,6 +33,19 @@ pub fn baselines(params: &IntegratedGradientsParams, images: TensorView) -> Resu
     Ok(baselines)
 }
 
+/// Images blurred with this standard deviation in pixels.
+pub fn blurred(sigma: f64, images: TensorView) -> Result<Tensor> {
+    let [_, _, h, w] = images.dims("images", "[n, c, h, w]")?;
+    let mut blurred = images.to_tensor();
+    if sigma > 0.0 {
+        let kernel = gaussian(sigma);
+        let area = (h * w).max(1);
+        let channels = blurred.data_mut().chunks_exact_mut(area).zip(images.data().chunks_exact(area));
+        channels.for_each(|(blurred, channel)| blur_channel(channel, w, &kernel, blurred));
+    }
+    Ok(blurred)
+}
+
 /// Weights of offsets −r to r, r = 3σ, with a sum of 1.
 fn gaussian(sigma: f64) -> Vec<f64> {
     let radius = (3.0 * sigma).ceil() as i64;
@@ -43,7 +55,7 @@ fn gaussian(sigma: f64) -> Vec<f64> {
 }
 
 /// Blurs along rows, then along columns; pixels beyond the edge repeat the edge.
-fn blur(channel: &[f32], w: usize, kernel: &[f64], blurred: &mut [f32]) {
+fn blur_channel(channel: &[f32], w: usize, kernel: &[f64], blurred: &mut [f32]) {
     let h = channel.len() / w;
     let radius = kernel.len() / 2;
     let clamp = |at: usize, offset: usize, len: usize| (at + offset).saturating_sub(radius).min(len - 1);
@@ -62,19 +74,14 @@ fn blur(channel: &[f32], w: usize, kernel: &[f64], blurred: &mut [f32]) {
 mod tests {
     use super::*;
 
-    fn params(baseline: Baseline) -> IntegratedGradientsParams {
-        IntegratedGradientsParams {
-            baseline,
-            baseline_values: vec![7.0, -1.0],
-            blur_sigma_px: 1.0,
-            ..Default::default()
-        }
+    fn of(kind: Baseline, images: &Tensor) -> Result<Tensor> {
+        baselines(kind, &[7.0, -1.0], 1.0, images.view())
     }
 
     #[test]
     fn each_baseline_is_what_its_name_says() {
         let images = Tensor::new([1, 2, 1, 2], vec![1.0, 3.0, 5.0, 5.0]).unwrap();
-        let of = |baseline| baselines(&params(baseline), images.view()).unwrap().into_data();
+        let of = |kind| of(kind, &images).unwrap().into_data();
         assert_eq!(of(Baseline::Zero), [0.0; 4]);
         assert_eq!(of(Baseline::Mean), [2.0, 2.0, 5.0, 5.0]);
         assert_eq!(of(Baseline::Given), [7.0, 7.0, -1.0, -1.0]);
@@ -88,7 +95,7 @@ mod tests {
     fn the_blur_of_a_point_is_the_gaussian() {
         let mut image = Tensor::zeros([1, 1, 5, 5]);
         image.data_mut()[12] = 1.0;
-        let blurred = baselines(&params(Baseline::Blur), image.view()).unwrap();
+        let blurred = of(Baseline::Blur, &image).unwrap();
         let kernel = gaussian(1.0);
         assert_eq!(kernel.len(), 7);
         assert!((f64::from(blurred.data()[12]) - kernel[3] * kernel[3]).abs() < 1e-7);
@@ -97,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_colour_needs_a_value_a_channel() {
-        let error = baselines(&params(Baseline::Given), Tensor::zeros([1, 3, 2, 2]).view()).unwrap_err();
+        let error = of(Baseline::Given, &Tensor::zeros([1, 3, 2, 2])).unwrap_err();
         assert_eq!(error.key(), Some("baseline_values"));
     }
 }

@@ -1,31 +1,33 @@
-//! Attributor plugin: integrated gradients.
+//! Integrated gradients of the target logit along the straight path from a baseline to the image.
+//!
+//! `(x − x′) ⊙ ∫₀¹ ∂logit(x′ + α(x − x′))/∂x dα`, summed over channels.
+//!
+//! # Shapes
+//! Maps `[n, h, w]` at the size of the model's input, signed.
+//!
+//! # Units
+//! Logits; the sum of the map tends to `logit(x) − logit(x′)`, and how far it is from that is kept as the convergence
+//! delta of each image.
+//!
+//! # Cost
+//! `n_steps` passes there and back.
+//!
+//! # When it misleads
+//! What looks like the baseline has no attribution, however much it matters: black objects on a black baseline. The path
+//! leads through images that are no images, and their noise is in the map.
+//!
+//! # Source
+//! Sundararajan et al. 2017, arXiv 1703.01365.
 
-mod baseline;
-mod params;
-mod quadrature;
-#[cfg(test)]
-mod tests;
-
-pub use params::{Baseline, IntegratedGradientsParams, Method};
-
+use crate::baseline;
+use crate::params::{Baseline, IntegratedGradientsParams, Method};
+use crate::quadrature;
 use ascan_core::{
     Attribution, AttributionBatch, Attributor, Context, Error, ModelBackend, ModelInfo, Plugin, Requirements, Result,
     Tensor, TensorView,
 };
 
-/// Integrated gradients of the target logit along the straight path from a baseline to the image.
-///
-/// `(x − x′) ⊙ ∫₀¹ ∂logit(x′ + α(x − x′))/∂x dα`, summed over channels; the sum of the map tends to
-/// logit(x) − logit(x′), and how far it is from that is kept as the convergence delta of each image.
-///
-/// # Shapes
-/// Maps `[n, h, w]` at the size of the model's input, signed.
-///
-/// # Units
-/// Logits.
-///
-/// # Source
-/// Sundararajan et al. 2017, arXiv 1703.01365.
+/// See the [module](self).
 pub struct IntegratedGradients {
     params: IntegratedGradientsParams,
 }
@@ -54,10 +56,10 @@ impl Attributor for IntegratedGradients {
             Baseline::Given => "a given colour",
         };
         Ok(Requirements {
-            layers: Vec::new(),
             gradients: true,
             map_size: [h, w],
             method: format!("integrated gradients from {baseline}, {} {rule} steps", self.params.n_steps),
+            ..Requirements::default()
         })
     }
 
@@ -69,15 +71,9 @@ impl Attributor for IntegratedGradients {
     ) -> Result<Attribution> {
         let info = backend.info();
         let images = batch.images;
-        let n = ascan_core::backend::check_gradients(info, images, batch.target_classes, &[])?;
-        if batch.forward.logits.shape() != [n, info.n_classes] {
-            let expected = format!("logits [{n}, {}]", info.n_classes);
-            return Err(Error::shape("forward pass", expected, batch.forward.logits.shape()));
-        }
-        if !images.is_finite() {
-            return Err(Error::NotFinite { what: "images".into() });
-        }
-        let baselines = baseline::baselines(&self.params, images)?;
+        let n = batch.check(info)?;
+        let baselines =
+            baseline::baselines(self.params.baseline, &self.params.baseline_values, self.params.blur_sigma_px, images)?;
         let batch_size = match self.params.internal_batch_size {
             0 => info.preferred_batch.max(1),
             size => size,
@@ -189,7 +185,7 @@ impl Path<'_> {
 ///
 /// A path is either cut into calls of its own or shares a call as a whole, so that calls look the same
 /// wherever an image stands in the batch.
-fn calls(n_images: usize, n_steps: usize, batch_size: usize) -> Vec<Vec<(usize, usize)>> {
+pub(crate) fn calls(n_images: usize, n_steps: usize, batch_size: usize) -> Vec<Vec<(usize, usize)>> {
     let of_image = |image: usize| (0..n_steps).map(move |step| (image, step));
     if n_steps > batch_size {
         let paths = (0..n_images).map(|image| of_image(image).collect::<Vec<_>>());
@@ -199,5 +195,3 @@ fn calls(n_images: usize, n_steps: usize, batch_size: usize) -> Vec<Vec<(usize, 
     let images: Vec<usize> = (0..n_images).collect();
     images.chunks(per_call).map(|images| images.iter().copied().flat_map(of_image).collect()).collect()
 }
-
-ascan_core::export_library!(ascan_integrated_gradients: attributor IntegratedGradients);
