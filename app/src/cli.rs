@@ -75,6 +75,10 @@ pub enum Command {
     Spread(SpreadArgs),
     /// Find labels that are probably wrong, decide on them, and write a corrected table
     Mislabels(MislabelsArgs),
+    /// Judge attribution methods on a scan's images: which one to believe on this model
+    Faithfulness(FaithfulnessArgs),
+    /// List the feature maps of a model: what can be explained at each, and which one `auto` takes
+    Layers(LayersArgs),
     /// Train the scanned model on, so that it stops using what was marked spurious
     Repair(RepairArgs),
     /// Compare a scan by the model before with one by the model after
@@ -338,6 +342,35 @@ fn row_decision(text: &str) -> Result<(usize, bool), String> {
     parse().ok_or_else(|| "expected a row and a decision, for example 17=0".to_owned())
 }
 
+/// `ascan faithfulness`
+#[derive(Debug, Args)]
+pub struct FaithfulnessArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// Methods to judge, separated by commas; all if left out
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub methods: Vec<String>,
+    /// How many images to look at, drawn by the scan's seed
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
+    pub images: u32,
+    /// Only images of this slice of the latest slice set
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    pub slice: Option<i32>,
+    /// Do not ask a model with randomised weights too, which doubles the attributions
+    #[arg(long)]
+    pub no_randomise: bool,
+}
+
+/// `ascan layers`
+#[derive(Debug, Args)]
+pub struct LayersArgs {
+    /// The ONNX model
+    pub model: PathBuf,
+    /// Height and width of the images, for models that leave them open
+    #[arg(long, value_name = "HxW", value_parser = image_size)]
+    pub image_size: Option<[usize; 2]>,
+}
+
 /// `ascan mislabels`
 #[derive(Debug, Args)]
 pub struct MislabelsArgs {
@@ -509,6 +542,12 @@ pub enum ThemeChoice {
 }
 
 /// `1400x900`.
+fn image_size(text: &str) -> Result<[usize; 2], String> {
+    let sides = text.split_once('x').and_then(|(height, width)| Some([height.parse().ok()?, width.parse().ok()?]));
+    let fits = |sides: &[usize; 2]| sides.iter().all(|side| (1..=16_384).contains(side));
+    sides.filter(fits).ok_or_else(|| "expected height x width in pixels, as in 224x224".into())
+}
+
 fn size(text: &str) -> Result<[u32; 2], String> {
     let sides = text.split_once('x').and_then(|(width, height)| Some([width.parse().ok()?, height.parse().ok()?]));
     let fits = |[width, height]: &[u32; 2]| (320..=7680).contains(width) && (240..=4320).contains(height);

@@ -9,8 +9,8 @@ use ascan::desktop::settings::Settings;
 use ascan_engine::annotations::{Annotations, Judgement, Mark};
 use ascan_engine::host::PluginHost;
 use i_slint_backend_testing::{AccessibleRole, ElementHandle, ElementQuery};
-use slint::SharedString;
 use slint::platform::Key;
+use slint::{ComponentHandle, SharedString};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
@@ -34,7 +34,7 @@ pub fn scan() -> (Dir, PathBuf) {
     (dir, to)
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -86,47 +86,78 @@ impl User {
         self.desktop.slice_ids()
     }
 
-    fn waits(&self) {
+    /// Another number of pixels to a length.
+    pub fn zooms(&self, scale: f32) {
+        let size = self.window().size();
+        self.window().dispatch_event(slint::platform::WindowEvent::ScaleFactorChanged { scale_factor: scale });
+        self.screen.resize((size.width as f32 * scale) as u32, (size.height as f32 * scale) as u32);
+        self.waits();
+    }
+
+    /// Types a text.
+    pub fn types(&self, text: &str) {
+        self.screen.text(text);
+        self.waits();
+    }
+
+    /// The window's root, for what no label finds.
+    pub fn window(&self) -> &slint::Window {
+        self.desktop.window.window()
+    }
+
+    pub fn waits(&self) {
         self.screen.settle(&self.desktop).unwrap();
     }
 
-    fn all(&self, fits: impl Fn(&str) -> bool + 'static) -> Vec<ElementHandle> {
+    pub fn all(&self, fits: impl Fn(&str) -> bool + 'static) -> Vec<ElementHandle> {
         let query = ElementQuery::from_root(&self.desktop.window);
         query.match_descendants().match_predicate(move |e| e.accessible_label().is_some_and(|l| fits(&l))).find_all()
     }
 
+    /// Everything that fits.
+    pub fn all_elements(&self, fits: impl Fn(&ElementHandle) -> bool + 'static) -> Vec<ElementHandle> {
+        ElementQuery::from_root(&self.desktop.window).match_descendants().match_predicate(fits).find_all()
+    }
+
+    /// Lets the pointer rest on something.
+    pub fn hovers(&self, element: &ElementHandle) {
+        let (position, size) = (element.absolute_position(), element.size());
+        self.screen.point(position.x + size.width / 2.0, position.y + size.height / 2.0);
+        self.waits();
+    }
+
     /// The control of this label.
     #[track_caller]
-    fn sees(&self, label: &str) -> ElementHandle {
+    pub fn sees(&self, label: &str) -> ElementHandle {
         let wanted = label.to_owned();
         let found = self.all(move |label| label == wanted).into_iter().next();
         found.unwrap_or_else(|| panic!("nothing is labelled `{label}`; there are {}", self.labels()))
     }
 
     /// What is there, for the message of a failed test.
-    fn labels(&self) -> String {
+    pub fn labels(&self) -> String {
         let all = self.all(|label| !label.is_empty() && label.len() < 100);
         let labels: Vec<String> = all.iter().filter_map(|e| Some(e.accessible_label()?.into())).collect();
         labels.join(" | ")
     }
 
-    fn shows(&self, label: &str) -> bool {
+    pub fn shows(&self, label: &str) -> bool {
         let wanted = label.to_owned();
         !self.all(move |label| label.contains(&wanted)).is_empty()
     }
 
     #[track_caller]
-    fn clicks(&self, label: &str) {
+    pub fn clicks(&self, label: &str) {
         self.clicks_on(&self.sees(label));
     }
 
-    fn clicks_on(&self, element: &ElementHandle) {
+    pub fn clicks_on(&self, element: &ElementHandle) {
         let (position, size) = (element.absolute_position(), element.size());
         self.screen.click(position.x + size.width / 2.0, position.y + size.height / 2.0);
         self.waits();
     }
 
-    fn presses(&self, key: impl Into<SharedString>, held: &[Key]) {
+    pub fn presses(&self, key: impl Into<SharedString>, held: &[Key]) {
         self.screen.key(key, held);
         self.waits();
     }

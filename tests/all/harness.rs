@@ -90,6 +90,15 @@ impl Run {
         self
     }
 
+    /// Checks that what is printed names each of these.
+    #[track_caller]
+    pub fn prints(self, words: &[&str]) -> Self {
+        for word in words {
+            assert!(self.stdout.contains(word), "`{word}` is not in:\n{}", self.stdout);
+        }
+        self
+    }
+
     /// Standard output as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {

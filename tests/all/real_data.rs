@@ -4,7 +4,7 @@ use crate::harness::{Dir, shared_data, workspace};
 use serde_json::Value;
 
 /// A folder with `data` in it, as the README's configurations expect, and the configuration of this name.
-fn prepare(config: &str) -> Option<Dir> {
+pub fn prepare(config: &str) -> Option<Dir> {
     let data = shared_data()?;
     let dir = Dir::new();
     std::os::unix::fs::symlink(data, dir.path().join("data")).expect("a link to the data");

@@ -1,6 +1,7 @@
 //! From a configuration to a scan on disk, its slices and its report. No GUI.
 //!
 //! The data flows one way: [`config`] → `plan` → `images` → `scan` (into `store`) → [`table`] → `slices` → `mosaic` → `report`;
+//! beside it [`faithfulness`], which judges the attributions;
 //! from verdicts on slices ([`annotations`]): [`mislabels`]; [`spread`] → [`repair`] → another scan → [`compare`].
 
 pub mod album;
@@ -10,6 +11,7 @@ pub mod compare;
 pub mod config;
 pub mod demo;
 pub mod export;
+pub mod faithfulness;
 pub mod features;
 pub mod host;
 pub mod images;

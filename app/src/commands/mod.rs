@@ -5,7 +5,9 @@ mod check;
 mod compare;
 mod demo;
 mod export;
+mod faithfulness;
 pub mod init;
+mod layers;
 mod mark;
 mod mislabels;
 mod mosaic;
@@ -102,6 +104,8 @@ pub fn run(command: Command, globals: &Globals) -> Result {
         Command::Slice(args) => slice::run(args, globals),
         Command::Mark(args) => mark::run(args, globals),
         Command::Verdicts(args) => verdicts::run(args, globals),
+        Command::Faithfulness(args) => faithfulness::run(args, globals),
+        Command::Layers(args) => layers::run(args, globals),
         Command::Spread(args) => spread::run(args, globals),
         Command::Mislabels(args) => mislabels::run(args, globals),
         Command::Demo(args) => demo::run(args, globals),

@@ -216,6 +216,13 @@ pub enum Command {
         /// It too, or no longer.
         toggle: bool,
     },
+    /// Go so many images on with the keys.
+    MoveCursor {
+        /// Places in the order of showing, back for negative ones; held at the ends.
+        by: i32,
+        /// Pick all images on the way.
+        extend: bool,
+    },
     /// Forget the picked images.
     ClearPicked,
     /// Show one image large.

@@ -24,6 +24,8 @@ pub struct Headless {
     clock: Rc<Cell<Duration>>,
     pixels: RefCell<Vec<Rgb8Pixel>>,
     size: Cell<[u32; 2]>,
+    /// Nothing is on the screen yet: all of it has to be drawn.
+    blank: Cell<bool>,
 }
 
 struct InMemory {
@@ -51,7 +53,13 @@ impl Headless {
         let clock = Rc::new(Cell::new(Duration::ZERO));
         slint::platform::set_platform(Box::new(InMemory { window: window.clone(), clock: clock.clone() }))
             .map_err(|error| Error::unsupported(format!("no screen in memory: {error}"), ""))?;
-        let screen = Self { window, clock, pixels: RefCell::default(), size: Cell::new([width, height]) };
+        let screen = Self {
+            window,
+            clock,
+            pixels: RefCell::default(),
+            size: Cell::new([width, height]),
+            blank: Cell::new(true),
+        };
         screen.resize(width, height);
         Ok(screen)
     }
@@ -59,6 +67,7 @@ impl Headless {
     /// Makes the window this large, in pixels.
     pub fn resize(&self, width: u32, height: u32) {
         self.size.set([width, height]);
+        self.blank.set(true);
         *self.pixels.borrow_mut() = vec![Rgb8Pixel::default(); width as usize * height as usize];
         self.window.set_size(PhysicalSize::new(width, height));
         self.window.request_redraw();
@@ -70,6 +79,8 @@ impl Headless {
         slint::platform::update_timers_and_animations();
         let width = self.size.get()[0] as usize;
         self.window.draw_if_needed(|renderer| {
+            let kind = if self.blank.take() { RepaintBufferType::NewBuffer } else { RepaintBufferType::ReusedBuffer };
+            renderer.set_repaint_buffer_type(kind);
             renderer.render(&mut self.pixels.borrow_mut(), width);
         })
     }

@@ -16,7 +16,7 @@ pub(super) struct Placement {
 }
 
 /// The object's mask of each row, `[h, w]` at the model's input size, 0 or 1, where there is one.
-pub(super) fn masks(scan: &Scan, table: &ScanTable) -> Vec<Option<Vec<f32>>> {
+pub(crate) fn masks(scan: &Scan, table: &ScanTable) -> Vec<Option<Vec<f32>>> {
     let none = || vec![None; table.n()];
     let Some(paths) = &table.masks else { return none() };
     let input_shape = scan.plan.model.input_shape;
@@ -53,7 +53,7 @@ pub(super) fn of(scan: &Scan, table: &ScanTable, masks: &[Option<Vec<f32>>]) -> 
 }
 
 /// Energy inside and overlap of one image; `None` for a map without weight.
-pub(super) fn overlap(map: &[f32], mask: &[f32]) -> Option<(f64, f64)> {
+pub(crate) fn overlap(map: &[f32], mask: &[f32]) -> Option<(f64, f64)> {
     let largest = map.iter().copied().fold(0.0f32, f32::max);
     if !(largest > 0.0 && largest.is_finite()) {
         return None;

@@ -37,6 +37,7 @@ impl ImagesAdapter {
         vm.set_maps(words(Map::ALL.iter().map(|map| map.name())));
         on!(vm, dispatch, on_resized(width, height) => Command::ImagesSize(width, height));
         on!(vm, dispatch, on_pick(row, extend, toggle) => Command::PickImage { row: row.max(0) as usize, extend, toggle });
+        on!(vm, dispatch, on_move(by, extend) => Command::MoveCursor { by, extend });
         on!(vm, dispatch, on_open(row) => Command::OpenImage(row.max(0) as usize));
         on!(vm, dispatch, on_set_order(index) => Command::Order(index.max(0) as usize));
         on!(vm, dispatch, on_set_drawing(index) => Command::Drawing(index.max(0) as usize));
@@ -66,6 +67,9 @@ impl ImagesAdapter {
         }
         if changes.has(Changes::PICKED | Changes::IMAGES | Changes::INSPECTOR) {
             vm.set_n_picked(model.images.picked.len() as i32);
+            vm.set_n_columns(model.images.n_columns() as i32);
+            vm.set_current(model.images.cursor.map_or(-1, |row| row as i32));
+            vm.set_current_line(model.images.cursor_line().map_or(-1, |line| line as i32));
             self.lines.remark(model);
         }
     }

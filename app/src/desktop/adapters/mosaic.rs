@@ -119,6 +119,7 @@ impl MosaicAdapter {
             height: height as f32,
             // An older picture of another size is better than none.
             picture: has.map(|(_, image)| image.clone()).unwrap_or_default(),
+            short: short(&session.title(slice)).into(),
             title: session.title(slice).into(),
             metric: metric.into(),
             size: thousands(slice.size).into(),
@@ -158,6 +159,11 @@ impl MosaicAdapter {
 
 fn figure_text(figure: Figure, slice: &SliceReport) -> String {
     figure.text(figure.value(slice, None))
+}
+
+/// What is left of a title where there is no room for the label.
+fn short(title: &str) -> &str {
+    title.find('→').map_or(title, |arrow| &title[arrow..])
 }
 
 /// What a screen reader says of a slice, and what tests find it by.

@@ -70,6 +70,14 @@ impl ShellAdapter {
                 }
             }
         });
+        shell.on_release_keys({
+            let window = window.as_weak();
+            move || {
+                if let Some(window) = window.upgrade() {
+                    window.invoke_take_focus();
+                }
+            }
+        });
         shell.on_export_to({
             let dispatch = dispatch.clone();
             move |index| {

@@ -41,6 +41,8 @@ pub struct Images {
     pub picked: BTreeSet<usize>,
     /// The picked row from which Shift extends.
     pub anchor: Option<usize>,
+    /// The row where the keys are.
+    pub cursor: Option<usize>,
     /// The row whose image is open.
     pub open: Option<usize>,
 }
@@ -55,6 +57,7 @@ impl Default for Images {
             rows: Vec::new(),
             picked: BTreeSet::new(),
             anchor: None,
+            cursor: None,
             open: None,
         }
     }
@@ -123,6 +126,7 @@ impl Images {
 
     /// A click on an image: only it; Shift: everything up to it; Ctrl: it too, or no longer.
     pub fn pick(&mut self, row: usize, extend: bool, toggle: bool) {
+        self.cursor = Some(row);
         let place = |row: usize| self.rows.iter().position(|&other| other == row);
         match (extend, toggle, self.anchor.and_then(place), place(row)) {
             (true, _, Some(from), Some(to)) => {
@@ -149,9 +153,32 @@ impl Images {
 
     /// The open image so many places on, held at the ends.
     pub fn step(&mut self, by: i32) {
-        let Some(place) = self.open.and_then(|row| self.rows.iter().position(|&other| other == row)) else { return };
+        if let Some(open) = self.open {
+            self.open = self.row_from(open, by);
+        }
+    }
+
+    /// Moves the keys so many places on, held at the ends; `extend` picks from where Shift was first held.
+    pub fn move_cursor(&mut self, by: i32, extend: bool) {
+        let to = self.cursor.and_then(|cursor| self.row_from(cursor, by)).or(self.rows.first().copied());
+        let Some(row) = to else { return };
+        if extend && by != 0 {
+            self.anchor = self.anchor.or(self.cursor);
+            self.pick(row, true, false);
+        }
+        self.cursor = Some(row);
+    }
+
+    /// The line of the row where the keys are.
+    pub fn cursor_line(&self) -> Option<usize> {
+        let place = self.cursor.and_then(|cursor| self.rows.iter().position(|&row| row == cursor));
+        place.map(|place| place / self.n_columns())
+    }
+
+    fn row_from(&self, row: usize, by: i32) -> Option<usize> {
+        let place = self.rows.iter().position(|&other| other == row)?;
         let to = (place as i64 + i64::from(by)).clamp(0, self.rows.len() as i64 - 1);
-        self.open = self.rows.get(to as usize).copied();
+        self.rows.get(to as usize).copied()
     }
 }
 
@@ -172,6 +199,26 @@ mod tests {
         assert_eq!(images.picked, [9].into());
         images.pick(9, false, false);
         assert!(images.picked.is_empty());
+    }
+
+    #[test]
+    fn keys_move_and_pick_as_the_pointer_does() {
+        let mut images = Images { rows: vec![5, 3, 9, 1], ..Images::default() };
+        images.move_cursor(1, false);
+        assert_eq!((images.cursor, images.picked.len()), (Some(5), 0), "the first press only shows where the keys are");
+        images.move_cursor(1, false);
+        images.move_cursor(1, true);
+        images.move_cursor(100, true);
+        assert_eq!((images.cursor, &images.picked), (Some(1), &[3, 9, 1].into()));
+        images.move_cursor(-100, false);
+        assert_eq!((images.cursor, images.picked.len()), (Some(5), 3));
+        // Other images are shown: the keys begin again.
+        images.rows = vec![8];
+        assert_eq!(images.cursor_line(), None);
+        images.move_cursor(1, false);
+        assert_eq!((images.cursor, images.cursor_line()), (Some(8), Some(0)));
+        images.rows.clear();
+        images.move_cursor(1, true);
     }
 
     #[test]

@@ -258,6 +258,7 @@ impl Model {
                 | Command::Opacity(_)
                 | Command::Contour(_)
                 | Command::PickImage { .. }
+                | Command::MoveCursor { .. }
                 | Command::ClearPicked
                 | Command::OpenImage(_)
                 | Command::StepImage(_)
@@ -647,6 +648,10 @@ impl Model {
             Command::PickImage { row, extend, toggle } => {
                 images.pick(row, extend, toggle);
                 return self.picked();
+            }
+            Command::MoveCursor { by, extend } => {
+                images.move_cursor(by, extend);
+                return if extend { self.picked() } else { Changes::PICKED };
             }
             Command::ClearPicked => {
                 images.picked.clear();

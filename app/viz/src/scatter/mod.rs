@@ -21,6 +21,18 @@ const LARGE_SPLAT: [[u32; 5]; 5] = [
 ];
 /// Fewer points than this are drawn large.
 const N_FEW: usize = 8000;
+/// For points far apart, in a large window.
+const LARGEST_SPLAT: [[u32; 7]; 7] = [
+    [0, 20, 150, 190, 150, 20, 0],
+    [20, 220, 256, 256, 256, 220, 20],
+    [150, 256, 256, 256, 256, 256, 150],
+    [190, 256, 256, 256, 256, 256, 190],
+    [150, 256, 256, 256, 256, 256, 150],
+    [20, 220, 256, 256, 256, 220, 20],
+    [0, 20, 150, 190, 150, 20, 0],
+];
+/// Pixels of the picture a point has when it is drawn largest.
+const AREA_OF_LARGEST: usize = 1500;
 /// Margin around all points, as a share of the picture.
 const MARGIN: f32 = 0.04;
 
@@ -78,7 +90,10 @@ pub fn scatter(
     background: Rgb,
 ) -> RgbaImage {
     assert_eq!(points.len(), colors.len(), "a colour a point");
-    if points.len() < N_FEW {
+    let area = size[0] as usize * size[1] as usize;
+    if points.len() * AREA_OF_LARGEST < area {
+        splat(points, colors, view, size, selected, background, &LARGEST_SPLAT)
+    } else if points.len() < N_FEW {
         splat(points, colors, view, size, selected, background, &LARGE_SPLAT)
     } else {
         splat(points, colors, view, size, selected, background, &SPLAT)

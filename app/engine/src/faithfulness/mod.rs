@@ -1,0 +1,281 @@
+//! Whether to believe an attribution method on this model: every method on the same images, by the same measures.
+//!
+//! No truth is known of what a model looks at, so several questions are asked, each with its own name: what happens to
+//! the prediction when the image is taken away in the order of the map ([`removal`]), whether the map's sums foretell
+//! that ([`sensitivity`]), whether it lies on the object where masks are known, whether it changes when the model's
+//! weights are randomised, and how far the methods agree. Two controls stand beside them: chance, and the edges of
+//! the image. A method that is no better than these says nothing about the model.
+
+mod impute;
+mod maps;
+mod probe;
+mod removal;
+mod sensitivity;
+#[cfg(test)]
+mod tests;
+
+use crate::config::LoadedConfig;
+use crate::host::PluginHost;
+use crate::plan::RunPlan;
+use crate::repair::sample_seed;
+use crate::store::Scan;
+use crate::table::ScanTable;
+use ascan_core::{Context, Error, Kind, Result};
+use maps::{Map, Subject};
+use probe::Probe;
+use rand::SeedableRng;
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::seq::SliceRandom;
+use serde::Serialize;
+
+/// The control that knows nothing.
+pub const CHANCE: &str = "(chance)";
+/// The control that never asks the model.
+pub const EDGES: &str = "(edges)";
+/// A map that is more alike than this to that of a randomised model does not depend on what the model has learnt.
+const DEAF: f64 = 0.5;
+
+/// A mean over images.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Figure {
+    /// The mean.
+    pub mean: f64,
+    /// Its standard error.
+    pub error: f64,
+    /// Images that have the figure.
+    pub n: usize,
+}
+
+impl Figure {
+    fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
+        let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+        let n = values.len();
+        let mean = values.iter().sum::<f64>() / n as f64;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n.max(2) - 1) as f64;
+        (n > 0).then(|| Self { mean, error: (variance / n as f64).sqrt(), n })
+    }
+}
+
+/// What was found of a method.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct MethodReport {
+    /// Name of the plugin, or of a control.
+    pub name: String,
+    /// How the maps are computed, in a few words.
+    pub method: String,
+    /// Why there is nothing else, if the method does not go with this model.
+    pub failed: Option<String>,
+    /// Images whose map could not be made or has numbers that are not finite.
+    pub n_failed: usize,
+    /// Images whose map is zero everywhere.
+    pub n_empty: usize,
+    /// Images whose map is largest in the outermost sixteenth of the image.
+    pub n_on_border: usize,
+    /// Area under the curve of deletion, in [0, 1]; low is good.
+    pub deletion: Option<Figure>,
+    /// Area under the curve of insertion, in [0, 1]; high is good.
+    pub insertion: Option<Figure>,
+    /// ROAD, in [−½, ½]; high is good, 0 is chance.
+    pub road: Option<Figure>,
+    /// Sensitivity-n, a correlation; high is good, 0 is chance.
+    pub sensitivity_n: Option<Figure>,
+    /// Share of the positive attribution inside the object's mask.
+    pub energy: Option<Figure>,
+    /// Share of images whose largest attribution lies in the object's mask (the pointing game).
+    pub pointing: Option<Figure>,
+    /// Rank correlation with the map of the same model with randomised weights; near 0 is good.
+    pub randomised: Option<Figure>,
+    /// Mean rank correlation with the other methods' maps.
+    pub agreement: Option<Figure>,
+    /// Distance of the map's sum from what the method promises, where it promises something, in logits.
+    pub convergence_delta: Option<Figure>,
+    /// Forward pass and attribution of one image on one thread, in seconds.
+    pub seconds: Option<Figure>,
+}
+
+/// What was found of all methods.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Faithfulness {
+    /// Images that were looked at.
+    pub n_images: usize,
+    /// Methods and controls, the highest ROAD first, those that failed last.
+    pub methods: Vec<MethodReport>,
+    /// What to make of it, a sentence each.
+    pub verdict: Vec<String>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Names of attributors; empty: all that there are.
+    pub methods: Vec<String>,
+    /// How many images to look at, drawn by the context's seed.
+    pub n_images: usize,
+    /// Only images among these rows; empty: all.
+    pub rows: Vec<usize>,
+    /// Whether to ask a model with randomised weights too.
+    pub randomise: bool,
+}
+
+/// Asks all methods about images of a scan.
+///
+/// # Errors
+/// `File` if images or model have gone; `UnknownName` for a method that does not exist; `Cancelled`. A method that
+/// does not go with the model is no error: its report says why.
+pub fn faithfulness(scan: &Scan, settings: &Settings, host: &PluginHost, context: &Context) -> Result<Faithfulness> {
+    let table = scan.table()?;
+    let rows = draw(&table, settings, context.seed)?;
+    let all = host.names(Kind::Attributor);
+    let names: Vec<&str> =
+        if settings.methods.is_empty() { all } else { settings.methods.iter().map(String::as_str).collect() };
+    for name in &names {
+        host.plugin(Kind::Attributor, name)?;
+    }
+    let subjects: Vec<Subject> =
+        rows.iter().map(|&row| Subject { row, target_class: table.target_classes[row].max(0) as usize }).collect();
+    let probe = Probe::new(scan, host, &table, subjects, context)?;
+
+    let own = scan.config.attribution.plugin.as_str();
+    let folder = tempfile::tempdir().map_err(|error| Error::file("the temporary folder", error.to_string(), ""))?;
+    let random_model = folder.path().join("randomised.onnx");
+    if settings.randomise {
+        maps::randomised(&scan.config.model.path, &random_model, context.seed)?;
+    }
+    let mut methods = Vec::new();
+    let mut of_methods: Vec<Vec<Option<Map>>> = Vec::new();
+    for name in names {
+        let plan = |model: Option<&std::path::Path>| compile(scan, name, name == own, model, host);
+        let made = plan(None).and_then(|plan| Ok((maps::of(&plan, &probe.subjects, context)?, plan)));
+        let (maps, plan_of_name) = match made {
+            Ok(made) => made,
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(error) => {
+                let failed = Some(error.to_string().lines().next().unwrap_or_default().to_owned());
+                methods.push(MethodReport { name: name.to_owned(), failed, ..MethodReport::default() });
+                continue;
+            }
+        };
+        let maps: Vec<Option<Map>> = maps.into_iter().map(usable).collect();
+        let mut report = probe.judge(name, &maps, context)?;
+        report.method = plan_of_name.requirements.method;
+        if settings.randomise {
+            let random = plan(Some(&random_model)).and_then(|plan| maps::of(&plan, &probe.subjects, context));
+            if let Ok(random) = random {
+                let random: Vec<Option<Map>> = random.into_iter().map(usable).collect();
+                report.randomised = Figure::of(probe.likenesses(&maps, &random));
+            }
+        }
+        methods.push(report);
+        of_methods.push(maps);
+    }
+    agreement(&probe, &mut methods, &of_methods);
+    let noise = |i: usize| maps::noise(probe.size[0] * probe.size[1], context.seed, probe.subjects[i].row);
+    for (name, method, maps) in [
+        (CHANCE, "random numbers", (0..rows.len()).map(|i| Some(noise(i))).collect::<Vec<_>>()),
+        (EDGES, "edges of the image", probe.images.iter().map(|image| Some(maps::edges(image, probe.size))).collect()),
+    ] {
+        methods.push(MethodReport { method: method.into(), seconds: None, ..probe.judge(name, &maps, context)? });
+    }
+    let road = |report: &MethodReport| report.road.map_or(f64::NEG_INFINITY, |figure| figure.mean);
+    methods.sort_by(|a, b| road(b).total_cmp(&road(a)));
+    let verdict = verdict(&methods);
+    Ok(Faithfulness { n_images: rows.len(), methods, verdict })
+}
+
+/// The images to look at.
+fn draw(table: &ScanTable, settings: &Settings, seed: u64) -> Result<Vec<usize>> {
+    let mut rows = table.valid_rows();
+    if !settings.rows.is_empty() {
+        rows.retain(|row| settings.rows.contains(row));
+    }
+    if rows.is_empty() {
+        return Err(Error::param("images", "there is no image to look at", "choose another slice"));
+    }
+    rows.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(sample_seed(seed, [17, 0])));
+    rows.truncate(settings.n_images.max(1));
+    rows.sort_unstable();
+    Ok(rows)
+}
+
+/// The scan's plan with another method, with the scan's own parameters where it is the scan's own method.
+fn compile(
+    scan: &Scan,
+    name: &str,
+    is_own: bool,
+    model: Option<&std::path::Path>,
+    host: &PluginHost,
+) -> Result<RunPlan> {
+    let mut overrides = vec![format!("attribution.plugin={name}"), "model.backend=auto".into()];
+    if !is_own {
+        overrides.push("attribution.params={}".into());
+    }
+    if let Some(model) = model {
+        overrides.push(format!("model.path={}", model.display()));
+    }
+    LoadedConfig::read(&scan.dir.join("scan.toml"), &overrides)
+        .and_then(|loaded| RunPlan::compile(loaded, host))
+        .map_err(|errors| Error::unsupported(errors.to_string(), ""))
+}
+
+fn usable(map: Result<Map>) -> Option<Map> {
+    map.ok().filter(|map| map.values.iter().all(|value| value.is_finite()))
+}
+
+/// How far each method agrees with the others, image by image.
+fn agreement(probe: &Probe, reports: &mut [MethodReport], maps: &[Vec<Option<Map>>]) {
+    let made = reports.iter_mut().filter(|report| report.failed.is_none());
+    for (i, report) in made.enumerate() {
+        let others = maps.iter().enumerate().filter(|(j, _)| *j != i);
+        let likeness = others.flat_map(|(_, other)| probe.likenesses(&maps[i], other));
+        report.agreement = Figure::of(likeness);
+    }
+}
+
+/// What to make of it.
+fn verdict(methods: &[MethodReport]) -> Vec<String> {
+    let control = |name: &str| methods.iter().find(|report| report.name == name).and_then(|report| report.road);
+    let (chance, edges) = (control(CHANCE), control(EDGES));
+    let is_method = |report: &&MethodReport| report.name != CHANCE && report.name != EDGES && report.road.is_some();
+    let ranked: Vec<(&MethodReport, Figure)> =
+        methods.iter().filter(is_method).filter_map(|report| Some((report, report.road?))).collect();
+    let Some(&(best, best_road)) = ranked.first() else {
+        return vec!["No method goes with this model.".into()];
+    };
+    let differ = |a: Figure, b: Figure| (a.mean - b.mean) > 2.0 * a.error.hypot(b.error);
+    let mut lines = Vec::new();
+    if chance.is_some_and(|chance| !differ(best_road, chance)) {
+        lines.push(format!("No method is better than chance on these images: `{}` comes first and is not.", best.name));
+        return lines;
+    }
+    let as_good: Vec<String> = ranked[1..]
+        .iter()
+        .filter(|(_, road)| !differ(best_road, *road))
+        .map(|(r, _)| format!("`{}`", r.name))
+        .collect();
+    let tied = match as_good.len() {
+        _ if ranked.len() == 1 => "no other method was asked".to_owned(),
+        0 => "no other comes near".to_owned(),
+        _ => format!("these images cannot tell it from {}", as_good.join(", ")),
+    };
+    lines.push(format!(
+        "Believe `{}` first on this model (ROAD {:.3} ± {:.3}); {tied}.",
+        best.name, best_road.mean, best_road.error
+    ));
+    for (name, control, what) in [(CHANCE, chance, "chance"), (EDGES, edges, "the edges of the image")] {
+        let Some(control) = control else { continue };
+        let worse: Vec<String> =
+            ranked.iter().filter(|(_, road)| !differ(*road, control)).map(|(r, _)| format!("`{}`", r.name)).collect();
+        if !worse.is_empty() && name != best.name {
+            lines.push(format!("Not shown to be better than {what}: {}.", worse.join(", ")));
+        }
+    }
+    let deaf: Vec<String> = methods
+        .iter()
+        .filter(|report| report.randomised.is_some_and(|figure| figure.mean > DEAF))
+        .map(|report| format!("`{}` ({:.2})", report.name, report.randomised.map_or(0.0, |figure| figure.mean)))
+        .collect();
+    if !deaf.is_empty() {
+        lines.push(format!("Hardly changed when the model's weights were randomised: {}.", deaf.join(", ")));
+    }
+    lines
+}

@@ -1,0 +1,78 @@
+//! `ascan layers`: the feature maps of a model, and what an explanation at each can show.
+
+use super::{Result, print, print_json};
+use crate::cli::{Globals, LayersArgs};
+use ascan_core::{Capabilities, LayerInfo, ModelInfo};
+use ascan_onnx::{Classifier, Model};
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// A line of the list.
+#[derive(Serialize)]
+struct Layer<'a> {
+    #[serde(flatten)]
+    info: &'a LayerInfo,
+    /// Pixels of the input along a side of one cell.
+    stride: [usize; 2],
+    /// Whether `auto` means this one.
+    is_auto: bool,
+    /// Whether the head is linear in the mean of this one, so that Grad-CAM needs no gradients here.
+    has_linear_head: bool,
+}
+
+pub(super) fn run(args: LayersArgs, globals: &Globals) -> Result {
+    let classifier = Classifier::analyse(&Model::load(&args.model)?, args.image_size)?;
+    let info = classifier.model_info("", Capabilities::default(), 1);
+    let layers: Vec<Layer> = info.layers.iter().map(|layer| of(layer, &info)).collect();
+    if globals.json {
+        print_json(&layers)?;
+    } else {
+        print(&describe(&info, &layers))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn of<'a>(layer: &'a LayerInfo, model: &ModelInfo) -> Layer<'a> {
+    let [_, height, width] = model.input_shape;
+    let [_, h, w] = layer.shape;
+    Layer {
+        info: layer,
+        stride: [height.div_ceil(h.max(1)), width.div_ceil(w.max(1))],
+        is_auto: model.default_layer.as_ref() == Some(&layer.name),
+        has_linear_head: model.linear_head.as_ref().is_some_and(|head| head.layer == layer.name),
+    }
+}
+
+/// What a map at a layer can show, by the size of its cells.
+fn shows(layer: &Layer) -> &'static str {
+    match layer.stride[0].max(layer.stride[1]) {
+        ..=4 => "edges and colours; too fine to say what is recognised",
+        5..=12 => "textures and small parts",
+        13..=24 => "parts of things",
+        _ => "whole things, coarsely",
+    }
+}
+
+fn describe(info: &ModelInfo, layers: &[Layer]) -> String {
+    let [c, h, w] = info.input_shape;
+    let mut lines = vec![format!(
+        "{} feature maps; input `{}` [{c}, {h}, {w}], {} classes",
+        layers.len(),
+        info.input,
+        info.n_classes
+    )];
+    let width = layers.iter().map(|layer| layer.info.name.chars().count()).max().unwrap_or(0);
+    for layer in layers {
+        let [c, h, w] = layer.info.shape;
+        let head = if layer.has_linear_head { ", head in closed form" } else { "" };
+        let auto = if layer.is_auto { "  <- auto" } else { "" };
+        let shape = format!("[{c}, {h}, {w}]");
+        lines.push(format!(
+            "  {:<width$}  {:<18}{shape:<16} {}{head}{auto}",
+            layer.info.name,
+            layer.info.operator,
+            shows(layer)
+        ));
+    }
+    lines.join("\n")
+}
