@@ -74,8 +74,10 @@ fn regularizers(args: BenchRegularizersArgs, globals: &Globals) -> Result {
     let wanted = known.iter().filter(|name| args.only.is_empty() || args.only.iter().any(|only| only == *name));
     let configs = wanted.map(|name| {
         let own = args.of_one.iter().filter(|(of, _)| of == name).map(|(_, assignment)| assignment.clone());
-        let overrides: Vec<String> = [format!("repair.plugin={name}")].into_iter().chain(own).collect();
-        RepairConfig::load(&args.config, &globals.with_overrides(&overrides), &host)
+        let for_all = globals.with_overrides(&[format!("repair.plugin={name}")]);
+        // What is said of one has the last word.
+        let overrides: Vec<String> = for_all.into_iter().chain(own).collect();
+        RepairConfig::load(&args.config, &overrides, &host)
     });
     let configs = configs.collect::<Result<Vec<_>, _>>()?;
     let (scan, test) = (Scan::open(&args.scan)?, Scan::open(&args.test)?);
