@@ -1,5 +1,6 @@
 //! Tests of the whole program, one binary.
 
+mod attributions;
 mod bad_input;
 mod bench;
 mod boundary;

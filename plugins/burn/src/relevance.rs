@@ -19,6 +19,7 @@ const NO_DIFFERENCE: f32 = 1e-10;
 
 /// Operators that only move numbers, or add and scale them by constants, whatever the rule.
 const ROUTES: &[&str] = &[
+    "Shape",
     "Identity",
     "Dropout",
     "Cast",

@@ -10,12 +10,13 @@
 //! Logits; the map sums to `logit(x) − logit(x′)`, and how far rounding takes it from that is the convergence delta.
 //!
 //! # Cost
-//! Two passes there and one back: a sixteenth of integrated gradients with 32 steps.
+//! Two passes there and one back.
 //!
 //! # When it misleads
 //! As integrated gradients, what looks like the baseline has none. The rescale rule hides evidence that cancels inside the
 //! net. captum leaves SiLU, GELU, ReLU6 and products at their slopes, so that its sums miss the logit there; here they
-//! are rescaled. Nets with softmax or layer normalisation inside (transformers, ConvNeXt) are refused by name.
+//! are rescaled. Behind max pools its values are not captum's, whose sums miss the logit on nets with several of them.
+//! Nets with softmax or layer normalisation inside (transformers, ConvNeXt) are refused by name.
 //!
 //! # Source
 //! Shrikumar et al. 2017, arXiv 1704.02685.
