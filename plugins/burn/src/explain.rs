@@ -48,7 +48,7 @@ pub fn pullback(backend: &BurnBackend, images: TensorView, layer: &str, cotangen
         let weights = Float::new(values, &own, &backend.device)?;
         let sum = output.six().mul(weights.six()).sum();
         let gradient = match sum.is_tracked() {
-            true => leaf.grad(&mut sum.backward()),
+            true => leaf.grad(&sum.backward()),
             false => None,
         };
         let gradient = gradient.unwrap_or_else(|| leaf.without_autodiff().zeros_like());

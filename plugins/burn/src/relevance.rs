@@ -107,7 +107,7 @@ pub fn relevance(
         let walk = Walk { lift: &Value::clone, visit: &mut |_, value| value, rule };
         let outputs = graph.walk(&graph.run_state(), vec![(slot, Value::Float(image))], &slots[1..], walk)?;
         let logits = backend.float(outputs.into_iter().next().ok_or_else(|| Error::shape("outputs", "logits", 0))?)?;
-        let gradient = differentiate(logits, &target_classes[range.clone()]).and_then(|mut all| leaf.grad(&mut all));
+        let gradient = differentiate(logits, &target_classes[range.clone()]).and_then(|all| leaf.grad(&all));
         let from = match propagation.known.remove(&slot) {
             Some(baseline) => plain.six().sub(backend.float(baseline)?.six()),
             None => plain.six(),
