@@ -1,8 +1,8 @@
 //! Whether to believe an attribution method on this model: every method on the same images, by the same measures.
 //!
 //! No truth is known of what a model looks at, so several questions are asked, each with its own name: what happens to
-//! the prediction when the image is taken away in the order of the map ([`removal`]), whether the map's sums foretell
-//! that ([`sensitivity`]), whether it lies on the object where masks are known, whether it changes when the model's
+//! the prediction when the image is taken away in the order of the map (deletion, insertion, ROAD), whether the map's sums foretell
+//! that (sensitivity-n), whether it lies on the object where masks are known, whether it changes when the model's
 //! weights are randomised, and how far the methods agree. Two controls stand beside them: chance, and the edges of
 //! the image. A method that is no better than these says nothing about the model.
 
@@ -77,6 +77,8 @@ pub struct MethodReport {
     pub insertion: Option<Figure>,
     /// ROAD, in [−½, ½]; high is good, 0 is chance.
     pub road: Option<Figure>,
+    /// ROAD of each image, NaN where there is no map: methods are compared image by image.
+    pub road_by_image: Vec<f64>,
     /// Sensitivity-n, a correlation; high is good, 0 is chance.
     pub sensitivity_n: Option<Figure>,
     /// Share of the positive attribution inside the object's mask.
@@ -233,40 +235,39 @@ fn agreement(probe: &Probe, reports: &mut [MethodReport], maps: &[Vec<Option<Map
 
 /// What to make of it.
 fn verdict(methods: &[MethodReport]) -> Vec<String> {
-    let control = |name: &str| methods.iter().find(|report| report.name == name).and_then(|report| report.road);
-    let (chance, edges) = (control(CHANCE), control(EDGES));
-    let is_method = |report: &&MethodReport| report.name != CHANCE && report.name != EDGES && report.road.is_some();
+    let control = |name: &str| methods.iter().find(|report| report.name == name);
+    let is_control = |report: &MethodReport| report.name == CHANCE || report.name == EDGES;
     let ranked: Vec<(&MethodReport, Figure)> =
-        methods.iter().filter(is_method).filter_map(|report| Some((report, report.road?))).collect();
+        methods.iter().filter(|report| !is_control(report)).filter_map(|report| Some((report, report.road?))).collect();
     let Some(&(best, best_road)) = ranked.first() else {
         return vec!["No method goes with this model.".into()];
     };
-    let differ = |a: Figure, b: Figure| (a.mean - b.mean) > 2.0 * a.error.hypot(b.error);
+    // On the same images: what is hard for one method is hard for the other.
+    let is_better = |a: &MethodReport, b: &MethodReport| {
+        let gaps = a.road_by_image.iter().zip(&b.road_by_image).map(|(a, b)| a - b);
+        Figure::of(gaps).is_some_and(|gap| gap.mean > 2.0 * gap.error)
+    };
+    let named = |reports: Vec<&MethodReport>| -> String {
+        reports.iter().map(|report| format!("`{}`", report.name)).collect::<Vec<_>>().join(", ")
+    };
     let mut lines = Vec::new();
-    if chance.is_some_and(|chance| !differ(best_road, chance)) {
+    if control(CHANCE).is_some_and(|chance| !is_better(best, chance)) {
         lines.push(format!("No method is better than chance on these images: `{}` comes first and is not.", best.name));
         return lines;
     }
-    let as_good: Vec<String> = ranked[1..]
-        .iter()
-        .filter(|(_, road)| !differ(best_road, *road))
-        .map(|(r, _)| format!("`{}`", r.name))
-        .collect();
+    let as_good: Vec<&MethodReport> = ranked[1..].iter().map(|(r, _)| *r).filter(|r| !is_better(best, r)).collect();
     let tied = match as_good.len() {
         _ if ranked.len() == 1 => "no other method was asked".to_owned(),
         0 => "no other comes near".to_owned(),
-        _ => format!("these images cannot tell it from {}", as_good.join(", ")),
+        _ => format!("these images cannot tell it from {}", named(as_good)),
     };
-    lines.push(format!(
-        "Believe `{}` first on this model (ROAD {:.3} ± {:.3}); {tied}.",
-        best.name, best_road.mean, best_road.error
-    ));
-    for (name, control, what) in [(CHANCE, chance, "chance"), (EDGES, edges, "the edges of the image")] {
-        let Some(control) = control else { continue };
-        let worse: Vec<String> =
-            ranked.iter().filter(|(_, road)| !differ(*road, control)).map(|(r, _)| format!("`{}`", r.name)).collect();
-        if !worse.is_empty() && name != best.name {
-            lines.push(format!("Not shown to be better than {what}: {}.", worse.join(", ")));
+    let (mean, error) = (best_road.mean, best_road.error);
+    lines.push(format!("Believe `{}` first on this model (ROAD {mean:.3} ± {error:.3}); {tied}.", best.name));
+    for (name, what) in [(CHANCE, "chance"), (EDGES, "the edges of the image")] {
+        let Some(control) = control(name) else { continue };
+        let worse: Vec<&MethodReport> = ranked.iter().map(|(r, _)| *r).filter(|r| !is_better(r, control)).collect();
+        if !worse.is_empty() {
+            lines.push(format!("Not shown to be better than {what}: {}.", named(worse)));
         }
     }
     let deaf: Vec<String> = methods

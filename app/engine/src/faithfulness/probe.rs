@@ -122,7 +122,8 @@ impl Probe {
                 logits[i * removals.len()..][..removals.len()].iter().map(|logits| prob(logits, class)).collect();
             Some(Curves::of(answer.prob, answer.blurred_prob, &probs))
         };
-        let curves: Vec<Curves> = (0..maps.len()).filter_map(of_image).collect();
+        let by_image: Vec<Option<Curves>> = (0..maps.len()).map(of_image).collect();
+        let curves: Vec<Curves> = by_image.iter().flatten().copied().collect();
         let made = || maps.iter().enumerate().filter_map(|(i, map)| Some((i, map.as_ref()?)));
         let on_object = || made().filter_map(|(i, map)| Some((map, self.masks[i].as_ref()?)));
         let positive = |map: &Map| map.values.iter().map(|value| value.max(0.0)).collect::<Vec<f32>>();
@@ -135,6 +136,7 @@ impl Probe {
             deletion: Figure::of(curves.iter().map(|curves| curves.deletion)),
             insertion: Figure::of(curves.iter().map(|curves| curves.insertion)),
             road: Figure::of(curves.iter().map(|curves| curves.road)),
+            road_by_image: by_image.iter().map(|curves| curves.map_or(f64::NAN, |curves| curves.road)).collect(),
             sensitivity_n: Figure::of(made().filter_map(|(i, map)| {
                 sensitivity::correlation(&map.values, self.size, context.seed, &self.answers[i].falls)
             })),
