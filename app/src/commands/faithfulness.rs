@@ -13,10 +13,7 @@ pub(super) fn run(args: FaithfulnessArgs, globals: &Globals) -> Result {
     let scan = Scan::open(&args.scan)?;
     let host = globals.host()?;
     let config = globals.config(&args.scan.join("scan.toml"), &[])?.config;
-    let n_threads = match config.run.n_threads {
-        0 => std::thread::available_parallelism().map_or(1, Into::into),
-        n => n,
-    };
+    let n_threads = config.run.threads();
     let rows = match args.slice {
         Some(id) => rows_of(&SliceSet::load(&scan, None)?, id)?,
         None => Vec::new(),
@@ -36,7 +33,7 @@ pub(super) fn run(args: FaithfulnessArgs, globals: &Globals) -> Result {
 }
 
 fn rows_of(set: &SliceSet, id: i32) -> Result<Vec<usize>> {
-    let rows: Vec<usize> = (0..set.assignment.len()).filter(|&row| set.assignment[row] == id).collect();
+    let rows = set.rows(id);
     if rows.is_empty() {
         let message = format!("{id} is no slice of {}", set.id);
         return Err(Failure::Usage(Error::param("--slice", message, "`ascan slice SCAN` lists the slices")));

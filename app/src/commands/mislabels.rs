@@ -77,10 +77,7 @@ pub(super) fn run(args: MislabelsArgs, globals: &Globals) -> Result {
 
     let terminal = Terminal::new(globals.quiet);
     let config = globals.config(&args.scan.join("scan.toml"), &[])?.config;
-    let n_threads = match config.run.n_threads {
-        0 => std::thread::available_parallelism().map_or(1, Into::into),
-        n => n,
-    };
+    let n_threads = config.run.threads();
     let context = Context { seed: config.run.seed, n_threads, reporter: &terminal };
     let found = match &args.folds {
         Some(folds) => {

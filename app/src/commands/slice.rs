@@ -19,10 +19,7 @@ pub(super) fn run(args: SliceArgs, globals: &Globals) -> Result {
     // The scan's own configuration, as a file, so that an error of `--set` is shown like any other.
     // Another slicer than the scan's own starts from its own defaults.
     let config = globals.resolved_config(&args.scan.join("scan.toml"), &args.overrides(), &host)?.config;
-    let n_threads = match config.run.n_threads {
-        0 => std::thread::available_parallelism().map_or(1, Into::into),
-        n => n,
-    };
+    let n_threads = config.run.threads();
     let terminal = Terminal::new(globals.quiet);
     let context = Context { seed: config.run.seed, n_threads, reporter: &terminal };
     let set = slices::slice(&scan.table()?, &config, &host, &context)?;

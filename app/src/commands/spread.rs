@@ -45,10 +45,7 @@ pub(super) fn run(args: SpreadArgs, globals: &Globals) -> Result {
                 return Err(Error::file(&scan.dir, "has no marks to spread", hint).into());
             }
             let config = globals.config(&args.scan.join("scan.toml"), &[])?.config;
-            let n_threads = match config.run.n_threads {
-                0 => std::thread::available_parallelism().map_or(1, Into::into),
-                n => n,
-            };
+            let n_threads = config.run.threads();
             let terminal = Terminal::new(globals.quiet);
             let context = Context { seed: config.run.seed, n_threads, reporter: &terminal };
             let spread = spread::spread(&scan.table()?, &marks, &sources, &config.spread, &context)?;

@@ -66,7 +66,7 @@ impl Attributor for Cam {
         let call = (backend, batch, context);
         explain(Self::NAME, &self.params.layer, true, self.params.relu, call, |evidence| {
             let area = (evidence.shape[2] * evidence.shape[3]) as f64;
-            Ok(evidence.pointwise(|a, g| g * area * a))
+            evidence.pointwise(|a, g| g * area * a)
         })
     }
 }

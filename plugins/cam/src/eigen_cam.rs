@@ -21,42 +21,26 @@
 //! # Source
 //! Muhammad & Yeasin 2020, arXiv 2008.00299.
 
-use crate::evidence::{explain, requirements};
+use crate::evidence::Evidence;
+use crate::layerwise::{Formula, Layerwise};
 use crate::maps::principal_maps;
 use crate::params::EigenParams;
-use ascan_core::{
-    Attribution, AttributionBatch, Attributor, Context, ModelBackend, ModelInfo, Plugin, Requirements, Result,
-};
+use ascan_core::Tensor;
 
 /// See the [module](self).
-pub struct EigenCam {
-    params: EigenParams,
-}
+pub type EigenCam = Layerwise<Rule>;
 
-impl Plugin for EigenCam {
+/// The formula.
+pub struct Rule;
+
+impl Formula for Rule {
     const NAME: &'static str = "eigen_cam";
     const SUMMARY: &'static str = "Eigen-CAM (Muhammad & Yeasin 2020): the first principal direction of the features";
+    const TITLE: &'static str = "Eigen-CAM";
+    const NEEDS_GRADIENT: bool = false;
     type Params = EigenParams;
 
-    fn new(params: Self::Params) -> Result<Self> {
-        Ok(Self { params })
-    }
-}
-
-impl Attributor for EigenCam {
-    fn requirements(&self, info: &ModelInfo) -> Result<Requirements> {
-        requirements(info, &self.params.layer, "Eigen-CAM", false)
-    }
-
-    fn attribute(
-        &self,
-        backend: &dyn ModelBackend,
-        batch: &AttributionBatch,
-        context: &Context,
-    ) -> Result<Attribution> {
-        let call = (backend, batch, context);
-        explain(Self::NAME, &self.params.layer, false, self.params.relu, call, |evidence| {
-            Ok(principal_maps(evidence, self.params.centre, |a, _| a))
-        })
+    fn maps(params: &EigenParams, evidence: &Evidence) -> Tensor {
+        principal_maps(evidence, params.centre, |a, _| a)
     }
 }

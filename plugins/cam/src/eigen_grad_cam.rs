@@ -19,43 +19,26 @@
 //! # Source
 //! pytorch-grad-cam (Gildenblat 2021), after Muhammad & Yeasin 2020, arXiv 2008.00299.
 
-use crate::evidence::{explain, requirements};
+use crate::evidence::Evidence;
+use crate::layerwise::{Formula, Layerwise};
 use crate::maps::principal_maps;
 use crate::params::EigenParams;
-use ascan_core::{
-    Attribution, AttributionBatch, Attributor, Context, ModelBackend, ModelInfo, Plugin, Requirements, Result,
-};
+use ascan_core::Tensor;
 
 /// See the [module](self).
-pub struct EigenGradCam {
-    params: EigenParams,
-}
+pub type EigenGradCam = Layerwise<Rule>;
 
-impl Plugin for EigenGradCam {
+/// The formula.
+pub struct Rule;
+
+impl Formula for Rule {
     const NAME: &'static str = "eigen_grad_cam";
     const SUMMARY: &'static str =
         "Eigen-CAM of slope times activation: principal direction of the evidence for the class";
+    const TITLE: &'static str = "Eigen-Grad-CAM";
     type Params = EigenParams;
 
-    fn new(params: Self::Params) -> Result<Self> {
-        Ok(Self { params })
-    }
-}
-
-impl Attributor for EigenGradCam {
-    fn requirements(&self, info: &ModelInfo) -> Result<Requirements> {
-        requirements(info, &self.params.layer, "Eigen-Grad-CAM", true)
-    }
-
-    fn attribute(
-        &self,
-        backend: &dyn ModelBackend,
-        batch: &AttributionBatch,
-        context: &Context,
-    ) -> Result<Attribution> {
-        let call = (backend, batch, context);
-        explain(Self::NAME, &self.params.layer, true, self.params.relu, call, |evidence| {
-            Ok(principal_maps(evidence, self.params.centre, |a, g| g * a))
-        })
+    fn maps(params: &EigenParams, evidence: &Evidence) -> Tensor {
+        principal_maps(evidence, params.centre, |a, g| g * a)
     }
 }

@@ -159,11 +159,11 @@ pub fn explain(
     needs_gradient: bool,
     relu: bool,
     (backend, batch, context): (&dyn ModelBackend, &AttributionBatch, &Context),
-    maps: impl FnOnce(&Evidence) -> Result<Tensor>,
+    maps: impl FnOnce(&Evidence) -> Tensor,
 ) -> Result<Attribution> {
     let info = backend.info();
     let n = batch.check(info)?;
     let layer = &info.layer(layer)?.name;
     context.progress(name, 0, n)?;
-    finish(name, maps(&Evidence::of(backend, batch, layer, needs_gradient)?)?, relu)
+    finish(name, maps(&Evidence::of(backend, batch, layer, needs_gradient)?), relu)
 }

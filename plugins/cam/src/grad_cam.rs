@@ -19,42 +19,25 @@
 //! # Source
 //! Selvaraju et al. 2017, arXiv 1610.02391.
 
-use crate::evidence::{explain, requirements};
+use crate::evidence::Evidence;
+use crate::layerwise::{Formula, Layerwise};
 use crate::params::CamParams;
-use ascan_core::{
-    Attribution, AttributionBatch, Attributor, Context, ModelBackend, ModelInfo, Plugin, Requirements, Result,
-};
+use ascan_core::Tensor;
 
 /// See the [module](self).
-pub struct GradCam {
-    params: CamParams,
-}
+pub type GradCam = Layerwise<Rule>;
 
-impl Plugin for GradCam {
+/// The formula.
+pub struct Rule;
+
+impl Formula for Rule {
     const NAME: &'static str = "grad_cam";
     const SUMMARY: &'static str = "Grad-CAM (Selvaraju et al. 2017), in closed form where the head is linear";
+    const TITLE: &'static str = "Grad-CAM";
     type Params = CamParams;
 
-    fn new(params: Self::Params) -> Result<Self> {
-        Ok(Self { params })
-    }
-}
-
-impl Attributor for GradCam {
-    fn requirements(&self, info: &ModelInfo) -> Result<Requirements> {
-        requirements(info, &self.params.layer, "Grad-CAM", true)
-    }
-
-    fn attribute(
-        &self,
-        backend: &dyn ModelBackend,
-        batch: &AttributionBatch,
-        context: &Context,
-    ) -> Result<Attribution> {
-        let call = (backend, batch, context);
-        explain(Self::NAME, &self.params.layer, true, self.params.relu, call, |evidence| {
-            let area = evidence.shape[2] * evidence.shape[3];
-            Ok(evidence.weighted(|_, slope| slope.mean(area)))
-        })
+    fn maps(_params: &CamParams, evidence: &Evidence) -> Tensor {
+        let area = evidence.shape[2] * evidence.shape[3];
+        evidence.weighted(|_, slope| slope.mean(area))
     }
 }

@@ -21,46 +21,29 @@
 //! # Source
 //! Chattopadhyay et al. 2018, arXiv 1710.11063, equations 10 and 19.
 
-use crate::evidence::{explain, requirements};
+use crate::evidence::Evidence;
+use crate::layerwise::{Formula, Layerwise};
 use crate::params::CamParams;
-use ascan_core::{
-    Attribution, AttributionBatch, Attributor, Context, ModelBackend, ModelInfo, Plugin, Requirements, Result,
-};
+use ascan_core::Tensor;
 
 /// See the [module](self).
-pub struct GradCamPlusPlus {
-    params: CamParams,
-}
+pub type GradCamPlusPlus = Layerwise<Rule>;
 
-impl Plugin for GradCamPlusPlus {
+/// The formula.
+pub struct Rule;
+
+impl Formula for Rule {
     const NAME: &'static str = "grad_cam_pp";
     const SUMMARY: &'static str =
         "Grad-CAM++ (Chattopadhyay et al. 2018): positive slopes, weighted by how alone they are";
+    const TITLE: &'static str = "Grad-CAM++";
     type Params = CamParams;
 
-    fn new(params: Self::Params) -> Result<Self> {
-        Ok(Self { params })
-    }
-}
-
-impl Attributor for GradCamPlusPlus {
-    fn requirements(&self, info: &ModelInfo) -> Result<Requirements> {
-        requirements(info, &self.params.layer, "Grad-CAM++", true)
-    }
-
-    fn attribute(
-        &self,
-        backend: &dyn ModelBackend,
-        batch: &AttributionBatch,
-        context: &Context,
-    ) -> Result<Attribution> {
-        let call = (backend, batch, context);
-        explain(Self::NAME, &self.params.layer, true, self.params.relu, call, |evidence| {
-            Ok(evidence.weighted(|activations, slope| {
-                let total: f64 = activations.iter().map(|&a| f64::from(a)).sum();
-                let one = |g: f64| if g > 0.0 { g / (2.0 + g * total) } else { 0.0 };
-                (0..activations.len()).map(|place| one(slope.at(place))).sum()
-            }))
+    fn maps(_params: &CamParams, evidence: &Evidence) -> Tensor {
+        evidence.weighted(|activations, slope| {
+            let total: f64 = activations.iter().map(|&a| f64::from(a)).sum();
+            let one = |g: f64| if g > 0.0 { g / (2.0 + g * total) } else { 0.0 };
+            (0..activations.len()).map(|place| one(slope.at(place))).sum()
         })
     }
 }

@@ -18,41 +18,24 @@
 //! # Source
 //! Draelos & Carin 2020, arXiv 2011.08891.
 
-use crate::evidence::{explain, requirements};
+use crate::evidence::Evidence;
+use crate::layerwise::{Formula, Layerwise};
 use crate::params::CamParams;
-use ascan_core::{
-    Attribution, AttributionBatch, Attributor, Context, ModelBackend, ModelInfo, Plugin, Requirements, Result,
-};
+use ascan_core::Tensor;
 
 /// See the [module](self).
-pub struct HiResCam {
-    params: CamParams,
-}
+pub type HiResCam = Layerwise<Rule>;
 
-impl Plugin for HiResCam {
+/// The formula.
+pub struct Rule;
+
+impl Formula for Rule {
     const NAME: &'static str = "hires_cam";
     const SUMMARY: &'static str = "HiResCAM (Draelos & Carin 2020): slope times activation at each place";
+    const TITLE: &'static str = "HiResCAM";
     type Params = CamParams;
 
-    fn new(params: Self::Params) -> Result<Self> {
-        Ok(Self { params })
-    }
-}
-
-impl Attributor for HiResCam {
-    fn requirements(&self, info: &ModelInfo) -> Result<Requirements> {
-        requirements(info, &self.params.layer, "HiResCAM", true)
-    }
-
-    fn attribute(
-        &self,
-        backend: &dyn ModelBackend,
-        batch: &AttributionBatch,
-        context: &Context,
-    ) -> Result<Attribution> {
-        let call = (backend, batch, context);
-        explain(Self::NAME, &self.params.layer, true, self.params.relu, call, |evidence| {
-            Ok(evidence.pointwise(|a, g| g * a))
-        })
+    fn maps(_params: &CamParams, evidence: &Evidence) -> Tensor {
+        evidence.pointwise(|a, g| g * a)
     }
 }

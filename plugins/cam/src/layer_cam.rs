@@ -18,41 +18,24 @@
 //! # Source
 //! Jiang et al. 2021, doi 10.1109/TIP.2021.3089943.
 
-use crate::evidence::{explain, requirements};
+use crate::evidence::Evidence;
+use crate::layerwise::{Formula, Layerwise};
 use crate::params::CamParams;
-use ascan_core::{
-    Attribution, AttributionBatch, Attributor, Context, ModelBackend, ModelInfo, Plugin, Requirements, Result,
-};
+use ascan_core::Tensor;
 
 /// See the [module](self).
-pub struct LayerCam {
-    params: CamParams,
-}
+pub type LayerCam = Layerwise<Rule>;
 
-impl Plugin for LayerCam {
+/// The formula.
+pub struct Rule;
+
+impl Formula for Rule {
     const NAME: &'static str = "layer_cam";
     const SUMMARY: &'static str = "LayerCAM (Jiang et al. 2021): positive slopes times activation at each place";
+    const TITLE: &'static str = "LayerCAM";
     type Params = CamParams;
 
-    fn new(params: Self::Params) -> Result<Self> {
-        Ok(Self { params })
-    }
-}
-
-impl Attributor for LayerCam {
-    fn requirements(&self, info: &ModelInfo) -> Result<Requirements> {
-        requirements(info, &self.params.layer, "LayerCAM", true)
-    }
-
-    fn attribute(
-        &self,
-        backend: &dyn ModelBackend,
-        batch: &AttributionBatch,
-        context: &Context,
-    ) -> Result<Attribution> {
-        let call = (backend, batch, context);
-        explain(Self::NAME, &self.params.layer, true, self.params.relu, call, |evidence| {
-            Ok(evidence.pointwise(|a, g| g.max(0.0) * a))
-        })
+    fn maps(_params: &CamParams, evidence: &Evidence) -> Tensor {
+        evidence.pointwise(|a, g| g.max(0.0) * a)
     }
 }

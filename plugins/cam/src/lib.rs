@@ -29,6 +29,7 @@ pub mod grad_cam;
 pub mod grad_cam_pp;
 pub mod hires_cam;
 pub mod layer_cam;
+mod layerwise;
 mod maps;
 mod params;
 mod principal;

@@ -1,5 +1,6 @@
 //! Parameters that the methods share.
 
+use crate::layerwise::AtLayer;
 use ascan_core::{Params, Problems};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,16 @@ pub struct CamParams {
 impl Default for CamParams {
     fn default() -> Self {
         Self { layer: "auto".into(), relu: true }
+    }
+}
+
+impl AtLayer for CamParams {
+    fn layer(&self) -> &str {
+        &self.layer
+    }
+
+    fn relu(&self) -> bool {
+        self.relu
     }
 }
 
@@ -74,6 +85,16 @@ pub struct EigenParams {
 impl Default for EigenParams {
     fn default() -> Self {
         Self { layer: "auto".into(), relu: true, centre: false }
+    }
+}
+
+impl AtLayer for EigenParams {
+    fn layer(&self) -> &str {
+        &self.layer
+    }
+
+    fn relu(&self) -> bool {
+        self.relu
     }
 }
 

@@ -17,45 +17,28 @@
 //! # Source
 //! Fu et al. 2020, arXiv 2008.02312.
 
-use crate::evidence::{explain, requirements};
+use crate::evidence::Evidence;
+use crate::layerwise::{Formula, Layerwise};
 use crate::params::CamParams;
-use ascan_core::{
-    Attribution, AttributionBatch, Attributor, Context, ModelBackend, ModelInfo, Plugin, Requirements, Result,
-};
+use ascan_core::Tensor;
 
 /// See the [module](self).
-pub struct XGradCam {
-    params: CamParams,
-}
+pub type XGradCam = Layerwise<Rule>;
 
-impl Plugin for XGradCam {
+/// The formula.
+pub struct Rule;
+
+impl Formula for Rule {
     const NAME: &'static str = "xgrad_cam";
     const SUMMARY: &'static str = "XGrad-CAM (Fu et al. 2020): slopes averaged where the channel is active";
+    const TITLE: &'static str = "XGrad-CAM";
     type Params = CamParams;
 
-    fn new(params: Self::Params) -> Result<Self> {
-        Ok(Self { params })
-    }
-}
-
-impl Attributor for XGradCam {
-    fn requirements(&self, info: &ModelInfo) -> Result<Requirements> {
-        requirements(info, &self.params.layer, "XGrad-CAM", true)
-    }
-
-    fn attribute(
-        &self,
-        backend: &dyn ModelBackend,
-        batch: &AttributionBatch,
-        context: &Context,
-    ) -> Result<Attribution> {
-        let call = (backend, batch, context);
-        explain(Self::NAME, &self.params.layer, true, self.params.relu, call, |evidence| {
-            Ok(evidence.weighted(|activations, slope| {
-                let total: f64 = activations.iter().map(|&a| f64::from(a)).sum();
-                let product = |(place, &a): (usize, &f32)| f64::from(a) * slope.at(place);
-                if total == 0.0 { 0.0 } else { activations.iter().enumerate().map(product).sum::<f64>() / total }
-            }))
+    fn maps(_params: &CamParams, evidence: &Evidence) -> Tensor {
+        evidence.weighted(|activations, slope| {
+            let total: f64 = activations.iter().map(|&a| f64::from(a)).sum();
+            let product = |(place, &a): (usize, &f32)| f64::from(a) * slope.at(place);
+            if total == 0.0 { 0.0 } else { activations.iter().enumerate().map(product).sum::<f64>() / total }
         })
     }
 }

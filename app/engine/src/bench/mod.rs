@@ -140,15 +140,14 @@ fn key(job: &Job, host: &PluginHost) -> Result<String> {
     Ok(hasher.finalize().to_hex()[..16].to_owned())
 }
 
-fn n_threads(config: &BenchConfig) -> usize {
-    match config.run.n_threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        n => n,
-    }
-}
-
 fn job(config: &BenchConfig, name: &str, method: &Method, task: Task) -> Job {
-    Job { name: name.into(), method: method.clone(), task, seed: config.run.seed, n_threads: n_threads(config) }
+    Job {
+        name: name.into(),
+        method: method.clone(),
+        task,
+        seed: config.run.seed,
+        n_threads: crate::config::sections::threads(config.run.n_threads),
+    }
 }
 
 /// A job for each method, kind and strength.

@@ -15,9 +15,13 @@ pub(super) struct Placement {
     pub aiou: f64,
 }
 
-/// The object's mask of each row, `[h, w]` at the model's input size, 0 or 1, where there is one.
-pub(crate) fn masks(scan: &Scan, table: &ScanTable) -> Vec<Option<Vec<f32>>> {
-    let none = || vec![None; table.n()];
+/// The object's mask of each of these rows, `[h, w]` at the model's input size, 0 or 1, where there is one.
+pub(crate) fn masks(
+    scan: &Scan,
+    table: &ScanTable,
+    rows: impl ExactSizeIterator<Item = usize>,
+) -> Vec<Option<Vec<f32>>> {
+    let none = || vec![None; rows.len()];
     let Some(paths) = &table.masks else { return none() };
     let input_shape = scan.plan.model.input_shape;
     let Ok(images) = ImageSet::open(&scan.config.data) else { return none() };
@@ -29,7 +33,7 @@ pub(crate) fn masks(scan: &Scan, table: &ScanTable) -> Vec<Option<Vec<f32>>> {
         Some(values[..plane].iter().map(|&value| f32::from(u8::from(value > 0.5))).collect::<Vec<f32>>())
     };
     // A mask without an object says nothing.
-    paths.iter().map(|path| read(path).filter(|mask| mask.contains(&1.0))).collect()
+    rows.map(|row| read(&paths[row]).filter(|mask| mask.contains(&1.0))).collect()
 }
 
 /// How the attributions of a scan lie on the objects.

@@ -52,7 +52,7 @@ pub fn compare(
     let training = training.map(Scan::table).transpose()?;
     let mut comparison = Comparison::of(&tables, set, training.as_ref());
     comparison.class_names.clone_from(&before.plan.model.class_names);
-    let masks = masks(before, &tables[0]);
+    let masks = masks(before, &tables[0], 0..tables[0].n());
     if masks.iter().any(Option::is_some) {
         let sides = [before, after].into_iter().zip(&tables);
         let places: Vec<attribution::Placement> =

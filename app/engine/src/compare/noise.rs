@@ -2,11 +2,10 @@
 
 use super::figures::right;
 use crate::host::PluginHost;
-use crate::images::ImageSet;
 use crate::repair::{Normalise, logits_of, sample_seed, unit_pictures};
 use crate::store::Scan;
 use crate::table::ScanTable;
-use ascan_core::{Context, Error, OpenModel, Result};
+use ascan_core::{Context, Result};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
@@ -46,19 +45,11 @@ pub(super) fn sensitivity(
     context: &Context,
 ) -> Result<Sensitivity> {
     let (model, plan) = (&scan.config.model, &scan.plan);
-    let images = ImageSet::open(&scan.config.data)?;
-    if images.len() < table.n() {
-        return Err(Error::file(&scan.dir, "was made of images that are gone", "bring them back, or scan again"));
-    }
+    let images = scan.images()?;
     let pictures = unit_pictures(&model.preprocess, plan.model.input_shape)?;
     let normalise = Normalise::new(&model.preprocess);
     let runtime = host.backend(&plan.model.backend, &plan.model.params)?;
-    let open = OpenModel {
-        path: model.path.clone(),
-        device: model.device.clone(),
-        n_threads: 1,
-        image_size: model.image_size,
-    };
+    let open = model.open(1);
     let rows: Vec<usize> =
         table.valid_rows().into_iter().filter(|&row| table.labels[row] >= 0 && masks[row].is_some()).collect();
     let labels: Vec<i32> = rows.iter().map(|&row| table.labels[row]).collect();

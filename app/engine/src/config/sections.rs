@@ -1,6 +1,7 @@
 //! The sections of a run configuration: plain structs, one a TOML table, with their help and checks.
 
 use crate::spread::SpreadSettings;
+use ascan_core::OpenModel;
 use ascan_core::params::{ParamMap, Params, Problems};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -41,6 +42,21 @@ pub struct RunSection {
     pub shard_rows: usize,
     /// Scan only the first images, 0 for all.
     pub limit: usize,
+}
+
+impl RunSection {
+    /// Worker threads, at least one.
+    pub fn threads(&self) -> usize {
+        threads(self.n_threads)
+    }
+}
+
+/// As many threads as asked for; one a core for 0.
+pub(crate) fn threads(n_threads: usize) -> usize {
+    match n_threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    }
 }
 
 impl Default for RunSection {
@@ -201,6 +217,13 @@ pub struct ModelSection {
     pub preprocess: PreprocessSection,
     /// `[model.params]`: parameters of the backend plugin.
     pub params: ParamMap,
+}
+
+impl ModelSection {
+    /// How a backend is asked to open this model.
+    pub fn open(&self, n_threads: usize) -> OpenModel {
+        OpenModel { path: self.path.clone(), device: self.device.clone(), n_threads, image_size: self.image_size }
+    }
 }
 
 impl Default for ModelSection {

@@ -41,12 +41,7 @@ pub(super) struct Subject {
 /// # Errors
 /// What opening the model reports; `Cancelled`.
 pub(super) fn of(plan: &RunPlan, subjects: &[Subject], context: &Context) -> Result<Vec<Result<Map>>> {
-    let open = ascan_core::OpenModel {
-        path: plan.config.model.path.clone(),
-        device: plan.config.model.device.clone(),
-        n_threads: 1,
-        image_size: plan.config.model.image_size,
-    };
+    let open = plan.config.model.open(1);
     let next = AtomicUsize::new(0);
     let maps: Mutex<Vec<Option<Result<Map>>>> = Mutex::new(subjects.iter().map(|_| None).collect());
     let work = || -> Result<()> {

@@ -27,6 +27,7 @@ use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// The control that knows nothing.
 pub const CHANCE: &str = "(chance)";
@@ -188,7 +189,8 @@ pub fn faithfulness(scan: &Scan, settings: &Settings, host: &PluginHost, context
 fn draw(table: &ScanTable, settings: &Settings, seed: u64) -> Result<Vec<usize>> {
     let mut rows = table.valid_rows();
     if !settings.rows.is_empty() {
-        rows.retain(|row| settings.rows.contains(row));
+        let asked: BTreeSet<usize> = settings.rows.iter().copied().collect();
+        rows.retain(|row| asked.contains(row));
     }
     if rows.is_empty() {
         return Err(Error::param("images", "there is no image to look at", "choose another slice"));

@@ -5,11 +5,11 @@ use super::removal::{self, Curves, Removal};
 use super::{Figure, MethodReport, sensitivity};
 use crate::compare::{masks, overlap};
 use crate::host::PluginHost;
-use crate::images::{ImageSet, Preprocess};
+use crate::images::Preprocess;
 use crate::repair::{logits_of, sample_seed};
 use crate::store::Scan;
 use crate::table::ScanTable;
-use ascan_core::{Context, Error, OpenModel, Result, Runtime, metrics};
+use ascan_core::{Context, OpenModel, Result, Runtime, metrics};
 
 /// The images, and what the model says of them whatever the method.
 pub(super) struct Probe {
@@ -46,27 +46,18 @@ impl Probe {
         context: &Context,
     ) -> Result<Self> {
         let (model, plan) = (&scan.config.model, &scan.plan);
-        let set = ImageSet::open(&scan.config.data)?;
-        if set.len() < table.n() {
-            return Err(Error::file(&scan.dir, "was made of images that are gone", "bring them back, or scan again"));
-        }
+        let set = scan.images()?;
         let preprocess = Preprocess::new(&model.preprocess, plan.model.input_shape)?;
         let images = subjects.iter().map(|subject| preprocess.load(&set, subject.row)).collect::<Result<Vec<_>>>()?;
         let [_, h, w] = plan.model.input_shape;
-        let all_masks = masks(scan, table);
         let mut probe = Self {
             size: [h, w],
             blurred: images.iter().map(|image| removal::blurred(image, [h, w])).collect(),
             images,
-            masks: subjects.iter().map(|subject| all_masks[subject.row].clone()).collect(),
+            masks: masks(scan, table, subjects.iter().map(|subject| subject.row)),
             answers: Vec::new(),
             runtime: host.backend(&plan.model.backend, &plan.model.params)?,
-            open: OpenModel {
-                path: model.path.clone(),
-                device: model.device.clone(),
-                n_threads: 1,
-                image_size: model.image_size,
-            },
+            open: model.open(1),
             subjects,
         };
         let per_image = 2 + sensitivity::N_SUBSETS;

@@ -48,12 +48,7 @@ pub(super) fn choose(
         return None;
     }
     let section = loaded.config.model.clone();
-    let request = OpenModel {
-        path: section.path.clone(),
-        device: section.device.clone(),
-        n_threads: 1,
-        image_size: section.image_size,
-    };
+    let request = section.open(1);
     let attempt = |name: &str| open(host, name, &section.params, &request, attributor);
     if section.backend != AUTO {
         return match attempt(&section.backend) {

@@ -90,10 +90,7 @@ impl RunPlan {
         if config.attribution.target == "label" && labels.contains(&-1) {
             notes.push("images without a label are explained for their predicted class".into());
         }
-        let n_threads = match config.run.n_threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            n => n,
-        };
+        let n_threads = config.run.threads();
         let batch_size = match config.run.batch_size {
             0 => info.preferred_batch.max(1),
             n => n,

@@ -68,16 +68,8 @@ impl RepairPlan {
 
         let mut training = Training::open(scan, repair)?;
         let validation = training.validation(scan, repair, config.run.seed)?;
-        let n_threads = match config.run.n_threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            n => n,
-        };
-        let open = OpenModel {
-            path: model.path.clone(),
-            device: model.device.clone(),
-            n_threads,
-            image_size: model.image_size,
-        };
+        let n_threads = config.run.threads();
+        let open = model.open(n_threads);
         let info = runtime.open(&open)?.info().clone();
         let input_shape = scan.plan.model.input_shape;
         let spuriousness: Vec<u8> = training.spuriousness.iter().flat_map(|s| s.to_le_bytes()).collect();

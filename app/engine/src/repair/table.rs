@@ -3,6 +3,7 @@
 use super::evaluate::{Evaluation, logits};
 use super::{MODEL, RepairPlan, RepairSummary, repair};
 use crate::config::repair::RepairConfig;
+use crate::config::sections::threads;
 use crate::host::PluginHost;
 use crate::images::ImageSet;
 use crate::store::{Scan, sync_folder};
@@ -98,16 +99,8 @@ impl Judge<'_> {
         let preprocess = crate::images::Preprocess::new(&config.preprocess, plan.input_shape)?;
         let rows: Vec<usize> = self.table.valid_rows().into_iter().filter(|&row| self.table.labels[row] >= 0).collect();
         let labels: Vec<usize> = rows.iter().map(|&row| self.table.labels[row] as usize).collect();
-        let open = OpenModel {
-            path: model.to_owned(),
-            device: config.device.clone(),
-            n_threads: 1,
-            image_size: config.image_size,
-        };
-        let n_threads = match n_threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            n => n,
-        };
+        let open = OpenModel { path: model.to_owned(), ..config.open(1) };
+        let n_threads = threads(n_threads);
         let context = Context { seed: 0, n_threads, reporter: self.reporter };
         let runtime = self.host.backend(&plan.backend, &plan.params)?;
         let load = |i: usize| preprocess.load(&self.images, rows[i]);

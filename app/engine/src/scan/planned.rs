@@ -7,7 +7,7 @@ use crate::features::FeatureRule;
 use crate::plan::RunPlan;
 use crate::store::plan::{AttributionPlan, DataPlan, FeaturesPlan, ModelPlan, stored_map_size};
 use crate::store::{Facts, LocalStorage, Outcome, ScanPlan, layout};
-use ascan_core::{Context, Error, OpenModel, Reporter, Result};
+use ascan_core::{Context, Error, Reporter, Result};
 use std::path::Path;
 
 /// Scans the images of a plan into the folder `out`, or does what is missing of the scan that is there.
@@ -50,12 +50,7 @@ fn job<'a>(plan: &'a RunPlan, scan_plan: &'a ScanPlan) -> Result<Job<'a>> {
     }
     Ok(Job {
         runtime: &*plan.runtime,
-        open: OpenModel {
-            path: plan.config.model.path.clone(),
-            device: plan.config.model.device.clone(),
-            n_threads: 1,
-            image_size: plan.config.model.image_size,
-        },
+        open: plan.config.model.open(1),
         attributor: &*plan.attributor,
         images: plan,
         layers,

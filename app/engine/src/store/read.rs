@@ -2,6 +2,7 @@
 
 use super::commit::Commit;
 use super::{Scan, features, layout, samples};
+use crate::images::ImageSet;
 use crate::table::ScanTable;
 use ascan_core::{Error, Result, Tensor};
 use rayon::prelude::*;
@@ -54,6 +55,18 @@ impl Scan {
         self.check_complete()?;
         let (table, problems) = self.overview_partly();
         problems.into_iter().next().map_or(Ok(table), Err)
+    }
+
+    /// The images that were scanned, as they are now.
+    ///
+    /// # Errors
+    /// `File` if they, or what describes them, are gone.
+    pub fn images(&self) -> Result<ImageSet> {
+        let images = ImageSet::open(&self.config.data)?;
+        if images.len() < self.plan.data.n_rows {
+            return Err(Error::file(&self.dir, "was made of images that are gone", "bring them back, or scan again"));
+        }
+        Ok(images)
     }
 
     /// As [`Self::overview`], of a scan that may be unfinished or damaged: the rows that cannot be read have an error,

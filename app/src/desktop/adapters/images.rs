@@ -65,11 +65,13 @@ impl ImagesAdapter {
             vm.set_count(ascan_engine::mosaic::images(images.rows.len()).into());
             self.lines.show(model, pictures);
         }
-        if changes.has(Changes::PICKED | Changes::IMAGES | Changes::INSPECTOR) {
-            vm.set_n_picked(model.images.picked.len() as i32);
+        if changes.has(Changes::CURSOR | Changes::PICKED | Changes::IMAGES) {
             vm.set_n_columns(model.images.n_columns() as i32);
             vm.set_current(model.images.cursor.map_or(-1, |row| row as i32));
             vm.set_current_line(model.images.cursor_line().map_or(-1, |line| line as i32));
+        }
+        if changes.has(Changes::PICKED | Changes::IMAGES | Changes::INSPECTOR) {
+            vm.set_n_picked(model.images.picked.len() as i32);
             self.lines.remark(model);
         }
     }

@@ -57,10 +57,12 @@ impl Changes {
     pub const OUTLINE: Self = Self(1 << 11);
     /// Labels that look wrong.
     pub const LABELS: Self = Self(1 << 12);
+    /// The image where the keys are.
+    pub const CURSOR: Self = Self(1 << 13);
     /// Nothing.
     pub const NONE: Self = Self(0);
     /// Everything.
-    pub const ALL: Self = Self((1 << 13) - 1);
+    pub const ALL: Self = Self((1 << 14) - 1);
 
     /// Whether any of these parts changed.
     pub fn has(self, parts: Self) -> bool {
@@ -651,7 +653,7 @@ impl Model {
             }
             Command::MoveCursor { by, extend } => {
                 images.move_cursor(by, extend);
-                return if extend { self.picked() } else { Changes::PICKED };
+                return Changes::CURSOR | if extend { self.picked() } else { Changes::NONE };
             }
             Command::ClearPicked => {
                 images.picked.clear();
