@@ -319,6 +319,29 @@ fn a_damaged_scan_opens_as_far_as_it_can() {
 }
 
 #[test]
+fn a_scan_that_still_runs_shows_what_is_done() {
+    let (_dir, scan) = painted();
+    let commits = scan.join("commits");
+    let last = std::fs::read_dir(&commits).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    std::fs::remove_file(last).unwrap();
+    let user = User::sits_down(Some(&scan), 1000, 700, true);
+    assert!(user.shows("Problem: ") && user.shows("the scan is not finished"), "{}", user.labels());
+    assert!(user.shows("Slice 2: disc → square"), "{}", user.labels());
+}
+
+#[test]
+fn a_scan_of_a_newer_version_opens_and_says_so() {
+    let (_dir, scan) = painted();
+    let plan = scan.join("plan.json");
+    let mut newer: serde_json::Value = serde_json::from_slice(&std::fs::read(&plan).unwrap()).unwrap();
+    newer["format"] = (newer["format"].as_u64().unwrap() + 1).into();
+    std::fs::write(&plan, newer.to_string()).unwrap();
+    let user = User::sits_down(Some(&scan), 1000, 700, true);
+    assert!(user.shows("Problem: ") && user.shows("a newer version of Attribution Scanner"), "{}", user.labels());
+    assert!(user.shows("Slice 2: disc → square"), "{}", user.labels());
+}
+
+#[test]
 fn a_scan_whose_images_have_moved_says_so_and_shows_the_rest() {
     let (dir, scan) = painted();
     std::fs::rename(dir.path().join("painted"), dir.path().join("elsewhere")).unwrap();

@@ -7,14 +7,16 @@ use ascan_core::params::ParamMap;
 use ascan_core::{Context, Error, Kind, Projector, Reporter, Result, Tensor};
 use serde_json::json;
 
-/// Rows that a projector is fitted to; the others take their place among them.
+/// Most rows that a projector is fitted to; the others take their place among them.
 const MAX_FITTED: usize = 10_000;
+/// Most numbers of their features, 16 MiB: a window must not need more for a first look at the points than for the rest.
+const MAX_VALUES: usize = 4 << 20;
 
 impl Album {
     /// Where each row lies in two dimensions; NaN for failed rows.
     ///
-    /// The projector plugin `method` (`pca` or `umap`) is fitted to up to 10,000 rows, spread evenly, and places all
-    /// others a shard at a time. Kept in the scan's cache, so that the next call with the same scan and method reads it.
+    /// The projector plugin `method` (`pca` or `umap`) is fitted to up to 10,000 rows and 16 MiB, spread evenly, and
+    /// places all others a shard at a time. Kept in the scan's cache, so that the next call with the same scan and method reads it.
     ///
     /// # Errors
     /// `UnknownName` for a method that is no projector; `Param` if all rows failed; `Cancelled` if the reporter says so;
@@ -24,6 +26,10 @@ impl Album {
         if method == "umap" {
             // Neighbours as far apart as is good to look at, by the angle that `neighbours` goes by too.
             params.extend([("min_dist".to_owned(), json!(0.1)), ("metric".to_owned(), json!("cosine"))]);
+        }
+        if method == "pca" {
+            // Two directions need no second moments of all.
+            params.insert("solver".to_owned(), json!("randomised"));
         }
         let params = host.checked(Kind::Projector, method, &params)?;
         let name = self.layout_name(method, &params)?;
@@ -44,7 +50,7 @@ impl Album {
     fn layout_name(&self, method: &str, params: &ParamMap) -> Result<String> {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&self.scan.plan.to_json()?);
-        hasher.update(json!([method, params, MAX_FITTED]).to_string().as_bytes());
+        hasher.update(json!([method, params, MAX_FITTED, MAX_VALUES]).to_string().as_bytes());
         Ok(format!("layout-{method}-{}", &hasher.finalize().to_hex()[..16]))
     }
 
@@ -53,7 +59,7 @@ impl Album {
         if valid.is_empty() {
             return Err(Error::param("scan", "no image has features: all failed", "look at the scan's errors"));
         }
-        let n_fitted = valid.len().min(MAX_FITTED);
+        let n_fitted = valid.len().min(MAX_FITTED).min((MAX_VALUES / self.scan.plan.features.n_dims.max(1)).max(1));
         let sample: Vec<usize> = (0..n_fitted).map(|i| valid[i * valid.len() / n_fitted]).collect();
         let projection = {
             let embeddings = self.embeddings(&sample, "reading features", context)?;

@@ -18,8 +18,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 /// Decoded pictures, and drawn ones: apart, so that another opacity decodes nothing.
-const DECODED_BYTES: usize = 40 << 20;
-const DRAWN_BYTES: usize = 40 << 20;
+const DECODED_BYTES: usize = 32 << 20;
+const DRAWN_BYTES: usize = 24 << 20;
 
 /// Fills `ImagesVm`.
 pub struct ImagesAdapter {
