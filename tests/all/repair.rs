@@ -3,6 +3,7 @@
 use crate::harness::Dir;
 use ascan_core::params::ParamMap;
 use ascan_core::{OpenModel, Plugin, Runtime, testing};
+use ascan_onnx::Model;
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
@@ -77,6 +78,30 @@ fn every_regularizer_repairs() {
     repair(&dir, "label", &["-p", "label_repair"]).exits(1).says(&["ascan mislabels"]);
     dir.ascan(&["mark", "demo/review", "--images", "0-3", "noisy_label"]).exits(0);
     repair(&dir, "label", &["-p", "label_repair"]).exits(0);
+}
+
+#[test]
+fn features_are_kept_with_the_scan_and_change_nothing() {
+    let (dir, _) = demo();
+    let head = |out: &str, extra: &[&str]| {
+        repair(&dir, out, &[&["-p", "corm", "--set", "repair.layers=head", "--quiet"][..], extra].concat()).exits(0);
+        bytes(&dir, &format!("{out}/model.onnx"))
+    };
+    let kept = || {
+        let files = std::fs::read_dir(dir.path().join("demo/review/cache")).into_iter().flatten().flatten();
+        files.filter(|file| file.file_name().to_string_lossy().starts_with("features-")).count()
+    };
+    assert_eq!(kept(), 0);
+    let first = head("first", &[]);
+    // Of the validation images, and of two draws.
+    assert_eq!(kept(), 3);
+    assert!(head("again", &[]) == first);
+    assert!(head("slower", &["--set", "repair.learning_rate=1e-4"]) != first);
+    assert_eq!(kept(), 3, "the step size changes no picture");
+    assert!(head("noise", &["--set", "repair.params.mode=replace"]) != first);
+    assert_eq!(kept(), 5);
+    std::fs::remove_dir_all(dir.path().join("demo/review/cache")).unwrap();
+    assert!(head("anew", &[]) == first);
 }
 
 fn bytes(dir: &Dir, file: &str) -> Vec<u8> {
@@ -256,6 +281,22 @@ fn a_bench_has_a_line_for_each_regularizer_and_settings_of_its_own() {
 }
 
 /// A scan of discs alone.
+#[test]
+fn a_method_that_cannot_differentiate_an_operator_says_so_before_training() {
+    let (dir, _) = demo();
+    let mut model = Model::load(&dir.path().join("demo/shortcut.onnx")).unwrap();
+    let nodes = &mut model.proto.graph.as_mut().unwrap().node;
+    let relu = nodes.iter_mut().find(|node| node.op_type == "Relu").unwrap();
+    // One input, the same shape, and no second derivative written for it.
+    relu.op_type = "LpNormalization".into();
+    model.save(&dir.path().join("demo/odd.onnx")).unwrap();
+    let odd = ["--set", "model.path=demo/odd.onnx", "--no-slice", "--limit", "40", "--quiet"];
+    dir.ascan(&[&["scan", "demo/demo.toml", "--out", "odd"][..], &odd].concat()).exits(0);
+    let rrr = ["repair", "odd", "demo/demo.toml", "--out", "out", "-p", "rrr"];
+    dir.ascan(&rrr).exits(1).says(&["LpNormalization", "rrr", "another regularizer"]);
+    assert!(!dir.path().join("out/checkpoint.safetensors").exists(), "nothing was trained");
+}
+
 fn one_class(dir: &Dir) {
     let manifest = dir.path().join("demo/data/metadata.csv");
     let text = std::fs::read_to_string(&manifest).unwrap();

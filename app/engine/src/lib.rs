@@ -25,3 +25,4 @@ pub mod slices;
 pub mod spread;
 pub mod store;
 pub mod table;
+mod workers;

@@ -191,7 +191,7 @@ impl Graph {
 
     /// What the kernels of one run share.
     pub fn run_state(&self) -> Run {
-        Run { device: self.device.clone(), opset: self.opset, batch_statistics: None }
+        Run { device: self.device.clone(), opset: self.opset, batch_norm: None }
     }
 
     /// The value of a constant.

@@ -7,6 +7,7 @@ mod backend;
 mod device;
 mod explain;
 mod graph;
+mod meeting;
 mod ops;
 mod relevance;
 mod trainable;

@@ -5,7 +5,8 @@ mod penalty;
 
 use crate::device;
 use crate::graph::{Graph, Preparation};
-use crate::ops::Run;
+use crate::meeting::Seat;
+use crate::ops::{BatchNormTraining, Run};
 use crate::value::{Float, MAX_RANK, Value};
 use ascan_core::backend::check_forward;
 use ascan_core::{Error, ModelInfo, Optimizer, Result, StepOutcome, Tensor, Trainer, TrainerOptions, TrainingStep};
@@ -176,17 +177,15 @@ impl BurnTrainer {
     }
 
     /// Runs the model with its weights as leaves.
-    fn logits(&self, images: Six, tracked: bool) -> Result<(Float, Vec<Six>, Run)> {
-        let mut run = self.graph.run_state();
-        run.batch_statistics = self.options.train_batch_norm.then(|| RefCell::new(Vec::new()));
+    fn logits(&self, run: &Run, images: Six, tracked: bool) -> Result<(Float, Vec<Six>)> {
         let (leaves, mut feeds) = self.fed_weights(tracked);
         feeds.push((self.input, Value::Float(Float::from_six(images, 4))));
         for (_, slot, values) in &self.statistics {
             feeds.push((*slot, Value::Float(Float::new(values.clone(), &[values.len()], &self.device)?)));
         }
-        let output = self.graph.run(&run, feeds, &[self.logits], &mut |_, value| value)?.remove(0);
+        let output = self.graph.run(run, feeds, &[self.logits], &mut |_, value| value)?.remove(0);
         match output {
-            Value::Float(logits) if logits.rank() == 2 => Ok((logits, leaves, run)),
+            Value::Float(logits) if logits.rank() == 2 => Ok((logits, leaves)),
             other => Err(Error::shape("logits", "[n, n_classes]", other.shape())),
         }
     }
@@ -197,10 +196,14 @@ impl BurnTrainer {
     }
 
     /// `Σ wᵢ·CEᵢ / n` over some of the step's images, and its gradients.
-    fn shard(&self, step: &TrainingStep, range: Range<usize>) -> Result<Shard> {
+    fn shard(&self, step: &TrainingStep, range: Range<usize>, seat: &Seat) -> Result<Shard> {
+        let _attendance = seat.attend();
         let (images, labels, weights) =
             (self.images(step, &range)?, &step.labels[range.clone()], &step.weights[range.clone()]);
-        let (logits, leaves, run) = self.logits(images.clone(), true)?;
+        let mut run = self.graph.run_state();
+        let training = || BatchNormTraining { seat: seat.clone(), updates: RefCell::default() };
+        run.batch_norm = self.options.train_batch_norm.then(training);
+        let (logits, leaves) = self.logits(&run, images.clone(), true)?;
         let plain = logits.to_plain()?;
         let losses: Vec<f32> =
             labels.iter().enumerate().map(|(i, &label)| cross_entropy(plain.row(i), label)).collect();
@@ -218,30 +221,33 @@ impl BurnTrainer {
                 self.penalty_gradients(images, labels, penalty.mask.view().rows(range), penalty.strength * share)?;
             gradients = gradients.into_iter().zip(extra).map(|(a, b)| a.add(b)).collect();
         }
-        let updates = run.batch_statistics.map(RefCell::into_inner).unwrap_or_default();
+        let updates = run.batch_norm.map(|training| training.updates.into_inner()).unwrap_or_default();
         Ok(Shard { gradients, losses, logits: plain.into_data(), updates })
     }
 
     /// Gradients of the whole loss with respect to each weight.
     ///
     /// Images are worked on in shards of a fixed size, on as many threads as there are, and summed in their order: the
-    /// result does not depend on the number of threads. Batch statistics need the whole batch at once.
+    /// result does not depend on the number of threads. Trained batch normalisation needs all shards at once, each on
+    /// a thread that mostly waits for its turn.
     fn gradients(&self, step: &TrainingStep) -> Result<Shard> {
         let n = self.check(step)?;
         let size = match self.fixed_batch {
             Some(fixed) => fixed,
-            None if self.options.train_batch_norm || !device::is_cpu(&self.device) => n,
-            None => SHARD,
+            None if device::is_cpu(&self.device) => SHARD,
+            None => n,
         };
         let shards: Vec<Range<usize>> = (0..n).step_by(size).map(|start| start..(start + size).min(n)).collect();
+        let at_once = if self.options.train_batch_norm { shards.len() } else { self.n_threads };
         let mut total: Option<Shard> = None;
-        for round in shards.chunks(self.n_threads) {
+        for round in shards.chunks(at_once) {
+            let seats = Seat::all(round.len());
             let done: Vec<Result<Shard>> = std::thread::scope(|scope| {
-                let work = |range: &Range<usize>| {
+                let work = |(range, seat): (&Range<usize>, Seat)| {
                     let range = range.clone();
-                    scope.spawn(move || self.shard(step, range))
+                    scope.spawn(move || self.shard(step, range, &seat))
                 };
-                let workers: Vec<_> = round.iter().map(work).collect();
+                let workers: Vec<_> = round.iter().zip(seats).map(work).collect();
                 let join = |worker: std::thread::ScopedJoinHandle<'_, Result<Shard>>| {
                     worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
                 };

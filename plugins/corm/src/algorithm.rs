@@ -1,47 +1,54 @@
-//! Noise in a region, drawn anew for each image and step.
+//! What a region shows instead of the picture, drawn anew for each image and step.
 
 use crate::params::Mode;
-use ascan_core::Tensor;
+use ascan_core::{Tensor, TensorView};
 use rand::rngs::Xoshiro256PlusPlus;
+use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
 /// Mean of noise that takes the place of a picture: the middle of its range.
 const GREY: f32 = 0.5;
 
-/// Noise of one step.
+/// The disturbance of one step.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Noise {
+pub(crate) struct Disturbance {
     pub mode: Mode,
     pub sigma: f32,
     pub seed: u64,
     pub n_threads: usize,
 }
 
-impl Noise {
-    /// `clamp(x + m ⊙ ε, 0, 1)` or `clamp((1 − m) ⊙ x + m ⊙ (½ + ε), 0, 1)`, `ε ~ N(0, σ²)` for each value.
+impl Disturbance {
+    /// `clamp(x + m ⊙ ε, 0, 1)`, `clamp((1 − m) ⊙ x + m ⊙ (½ + ε), 0, 1)` with `ε ~ N(0, σ²)` for each value, or
+    /// `(1 − m) ⊙ x + m ⊙ y` with `y` another image of the batch.
     ///
     /// An image has a generator of its own: the result does not depend on the number of threads.
     ///
     /// # Shapes
     /// `images`: `[n, c, h, w]`; `region`: `[n, h, w]`; returns `[n, c, h, w]`
-    pub fn apply(self, mut images: Tensor, region: &Tensor) -> Tensor {
-        let len = images.view().row_len();
-        let n = images.n_rows();
+    pub fn apply(self, images: TensorView, region: &Tensor) -> Tensor {
+        let mut disturbed = images.to_tensor();
+        let (len, n) = (images.row_len(), images.n_rows());
         if n * len == 0 {
-            return images;
+            return disturbed;
         }
+        let others = others(n, self.seed);
         let per_thread = n.div_ceil(self.n_threads.max(1));
         std::thread::scope(|scope| {
-            for (part, rows) in images.data_mut().chunks_mut(per_thread * len).enumerate() {
+            for (part, rows) in disturbed.data_mut().chunks_mut(per_thread * len).enumerate() {
+                let others = &others;
                 scope.spawn(move || {
                     for (i, image) in rows.chunks_exact_mut(len).enumerate() {
                         let row = part * per_thread + i;
-                        self.disturb(image, region.row(row), row as u64);
+                        match self.mode {
+                            Mode::Mix => mix(image, images.row(others[row]), region.row(row)),
+                            Mode::Add | Mode::Replace => self.disturb(image, region.row(row), row as u64),
+                        }
                     }
                 });
             }
         });
-        images
+        disturbed
     }
 
     fn disturb(self, image: &mut [f32], region: &[f32], row: u64) {
@@ -50,11 +57,31 @@ impl Noise {
             for (value, &m) in plane.iter_mut().zip(region) {
                 let noise = self.sigma * normal.next();
                 let disturbed = match self.mode {
-                    Mode::Add => *value + m * noise,
                     Mode::Replace => (1.0 - m) * *value + m * (GREY + noise),
+                    Mode::Add | Mode::Mix => *value + m * noise,
                 };
                 *value = disturbed.clamp(0.0, 1.0);
             }
+        }
+    }
+}
+
+/// Another image for each of `n`: the next on a round through all of them in a random order.
+fn others(n: usize, seed: u64) -> Vec<usize> {
+    let mut round: Vec<usize> = (0..n).collect();
+    round.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
+    let mut others = vec![0; n];
+    for (at, &image) in round.iter().enumerate() {
+        others[image] = round[(at + 1) % n];
+    }
+    others
+}
+
+/// `(1 − m) ⊙ x + m ⊙ y`, in place of `x`.
+fn mix(x: &mut [f32], y: &[f32], region: &[f32]) {
+    for (x, y) in x.chunks_exact_mut(region.len()).zip(y.chunks_exact(region.len())) {
+        for ((x, &y), &m) in x.iter_mut().zip(y).zip(region) {
+            *x += m * (y - *x);
         }
     }
 }

@@ -1,18 +1,14 @@
 //! What a run that was ended needs to go on, in one file that is replaced whole.
 
 use super::curves::Curves;
+use super::tensors;
 use crate::store::{LocalStorage, Storage};
 use ascan_core::{Error, Result, Tensor};
-use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::path::Path;
 
 /// Name of the file.
 const FILE: &str = "checkpoint.safetensors";
-/// Key of [`Progress`] in its header.
-const PROGRESS: &str = "progress";
 /// The regularizer's state, beside the trainer's tensors.
 const REGULARIZER: &str = "regularizer/state";
 const TRAINER: &str = "trainer/";
@@ -53,20 +49,9 @@ impl Checkpoint {
             |error: &dyn std::fmt::Display| Error::file(out.join(FILE), format!("cannot be written: {error}"), "");
         let regularizer = Tensor::new([self.regularizer.len()], self.regularizer.clone())?;
         let named = self.trainer.iter().map(|(name, tensor)| (format!("{TRAINER}{name}"), tensor));
-        let named = named.chain([(REGULARIZER.to_owned(), &regularizer)]);
-        let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = named
-            .map(|(name, tensor)| {
-                let bytes = tensor.data().iter().flat_map(|value| value.to_le_bytes()).collect();
-                (name, tensor.shape().to_vec(), bytes)
-            })
-            .collect();
-        let views = bytes.iter().map(|(name, shape, bytes)| {
-            TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name.as_str(), view))
-        });
-        let views = views.collect::<Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
+        let named: Vec<_> = named.chain([(REGULARIZER.to_owned(), &regularizer)]).collect();
         let progress = serde_json::to_string(&self.progress).map_err(|error| failed(&error))?;
-        let header = HashMap::from([(PROGRESS.to_owned(), progress)]);
-        let bytes = safetensors::serialize(views, Some(header)).map_err(|error| failed(&error))?;
+        let bytes = tensors::encode(&named, &progress).map_err(|error| failed(&error))?;
         storage.put(FILE, &bytes)
     }
 
@@ -83,18 +68,13 @@ impl Checkpoint {
             let hint = "delete the folder, or choose another with --out, to begin again";
             Error::file(out.join(FILE), format!("cannot be understood: {error}"), hint)
         };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(&error))?;
-        let progress = header.metadata().as_ref().and_then(|header| header.get(PROGRESS));
-        let progress = progress.ok_or_else(|| damaged(&"it does not say how far the run has come"))?;
-        let progress = serde_json::from_str(progress).map_err(|error| damaged(&error))?;
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(&error))?;
+        let (named, progress) = tensors::decode(&bytes).map_err(|error| damaged(&error))?;
+        let progress = serde_json::from_str(&progress).map_err(|error| damaged(&error))?;
         let (mut trainer, mut regularizer) = (Vec::new(), Vec::new());
-        for (name, view) in tensors.iter() {
-            let (values, _) = view.data().as_chunks::<4>();
-            let values: Vec<f32> = values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        for (name, tensor) in named {
             match name.strip_prefix(TRAINER) {
-                Some(name) => trainer.push((name.to_owned(), Tensor::new(view.shape().to_vec(), values)?)),
-                None => regularizer = values,
+                Some(name) => trainer.push((name.to_owned(), tensor)),
+                None => regularizer = tensor.into_data(),
             }
         }
         Ok(Some(Self { progress, trainer, regularizer }))

@@ -1,10 +1,9 @@
 //! How good a model is on images with labels.
 
 use super::settings::Metric;
+use crate::workers::Workers;
 use ascan_core::{Context, OpenModel, Result, Runtime, TensorView, metrics};
 use serde::{Deserialize, Serialize};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Figures over some images. In f32, which JSON gives back as they were: a run that goes on has the same curves.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -68,44 +67,20 @@ pub fn logits(
     load: &Load,
     context: &Context,
 ) -> Result<Vec<Option<Vec<f32>>>> {
-    // A worker a thread.
-    let open = &OpenModel { n_threads: 1, ..open.clone() };
-    let next = AtomicUsize::new(0);
-    let found: Mutex<Vec<Option<Vec<f32>>>> = Mutex::new(vec![None; n]);
-    let work = || -> Result<()> {
-        let backend = runtime.open(open)?;
+    let workers = Workers::open(runtime, open, context)?;
+    workers.map(n, false, |backend, range| {
         let [c, h, w] = backend.info().input_shape;
-        let batch = backend.info().preferred_batch.max(1);
-        loop {
-            let start = next.fetch_add(batch, Ordering::Relaxed);
-            if start >= n {
-                return Ok(());
-            }
-            let loaded = (start..(start + batch).min(n)).filter_map(|i| Some((i, load(i).ok()?)));
-            let loaded: Vec<(usize, Vec<f32>)> = loaded.collect();
-            if loaded.is_empty() {
-                continue;
-            }
-            let shape = [loaded.len(), c, h, w];
-            let images = loaded.iter().flat_map(|(_, image)| image).copied().collect::<Vec<f32>>();
-            let forward = backend.forward(TensorView::new(&shape, &images)?, &[])?;
-            let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            for (row, (i, _)) in loaded.iter().enumerate() {
-                found[*i] = Some(forward.logits.row(row).to_vec());
-            }
-            drop(found);
-            context.progress("validating", start, n)?;
+        context.progress("validating", range.start, n)?;
+        let loaded: Vec<Option<Vec<f32>>> = range.map(|i| load(i).ok()).collect();
+        let images: Vec<f32> = loaded.iter().flatten().flatten().copied().collect();
+        let n_loaded = loaded.iter().flatten().count();
+        if n_loaded == 0 {
+            return Ok(vec![None; loaded.len()]);
         }
-    };
-    let results: Vec<Result<()>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..context.n_threads.clamp(1, n.max(1))).map(|_| scope.spawn(work)).collect();
-        let join = |worker: std::thread::ScopedJoinHandle<'_, Result<()>>| {
-            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        workers.into_iter().map(join).collect()
-    });
-    results.into_iter().collect::<Result<Vec<()>>>()?;
-    Ok(found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+        let logits = backend.forward(TensorView::new(&[n_loaded, c, h, w], &images)?, &[])?.logits;
+        let mut rows = (0..n_loaded).map(|row| logits.row(row).to_vec());
+        Ok(loaded.into_iter().map(|image| image.and_then(|_| rows.next())).collect())
+    })
 }
 
 #[cfg(test)]

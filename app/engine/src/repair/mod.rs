@@ -18,6 +18,7 @@ mod checkpoint;
 mod curves;
 mod data;
 mod evaluate;
+mod extract;
 mod features;
 mod learner;
 mod masks;
@@ -27,6 +28,7 @@ mod sample;
 pub mod settings;
 mod summary;
 pub mod table;
+mod tensors;
 
 pub use curves::{Curves, EpochPoint};
 pub(crate) use data::{Normalise, unit as unit_pictures};
@@ -42,6 +44,7 @@ use crate::store::{LocalStorage, ScanLock, Storage};
 use ascan_core::{Context, Error, Level, Reporter, Result};
 use ascan_onnx::Model;
 use checkpoint::{Checkpoint, Progress};
+use extract::Probe;
 use learner::{Learner, options, trainable};
 use run::Run;
 use std::path::Path;
@@ -78,14 +81,13 @@ pub fn repair(plan: &RepairPlan, host: &PluginHost, out: &Path, reporter: &dyn R
         Learner::new(original.clone(), part, &plan.open, &out.join(NET), &*plan.runtime, &options)
     };
     let head = if repair.layers == "head" { features::head_model(&original, &plan.open) } else { None };
+    let probe = Probe::new(plan, &mut *make()?, &context)?;
+    let head = head.filter(|_| !probe.has_penalty());
     let is_head = head.is_some();
-    // Made before anything is computed: a part that cannot be trained is told now.
-    let mut learner_made = learner(head)?;
-    let features = if is_head { run::features(plan, &mut *make()?, &context)? } else { None };
-    if is_head && features.is_none() {
-        learner_made = learner(None)?;
-    }
-    let mut learner = learner_made;
+    // Before anything is computed: a part that cannot be trained is told now.
+    let mut learner = learner(head)?;
+    probe.check(plan, &mut *learner.trainer)?;
+    let features = if is_head { Some(extract::features(plan, &probe, &mut *make()?, &context)?) } else { None };
     reporter.log(Level::Info, &format!("{} weights are trained", learner.n_weights()?));
 
     let mut progress = Progress::default();

@@ -10,6 +10,7 @@ use ascan_core::params::ParamMap;
 use ascan_core::{Error, Kind, ModelInfo, OpenModel, Result, Runtime};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Everything a repair needs, opened and checked; nothing is computed yet.
 pub struct RepairPlan {
@@ -39,6 +40,10 @@ pub struct RepairPlan {
     pub n_threads: usize,
     /// What is worth knowing, a sentence each.
     pub notes: Vec<String>,
+    /// What the features of an image depend on, beside the image.
+    pub(super) model_facts: Value,
+    /// Where the scan is.
+    pub(super) scan_dir: PathBuf,
     facts: Value,
 }
 
@@ -64,7 +69,10 @@ impl RepairPlan {
         // The engine of the scan may be missing on this machine; the one that trains can judge as well.
         let judge = host.backend(&scan.plan.model.backend, &scan.plan.model.params);
         let judge = judge.and_then(|judge| judge.available().map(|()| judge));
-        let judge = judge.or_else(|_| host.backend(&repair.backend, &ParamMap::new()))?;
+        let (judge, judged_by) = match judge {
+            Ok(judge) => (judge, &scan.plan.model.backend),
+            Err(_) => (host.backend(&repair.backend, &ParamMap::new())?, &repair.backend),
+        };
 
         let mut training = Training::open(scan, repair)?;
         let validation = training.validation(scan, repair, config.run.seed)?;
@@ -98,6 +106,13 @@ impl RepairPlan {
             validation,
             runtime,
             judge,
+            model_facts: json!({
+                "sha256": scan.plan.model.sha256,
+                "preprocess": &model.preprocess,
+                "device": &model.device,
+                "judged_by": judged_by,
+            }),
+            scan_dir: scan.dir.clone(),
             open,
             info,
             n_threads,
@@ -115,6 +130,13 @@ impl RepairPlan {
             absolute: self.absolute,
             seed: self.config.run.seed,
         }
+    }
+
+    /// What the pictures that training sees depend on.
+    pub(super) fn picture_facts(&self) -> Value {
+        let mut facts = self.facts.clone();
+        facts["settings"] = json!(self.config.repair.of_pictures());
+        facts
     }
 
     /// What the result depends on; always the same text for the same plan.

@@ -5,9 +5,9 @@ use super::batches::{Batch, Chosen};
 use super::checkpoint::{Checkpoint, Progress};
 use super::curves::EpochPoint;
 use super::evaluate::{self, Evaluation};
-use super::features::{Extractor, Features, is_undisturbed, of_images, spread_out};
+use super::features::{Features, spread_out};
 use super::learner::Learner;
-use super::sample::{order, seed_of};
+use super::sample::order;
 use super::settings::Schedule;
 use crate::store::LocalStorage;
 use ascan_core::metrics::argmax;
@@ -285,47 +285,4 @@ fn with_features(selection: Selection, features: &Features) -> Selection {
     let kept = selection.rows.into_iter().zip(selection.labels).filter(|(row, _)| features.has(*row));
     let (rows, labels) = kept.unzip();
     Selection { rows, labels }
-}
-
-/// The features that a run needs: of the images as they are, and of disturbed copies if the method disturbs.
-///
-/// # Errors
-/// Whatever the model or the regularizer reports; `Cancelled`.
-pub fn features(plan: &RepairPlan, regularizer: &mut dyn Regularizer, context: &Context) -> Result<Option<Features>> {
-    let reader = plan.reader();
-    let n = plan.training.data.rows.len();
-    let all: Vec<Chosen> = plan.training.data.labels.iter().copied().enumerate().collect();
-    let first = reader.read(&all[..n.min(plan.config.repair.batch_size)], 0)?;
-    let probe = regularizer.prepare(&first.view(0), context)?;
-    if probe.penalty.is_some() {
-        return Ok(None);
-    }
-    let extractor = Extractor { runtime: &*plan.judge, open: &plan.open, info: &plan.info, context };
-    let validation = of_images(&extractor, &plan.validation, &plan.preprocess, "features of validation images")?;
-    let d = validation.iter().flatten().map(Vec::len).next().unwrap_or(0);
-    let (mut clean, mut draws) = (Vec::new(), Vec::new());
-    if is_undisturbed(&probe, first.images.view()) {
-        clean = of_images(&extractor, &plan.training.data, &plan.preprocess, "features of training images")?;
-    } else {
-        let n_draws = plan.config.repair.n_draws;
-        for draw in 0..n_draws {
-            let mut rows = Vec::with_capacity(n);
-            for (i, chosen) in all.chunks(64).enumerate() {
-                context.progress("features of disturbed copies", draw * n + i * 64, n_draws * n)?;
-                let batch = reader.read(chosen, draw as u64)?;
-                let made = regularizer.prepare(&batch.view(seed_of(draw as u64, [4, i as u64])), context)?;
-                let mut images = made.images.data().to_vec();
-                plan.normalise.apply(&mut images, plan.unit.input_shape());
-                let found = extractor.rows(batch.places.len(), &made, &images)?;
-                // An image that cannot be read has no rows.
-                let mut of_image = vec![Vec::new(); chosen.len()];
-                for (&place, found) in batch.places.iter().zip(found) {
-                    of_image[place - chosen[0].0] = found;
-                }
-                rows.append(&mut of_image);
-            }
-            draws.push(rows);
-        }
-    }
-    Ok(Some(Features { d, clean, draws, validation }))
 }

@@ -57,6 +57,27 @@ pub struct RepairSection {
     pub params: ParamMap,
 }
 
+impl RepairSection {
+    /// The settings that the pictures of training depend on; the others have their defaults.
+    pub fn of_pictures(&self) -> Self {
+        let &Self { groups, validation_share, flip, crop, unknown, .. } = self;
+        let (plugin, params, masks) = (self.plugin.clone(), self.params.clone(), self.masks.clone());
+        let validation_split = self.validation_split.clone();
+        Self {
+            plugin,
+            params,
+            masks,
+            groups,
+            validation_split,
+            validation_share,
+            flip,
+            crop,
+            unknown,
+            ..Self::default()
+        }
+    }
+}
+
 /// The step rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -123,10 +144,10 @@ impl Default for RepairSection {
             momentum: 0.9,
             weight_decay: 1.0,
             learning_rate: 3e-3,
-            schedule: Schedule::Constant,
+            schedule: Schedule::Cosine,
             epochs: 20,
             batch_size: 32,
-            balance: Balance::None,
+            balance: Balance::Class,
             train_batch_norm: false,
             groups: Groups::Slices,
             validation_split: None,
@@ -199,7 +220,7 @@ pub struct MasksSection {
 
 impl Default for MasksSection {
     fn default() -> Self {
-        Self { threshold: 0.3, grow: 0.0 }
+        Self { threshold: 0.5, grow: 0.0 }
     }
 }
 

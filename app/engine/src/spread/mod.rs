@@ -110,17 +110,18 @@ pub fn spread(
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(context.seed);
     let mut spuriousness = vec![f32::NAN; table.n()];
     let (mut notes, mut answers) = (Vec::new(), Answers::default());
+    let prior = settings.prior.unwrap_or_else(|| share_of_spurious(marks));
     let classes = classes(table);
     for (at, (&class, rows)) in classes.iter().enumerate() {
         context.progress("spreading marks", at, classes.len())?;
         let mut note = ClassNote::new(class, rows, marks);
         note.text = match (note.n_core, note.n_spurious) {
             (0, 0) => "no core or spurious marks: nothing is known".to_owned(),
-            (_, 0) => one_kind(Mark::Core, rows, marks, settings.prior, &mut spuriousness),
-            (0, _) => one_kind(Mark::Spurious, rows, marks, settings.prior, &mut spuriousness),
+            (_, 0) => one_kind(Mark::Core, rows, marks, prior, &mut spuriousness),
+            (0, _) => one_kind(Mark::Spurious, rows, marks, prior, &mut spuriousness),
             _ => {
                 let stop = |_, _| context.progress("spreading marks", at, classes.len());
-                let class = ClassSpread::new(table, rows, (marks, sources), settings, context.seed);
+                let class = ClassSpread::new(table, rows, (marks, sources), settings, prior, context.seed);
                 class.run(&pool, &mut rng, &mut spuriousness, &mut answers, stop)?
             }
         };
@@ -157,11 +158,19 @@ impl ClassNote {
     }
 }
 
+/// The share of `spurious` among the marks `core` and `spurious` of all classes, by Laplace's rule of succession: one half
+/// without marks, and never 0 or 1.
+fn share_of_spurious(marks: &[Option<Mark>]) -> f32 {
+    let n = |mark| marks.iter().filter(|&&given| given == Some(mark)).count() as f32;
+    let (core, spurious) = (n(Mark::Core), n(Mark::Spurious));
+    (spurious + 1.0) / (core + spurious + 2.0)
+}
+
 /// A class with marks of one kind: there is nothing to compare with. What was done, in words.
 fn one_kind(kind: Mark, rows: &[usize], marks: &[Option<Mark>], prior: f32, spuriousness: &mut [f32]) -> String {
     let own = f32::from(u8::from(kind == Mark::Spurious));
     rows.iter().for_each(|&row| spuriousness[row] = if marks[row] == Some(kind) { own } else { prior });
-    format!("only {kind} marks, which are {own}; the other images stay at the prior of {prior}")
+    format!("only {kind} marks, which are {own}; the other images stay at the prior of {prior:.2}")
 }
 
 /// A class with both kinds of marks.
@@ -183,10 +192,11 @@ impl<'a> ClassSpread<'a> {
         rows: &'a [usize],
         (marks, sources): (&[Option<Mark>], &[Option<usize>]),
         settings: &SpreadSettings,
+        prior: f32,
         seed: u64,
     ) -> Self {
         let kind = |&row: &usize| KINDS.iter().position(|&kind| marks[row] == Some(kind));
-        let &SpreadSettings { alpha, kernel, gamma, n_neighbors, normalise, max_iter, tol, prior } = settings;
+        let &SpreadSettings { alpha, kernel, gamma, n_neighbors, normalise, max_iter, tol, .. } = settings;
         let settings = Settings { alpha, kernel, gamma, n_neighbors, max_iter, tol, seed };
         let kinds = rows.iter().map(kind).collect();
         let sources = rows.iter().map(|&row| sources[row]).collect();
@@ -237,7 +247,7 @@ impl<'a> ClassSpread<'a> {
             text += ", not settled: raise max_iter";
         }
         if n_unreached > 0 {
-            text += &format!("; {n_unreached} images that no mark reaches stay at the prior of {}", self.prior);
+            text += &format!("; {n_unreached} images that no mark reaches stay at the prior of {:.2}", self.prior);
         }
         Ok(text)
     }

@@ -23,8 +23,9 @@ pub struct SpreadSettings {
     pub max_iter: usize,
     /// Done when no image's share moves by more.
     pub tol: f64,
-    /// Spuriousness of images about which the marks of their class say nothing.
-    pub prior: f32,
+    /// Spuriousness of images about which the marks of their class say nothing, `None`: the share of `spurious` in all
+    /// marks.
+    pub prior: Option<f32>,
 }
 
 impl Default for SpreadSettings {
@@ -37,7 +38,7 @@ impl Default for SpreadSettings {
             normalise: Normalise::L2,
             max_iter: 200,
             tol: 1e-4,
-            prior: 0.5,
+            prior: None,
         }
     }
 }
@@ -54,7 +55,10 @@ impl Params for SpreadSettings {
         ("normalise", "what is done to each embedding before: \"l2\" (to length 1) or \"none\""),
         ("max_iter", "limit of steps"),
         ("tol", "done when no image's share moves by more"),
-        ("prior", "spuriousness of images about which the marks of their class say nothing"),
+        (
+            "prior",
+            "spuriousness of images about which the marks of their class say nothing; nothing: the share of spurious in all marks",
+        ),
     ];
 
     fn check(&self, problems: &mut Problems) {
@@ -72,6 +76,8 @@ impl Params for SpreadSettings {
         problems.range("n_neighbors", self.n_neighbors, 1, 1_000);
         problems.range("max_iter", self.max_iter, 1, 100_000);
         problems.range("tol", self.tol, 0.0, 0.1);
-        problems.range("prior", self.prior, 0.0, 1.0);
+        if let Some(prior) = self.prior {
+            problems.range("prior", prior, 0.0, 1.0);
+        }
     }
 }

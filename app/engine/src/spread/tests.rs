@@ -102,7 +102,7 @@ fn each_class_says_what_was_done_in_it() {
     table.predicted_classes[10] = 3;
     table.errors[11] = Some("truncated".into());
     let marks = [CORE, SPURIOUS, NOISY, None, CORE, NOISY, None, SPURIOUS, None, None, None, SPURIOUS];
-    let found = run(&table, &marks, &SpreadSettings { prior: 0.25, ..plain() });
+    let found = run(&table, &marks, &SpreadSettings { prior: Some(0.25), ..plain() });
     let notes: Vec<_> =
         found.classes.iter().map(|note| (note.n, note.n_core, note.n_spurious, note.n_noisy_label)).collect();
     assert_eq!(notes, [(4, 1, 1, 1), (3, 1, 0, 1), (2, 0, 1, 0), (2, 0, 0, 0)]);
@@ -110,6 +110,9 @@ fn each_class_says_what_was_done_in_it() {
     assert!(found.spuriousness[2].is_finite(), "an image with a noisy label is an image");
     assert_eq!(found.spuriousness[4..9], [0.0, 0.25, 0.25, 1.0, 0.25]);
     assert!(found.classes[1].text.contains("only core marks") && found.classes[1].text.contains("0.25"));
+    let measured = run(&table, &marks, &plain()).spuriousness;
+    let prior = 4.0 / 7.0; // Of two core marks and three spurious ones.
+    assert_eq!(measured[4..9], [0.0, prior, prior, 1.0, prior]);
     // Class 3 has no marks; one of its images failed, one has no label and is in it by its prediction.
     assert!(found.spuriousness[9..].iter().all(|value| value.is_nan()));
     assert!(found.classes[3].text.contains("nothing is known"));

@@ -17,6 +17,7 @@ pub(crate) mod tangent;
 
 pub(crate) use conv::fuse_batch_norm;
 
+use crate::meeting::Seat;
 use crate::value::{Float, Ints, Value, check_rank};
 use ascan_core::{Error, Result};
 use ascan_onnx::proto::NodeProto;
@@ -97,9 +98,17 @@ pub struct Run {
     pub device: Device,
     /// Version of the operator set of the model.
     pub opset: i64,
-    /// Running statistics that trained batch normalisation has updated, by initializer name;
-    /// `None` where batch normalisation is frozen.
-    pub batch_statistics: Option<RefCell<Statistics>>,
+    /// Batch normalisation under training; `None` where it is frozen.
+    pub batch_norm: Option<BatchNormTraining>,
+}
+
+/// Batch normalisation under training, in a run on a shard of a batch.
+#[derive(Debug)]
+pub struct BatchNormTraining {
+    /// Where the shards meet.
+    pub seat: Seat,
+    /// New running statistics, by initializer name.
+    pub updates: RefCell<Statistics>,
 }
 
 /// One execution of a node: its attributes, and inputs that each kernel takes.

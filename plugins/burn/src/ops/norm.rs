@@ -1,6 +1,8 @@
 //! Normalisation.
 
+use super::kernel::{BatchNorm, Moments};
 use super::{Call, Operator, floats, op};
+use crate::meeting::Seat;
 use crate::value::{Float, MAX_RANK, Value};
 use ascan_core::Result;
 use burn::tensor::Tensor;
@@ -41,30 +43,45 @@ fn batch_norm(call: &mut Call) -> Result<Vec<Value>> {
     let epsilon = call.real("epsilon", 1e-5);
     let [scale, bias, mean, variance] =
         [call.float(1)?, call.float(2)?, call.float(3)?, call.float(4)?].map(|values| per_channel(values, rank));
-    if call.int("training_mode", 0) == 1 && call.run.batch_statistics.is_none() {
+    if call.int("training_mode", 0) == 1 && call.run.batch_norm.is_none() {
         return Err(call.error("it is in training mode; export the model with `model.eval()`"));
     }
-    let Some(updates) = &call.run.batch_statistics else {
+    let Some(training) = &call.run.batch_norm else {
         // x·k + (bias − mean·k): two passes over x.
         let factor = scale.mul(variance.add_scalar(epsilon).sqrt().recip());
         let shift = bias.sub(mean.mul(factor.clone()));
         return floats(x.map(|x| x.mul(factor).add(shift)));
     };
-    let shape = x.shape();
-    let n = (shape.iter().product::<usize>() / shape.get(1).copied().unwrap_or(1).max(1)) as f32;
-    let channel = MAX_RANK + 1 - rank;
-    let axes: Vec<usize> = (0..MAX_RANK).filter(|&axis| axis != channel).collect();
-    let (standard, batch_mean, batch_variance) = standardise(x.clone().six(), &axes, epsilon);
+    let (output, moments) = by_batch(x, scale, bias, epsilon, &training.seat)?;
     let momentum = call.real("momentum", 0.9);
-    let keep = |old: Six, new: Six, factor: f32| -> Vec<f32> {
-        let [old, new] = [old, new].map(|values| Float::from_six(values, 1).into_vec());
-        old.iter().zip(&new).map(|(old, new)| momentum * old + (1.0 - momentum) * factor * new).collect()
+    let keep = |old: Six, new: &[f32], factor: f32| -> Vec<f32> {
+        let old = Float::from_six(old, 1).into_vec();
+        old.iter().zip(new).map(|(old, new)| momentum * old + (1.0 - momentum) * factor * new).collect()
     };
     // The running variance is the unbiased one, as PyTorch keeps it.
-    let unbiased = if n > 1.0 { n / (n - 1.0) } else { 1.0 };
-    let statistics = [(3, keep(mean, batch_mean, 1.0)), (4, keep(variance, batch_variance, unbiased))];
-    updates.borrow_mut().extend(statistics.map(|(i, values)| (call.node.input[i].clone(), values)));
-    floats(Float::from_six(standard.mul(scale).add(bias), rank))
+    let unbiased = if moments.count > 1.0 { moments.count / (moments.count - 1.0) } else { 1.0 };
+    let statistics = [(3, keep(mean, &moments.mean, 1.0)), (4, keep(variance, &moments.variance, unbiased as f32))];
+    training.updates.borrow_mut().extend(statistics.map(|(i, values)| (call.node.input[i].clone(), values)));
+    floats(output)
+}
+
+/// Normalises by the statistics of the batch: with this crate's kernel on the CPU, with burn's operations elsewhere,
+/// where the batch is not cut into shards.
+fn by_batch(x: Float, scale: Six, bias: Six, epsilon: f32, seat: &Seat) -> Result<(Float, Moments)> {
+    let (rank, shape) = (x.rank().max(2), x.shape());
+    let c = shape.get(1).copied().unwrap_or(1);
+    if crate::device::is_cpu(&x.device()) {
+        let positions = shape.iter().skip(2).product();
+        let layer = BatchNorm { seat: seat.clone(), epsilon };
+        let (output, moments) = layer.apply(x.dims([shape[0], c, positions]), scale.reshape([c]), bias.reshape([c]));
+        return Ok((Float::wrap(output).reshape(&shape)?, moments));
+    }
+    let channel = MAX_RANK + 1 - rank;
+    let axes: Vec<usize> = (0..MAX_RANK).filter(|&axis| axis != channel).collect();
+    let (standard, mean, variance) = standardise(x.six(), &axes, epsilon);
+    let count = (shape.iter().product::<usize>() / c.max(1)) as f64;
+    let [mean, variance] = [mean, variance].map(|values| Float::from_six(values, 1).into_vec());
+    Ok((Float::from_six(standard.mul(scale).add(bias), rank), Moments { count, mean, variance }))
 }
 
 fn instance_norm(call: &mut Call) -> Result<Vec<Value>> {

@@ -24,7 +24,7 @@ impl BurnTrainer {
         let [channels, height, width] = self.info.input_shape;
         let (plane, per_image) = (height * width, channels * height * width);
         let leaf = images.clone().autodiff().require_grad();
-        let (logits, ..) = self.logits(leaf.clone(), false)?;
+        let (logits, _) = self.logits(&self.graph.run_state(), leaf.clone(), false)?;
         let sum = self.sum_of_log_probs(logits, labels, &vec![1.0; n])?;
         let gradient = sum.is_tracked().then(|| leaf.grad(&sum.backward())).flatten();
         let Some(gradient) = gradient else { return Ok(self.zeros()) };

@@ -70,7 +70,7 @@ fn forwards_and_backwards_agree_on_every_golden_net() {
 #[test]
 fn slopes_are_those_of_their_functions() {
     let device = Device::flex();
-    let run = Run { device: device.clone(), opset: 17, batch_statistics: None };
+    let run = Run { device: device.clone(), opset: 17, batch_norm: None };
     let operators = [
         "Relu",
         "LeakyRelu",

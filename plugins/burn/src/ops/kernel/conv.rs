@@ -4,13 +4,14 @@
 //! in blocks that stay in the cache and multiplied with the weights as they lie in memory; the input's
 //! gradient is the transposed product, added back; a weight's gradient is computed only if it is trained.
 
+use super::{primitive, tensor, tracked, values};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::{Autodiff, Flex};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use std::cell::RefCell;
@@ -62,16 +63,6 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, geometry
     Tensor::from_primitive::<Autodiff<Flex>>(output)
 }
 
-fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
-    let tensor = tensor.try_into_primitive::<Flex>().expect("the caller has checked that the tensor is on the CPU");
-    tensor.to_contiguous()
-}
-
-fn tracked<const D: usize>(tensor: Tensor<D>) -> burn::backend::tensor::FloatTensor<Autodiff<Flex>> {
-    let tensor = tensor.autodiff().try_into_primitive::<Autodiff<Flex>>();
-    tensor.expect("the caller has checked that the tensor is on the CPU")
-}
-
 #[derive(Debug)]
 struct Conv2d;
 
@@ -117,15 +108,6 @@ struct Shapes {
 thread_local! {
     /// Patches of the block at work; kept, since large allocations are slow.
     static PATCHES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-}
-
-fn values(tensor: &FlexTensor) -> &[f32] {
-    let layout = tensor.layout();
-    &tensor.storage::<f32>()[layout.start_offset()..layout.start_offset() + layout.num_elements()]
-}
-
-fn tensor<const D: usize>(data: Vec<f32>, shape: [usize; D]) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(data, shape))
 }
 
 impl Shapes {
@@ -377,7 +359,7 @@ fn add_scaled(target: &mut [f32], target_step: usize, source: &[f32], source_ste
 mod tests {
     use super::*;
     use burn::tensor::ops::ConvOptions;
-    use burn::tensor::{Device, module};
+    use burn::tensor::{Device, TensorData, module};
 
     fn wave<const D: usize>(shape: [usize; D], phase: f32) -> Tensor<D> {
         let data: Vec<f32> = (0..shape.iter().product()).map(|i| (i as f32 * 0.7 + phase).sin()).collect();
