@@ -106,16 +106,17 @@ impl Extractor<'_> {
         write: impl Fn(&T) -> Option<Named>,
         make: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
-        let name = format!("features-{}.safetensors", &blake3::hash(facts.to_string().as_bytes()).to_hex()[..16]);
+        let facts = facts.to_string();
+        let name = format!("features-{}.safetensors", &blake3::hash(facts.as_bytes()).to_hex()[..16]);
         let file = layout::cache_file(&name);
         let kept = self.cache.get(&file).ok().and_then(|bytes| decode(&bytes).ok());
-        if let Some(kept) = kept.filter(|(_, note)| *note == facts.to_string()).and_then(|(named, _)| read(named)) {
+        if let Some(kept) = kept.filter(|(_, note)| *note == facts).and_then(|(named, _)| read(named)) {
             return Ok(kept);
         }
         let made = make(self)?;
         let named = write(&made).unwrap_or_default();
         let named: Vec<(String, &Tensor)> = named.iter().map(|(name, tensor)| (name.clone(), tensor)).collect();
-        if let (false, Ok(bytes)) = (named.is_empty(), encode(&named, &facts.to_string())) {
+        if let (false, Ok(bytes)) = (named.is_empty(), encode(&named, &facts)) {
             // Where nothing can be written, nothing is kept.
             let _ = self.cache.put(&file, &bytes);
         }
