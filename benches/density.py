@@ -1,7 +1,7 @@
-"""HDBSCAN, DBSCAN, OPTICS and UMAP beside their Python references: same tables, two threads, fit and assignment.
+"""k-means, HDBSCAN, DBSCAN, OPTICS and UMAP beside their Python references: same tables, two threads, fit and assignment.
 
     cargo build --release -p ascan-umap --example density
-    python benches/density.py target/release/examples/density [umap hdbscan dbscan optics]
+    python benches/density.py target/release/examples/density [umap kmeans hdbscan dbscan optics]
 """
 import json
 import os
@@ -17,7 +17,7 @@ warnings.filterwarnings("ignore")
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
-program, methods = sys.argv[1], sys.argv[2:] or ["umap", "hdbscan", "dbscan", "optics"]
+program, methods = sys.argv[1], sys.argv[2:] or ["umap", "kmeans", "hdbscan", "dbscan", "optics"]
 
 
 def table(n, d, n_clusters=30, seed=0):
@@ -71,6 +71,22 @@ for method in methods:
         some = np.random.default_rng(0).permutation(len(rows))[:3_000]
         trust = [trustworthiness(rows[some], y[some], n_neighbors=15) for y in (mine[3].reshape(-1, 8), reference[2])]
         report(method, rows.shape, mine, reference, "trustworthiness on 3000 rows %.4f and %.4f" % tuple(trust))
+        continue
+    if method == "kmeans":
+        from sklearn.cluster import KMeans
+
+        # Clusters that overlap, so that no run ends before its 20 iterations.
+        rng = np.random.default_rng(0)
+        rows = (rng.normal(size=(20, 512))[rng.integers(0, 20, 20_000)] * 0.1 + rng.normal(size=(20_000, 512))).astype(np.float32)
+        settings = dict(n_init=1, tol=0, max_iter=20, random_state=0)
+        pairs = []
+        for _ in range(3):  # the least of each, in turns
+            mine = ours("kmeans", rows, dict(n_slices=20, n_init=1, tolerance=0.0, max_iterations=20))
+            pairs.append((mine, theirs(lambda: KMeans(20, **settings).fit(rows))))
+        mine, reference = (min(runs, key=lambda run: run[0]) for runs in zip(*pairs))
+        labels = mine[3].astype(int)
+        inertia = sum(((rows[labels == k].astype(np.float64) - rows[labels == k].mean(0)) ** 2).sum() for k in range(20))
+        report(method, rows.shape, mine, reference, f"inertia {inertia:.5g} and {reference[2].inertia_:.5g}")
         continue
     rows = table(20_000, 32)
     if method == "hdbscan":

@@ -69,6 +69,14 @@ for name, table in tables.items():
         dict(min_cluster_size=8, min_samples=4, cluster_selection_method="leaf", cluster_selection_epsilon=0.5),
         dict(min_cluster_size=10, allow_single_cluster=True),
         dict(min_cluster_size=10, min_samples=5, allow_single_cluster=True, cluster_selection_epsilon=1.2),
+        # Next to no neighbours: hardly any equal distances.
+        dict(min_cluster_size=5, min_samples=1),
+        dict(min_cluster_size=12, min_samples=1),
+        dict(min_cluster_size=6, min_samples=2),
+        dict(min_cluster_size=8, min_samples=1, cluster_selection_method="leaf"),
+        dict(min_cluster_size=10, min_samples=2, cluster_selection_method="leaf"),
+        dict(min_cluster_size=8, min_samples=1, cluster_selection_epsilon=0.4),
+        dict(min_cluster_size=20, min_samples=1, allow_single_cluster=True),
     ):
         # Mutual reachability is full of equal distances. Where the order of the rows or the algorithm decides which comes
         # first, there is no answer to compare with.

@@ -111,7 +111,7 @@ impl InvertedFile {
         let index = |i: usize, j: usize| (i != j).then_some(self.order[j]);
         let ordered = Block { points: &self.ordered, bounds: &self.bounds, rows: 0..0 };
         let found = self.search(ordered, &cell_blocks.collect::<Vec<_>>(), k, index, pool, progress)?;
-        Ok(scatter(&found, &self.order))
+        Ok(found.scatter(&self.order))
     }
 
     /// The `k` nearest rows of each row of `queries`.
@@ -137,7 +137,7 @@ impl InvertedFile {
         }
         let queries = Block { points: &ordered, bounds: &bounds, rows: 0..0 };
         let found = self.search(queries, &cell_blocks, k, |_, j| Some(self.order[j]), pool, progress)?;
-        Ok(scatter(&found, &order))
+        Ok(found.scatter(&order))
     }
 
     /// Searches the cells near each block of queries.
@@ -184,15 +184,4 @@ fn recall(found: &Neighbours, truth: &Neighbours) -> f64 {
         found.row(i).1.iter().filter(|&&distance| distance <= last).count()
     });
     hits.sum::<usize>() as f64 / truth.indices.len().max(1) as f64
-}
-
-/// Puts row `i` of `found` where `order[i]` says.
-fn scatter(found: &Neighbours, order: &[u32]) -> Neighbours {
-    let mut all = found.clone();
-    for (i, &row) in order.iter().enumerate() {
-        let range = row as usize * found.k..(row as usize + 1) * found.k;
-        all.indices[range.clone()].copy_from_slice(found.row(i).0);
-        all.sq_distances[range].copy_from_slice(found.row(i).1);
-    }
-    all
 }

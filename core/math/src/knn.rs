@@ -5,6 +5,7 @@
 use crate::best::{Best, Block, Scan};
 use crate::inverted_file::InvertedFile;
 use crate::points::Points;
+use crate::sketch::Sketch;
 use crate::tiles::{Bounds, blocks};
 use ascan_core::Result;
 use rayon::ThreadPool;
@@ -35,6 +36,17 @@ impl Neighbours {
     pub fn row(&self, i: usize) -> (&[u32], &[f32]) {
         let range = i * self.k..(i + 1) * self.k;
         (&self.indices[range.clone()], &self.sq_distances[range])
+    }
+
+    /// Puts row `i` where `order[i]` says.
+    pub(crate) fn scatter(&self, order: &[u32]) -> Self {
+        let mut all = self.clone();
+        for (i, &row) in order.iter().enumerate() {
+            let range = row as usize * self.k..(row as usize + 1) * self.k;
+            all.indices[range.clone()].copy_from_slice(self.row(i).0);
+            all.sq_distances[range].copy_from_slice(self.row(i).1);
+        }
+        all
     }
 }
 
@@ -92,7 +104,8 @@ impl Search {
     }
 }
 
-/// The `k` nearest other rows of each row, exactly. Each pair of rows is looked at once.
+/// The `k` nearest other rows of each row, exactly. Each pair of rows is looked at once, long rows by their
+/// [sketches](crate::sketch) first.
 ///
 /// # Errors
 /// What `progress` says.
@@ -103,30 +116,47 @@ pub fn graph(
     mut progress: impl FnMut(usize, usize) -> Result<()>,
 ) -> Result<Neighbours> {
     let k = k.min(points.n().saturating_sub(1));
+    let sketch = Sketch::of(points, pool, &mut progress)?;
+    let points = sketch.as_ref().map_or(points, |sketch| &sketch.rows);
+    let index = |i: usize| sketch.as_ref().map_or(i as u32, |sketch| sketch.order[i]);
     let bounds = Bounds::new(points);
     let blocks: Vec<Range<usize>> = blocks(0..points.n()).collect();
     let best: Vec<Mutex<Best>> = blocks.iter().map(|rows| Mutex::new(Best::new(rows.len(), k))).collect();
-    let pairs: Vec<(usize, usize)> = (0..blocks.len()).flat_map(|a| (a..blocks.len()).map(move |b| (a, b))).collect();
+    let mut pairs: Vec<(usize, usize)> =
+        (0..blocks.len()).flat_map(|a| (a..blocks.len()).map(move |b| (a, b))).collect();
+    // Near blocks first: what they find rules out most of the rest.
+    pairs.sort_by_key(|&(a, b)| b - a);
     let lock = |block: usize| best[block].lock().unwrap_or_else(PoisonError::into_inner);
+    let look = |scan: &mut Scan, &(a, b): &(usize, usize)| {
+        let block = |block: usize| Block { points, bounds: &bounds, rows: blocks[block].clone() };
+        if a == b {
+            return scan.offer(block(a), block(a), &mut lock(a), |i, j| (i != j).then_some(index(j)));
+        }
+        let (rows_a, rows_b) = (block(a), block(b));
+        if let Some(sketch) = &sketch {
+            let short = |rows: &Block| Block { points: &sketch.short, bounds: &sketch.bounds, rows: rows.rows.clone() };
+            scan.multiply(&short(&rows_a), &short(&rows_b));
+            let (mut best_a, mut best_b) = (lock(a), lock(b));
+            if scan.offer_few((&rows_a, &rows_b), &sketch.bounds, (&mut best_a, &mut best_b), index) {
+                return;
+            }
+        }
+        scan.multiply(&rows_a, &rows_b);
+        // Always the earlier block first, so that no two threads wait for each other.
+        let (mut best_a, mut best_b) = (lock(a), lock(b));
+        scan.offer_both((&rows_a, &rows_b), (&mut best_a, &mut best_b), index);
+    };
     for (batch, pairs_of_batch) in pairs.chunks(BATCH).enumerate() {
         progress(batch * BATCH, pairs.len())?;
-        pool.install(|| {
-            pairs_of_batch.par_iter().for_each_init(Scan::default, |scan, &(a, b)| {
-                let block = |block: usize| Block { points, bounds: &bounds, rows: blocks[block].clone() };
-                if a == b {
-                    let index = |i, j| (i != j).then_some(j as u32);
-                    return scan.offer(block(a), block(a), &mut lock(a), index);
-                }
-                scan.multiply(&block(a), &block(b));
-                // Always the earlier block first, so that no two threads wait for each other.
-                let (mut best_a, mut best_b) = (lock(a), lock(b));
-                scan.offer_both(block(a), block(b), &mut best_a, &mut best_b);
-            });
-        });
+        pool.install(|| pairs_of_batch.par_iter().for_each_init(Scan::default, look));
     }
     progress(pairs.len(), pairs.len())?;
     let best = best.into_iter().map(|best| best.into_inner().unwrap_or_else(PoisonError::into_inner));
-    Ok(Best::collect(best, k))
+    let found = Best::collect(best, k);
+    Ok(match &sketch {
+        Some(sketch) => found.scatter(&sketch.order),
+        None => found,
+    })
 }
 
 /// The `k` nearest rows of `base` of each row of `queries`, exactly.
@@ -203,7 +233,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_graph_is_that_of_sorting_all_pairs() {
-        for (n, d, k) in [(700, 6, 9), (300, 40, 20), (257, 3, 1), (5, 2, 9), (1, 2, 3), (0, 2, 3)] {
+        for (n, d, k) in [(2_200, 140, 9), (700, 6, 9), (300, 40, 20), (257, 3, 1), (5, 2, 9), (1, 2, 3), (0, 2, 3)] {
             let points = points(toy_slice_table(n, d, 4).embeddings.view());
             let expected = by_sorting(&points, &points, k, false);
             for n_threads in [1, 2, 5] {

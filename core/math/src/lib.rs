@@ -9,11 +9,13 @@ pub mod inverted_file;
 pub mod kmeans;
 pub mod knn;
 pub mod label_spreading;
+pub mod lanes;
 pub mod lookup;
 pub mod minibatch;
 pub mod mixture;
 pub mod points;
 pub mod quality;
+mod sketch;
 pub mod spectral;
 pub mod tiles;
 
@@ -30,4 +32,11 @@ pub fn pool(plugin: &str, context: &Context) -> Result<ThreadPool> {
         .num_threads(context.n_threads.max(1))
         .build()
         .map_err(|error| Error::plugin(plugin, format!("cannot start its threads: {error}"), "use fewer threads"))
+}
+
+/// Runs `loops` compiled for the widest lanes that this machine has. The closure and what it calls take part where they
+/// are `#[inline(always)]`. Nothing is fused or reordered by that: the same bits on every machine.
+#[inline(always)]
+pub fn wide<R>(loops: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(loops)
 }

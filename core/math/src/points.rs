@@ -50,6 +50,14 @@ impl Points {
         Self::new(embeddings, rows, normalise, Some(mean))
     }
 
+    /// Rows `[n, d]` as they are, around zero.
+    pub(crate) fn from_rows(d: usize, mut data: Vec<f32>) -> Self {
+        let n = data.len() / d;
+        let sq_norms = data.chunks_exact(d).map(|row| dot(row, row)).collect();
+        data.resize(n.next_multiple_of(CHUNK) * d, 0.0);
+        Self { n, d, data, sq_norms, mean: vec![0.0; d] }
+    }
+
     fn new(embeddings: TensorView, rows: &[usize], normalise: Normalise, mean: Option<&[f32]>) -> Result<Self> {
         let (n, d) = (rows.len(), embeddings.row_len());
         let mut data = vec![0.0; n.next_multiple_of(CHUNK) * d];

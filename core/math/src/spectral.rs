@@ -143,20 +143,25 @@ impl Matrix<'_> {
         let mut out = vec![0.0; n * width];
         self.pool.install(|| {
             out.par_chunks_mut(BLOCK * width.max(1)).enumerate().for_each(|(block, out)| {
-                for (at, out) in out.chunks_exact_mut(width.max(1)).enumerate() {
-                    let i = block * BLOCK + at;
-                    if self.degrees[i] <= 0.0 {
-                        out.copy_from_slice(&rows[i * width..(i + 1) * width]);
-                    }
-                    let (ends, weights) = self.graph.row(i);
-                    for (&j, &weight) in ends.iter().zip(weights) {
-                        let j = j as usize;
-                        let scaled = f64::from(weight) * self.inverse_sqrt[i] * self.inverse_sqrt[j];
-                        for (out, x) in out.iter_mut().zip(&rows[j * width..(j + 1) * width]) {
-                            *out += scaled * x;
+                crate::wide(
+                    #[inline(always)]
+                    || {
+                        for (at, out) in out.chunks_exact_mut(width.max(1)).enumerate() {
+                            let i = block * BLOCK + at;
+                            if self.degrees[i] <= 0.0 {
+                                out.copy_from_slice(&rows[i * width..(i + 1) * width]);
+                            }
+                            let (ends, weights) = self.graph.row(i);
+                            for (&j, &weight) in ends.iter().zip(weights) {
+                                let j = j as usize;
+                                let scaled = f64::from(weight) * self.inverse_sqrt[i] * self.inverse_sqrt[j];
+                                for (out, x) in out.iter_mut().zip(&rows[j * width..(j + 1) * width]) {
+                                    *out += scaled * x;
+                                }
+                            }
                         }
-                    }
-                }
+                    },
+                );
             });
         });
         Mat::from_fn(n, width, |i, j| out[i * width + j])

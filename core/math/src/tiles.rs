@@ -34,6 +34,12 @@ impl Bounds {
         Self { values, rounding }
     }
 
+    /// Each lower by an amount of its own.
+    pub(crate) fn lowered(mut self, by: impl Iterator<Item = f32>) -> Self {
+        self.values.iter_mut().zip(by).for_each(|(value, by)| *value -= by);
+        self
+    }
+
     /// Of some rows.
     pub fn rows(&self, rows: Range<usize>) -> &[f32] {
         &self.values[rows]
@@ -83,6 +89,7 @@ impl Tile {
 
     /// Finds the columns of a row whose lower bound is at most `limit`, or at most the limit of the column; gives them
     /// with the bound. `bound` is that of the row, `columns` those of the columns.
+    #[inline(always)]
     pub fn below(
         &self,
         row: usize,
@@ -100,11 +107,11 @@ impl Tile {
             }
             let mut any = false;
             for (low, of_column) in low.iter().zip(limits) {
-                any |= *low <= limit.max(*of_column);
+                any |= (*low <= limit) | (low <= of_column);
             }
             if any {
                 let hits = low.iter().zip(limits).enumerate();
-                let hits = hits.filter(|(_, (low, of_column))| **low <= limit.max(**of_column));
+                let hits = hits.filter(|(_, (low, of_column))| **low <= limit || low <= of_column);
                 found.extend(hits.map(|(column, (low, _))| (start + column, *low)));
             }
         }
@@ -112,6 +119,7 @@ impl Tile {
 }
 
 /// Squared Euclidean distance, by the differences; exactly zero for equal rows.
+#[inline(always)]
 pub fn sq_distance(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; 16];
     let (a_chunks, b_chunks) = (a.chunks_exact(16), b.chunks_exact(16));
@@ -121,5 +129,16 @@ pub fn sq_distance(a: &[f32], b: &[f32]) -> f32 {
             *sum += (a - b) * (a - b);
         }
     }
-    sums.iter().sum::<f32>() + tail
+    sum(sums) + tail
+}
+
+/// In a fixed order, by halves: sums in lanes, not one after the other.
+#[inline(always)]
+fn sum(mut sums: [f32; 16]) -> f32 {
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            sums[i] += sums[i + half];
+        }
+    }
+    sums[0]
 }

@@ -2,6 +2,10 @@
 //!
 //! Slices are what is joined by steps of at most `eps` from one dense place to the next; the rest is noise. Both find
 //! the number of slices, and need a distance instead.
+//!
+//! Both are written here and not taken from linfa-clustering (0.8.1): its OPTICS gives the first image of a dense place
+//! its own core distance as reachability, where it should have none, so that a cut cannot tell where a slice begins;
+//! its DBSCAN does not say which images are cores, which images of another table need.
 
 mod dbscan;
 mod knee;

@@ -1,4 +1,4 @@
-//! Times a method of density on a table of raw f32: called by `benches/density.py`, which times the references.
+//! Times a method of density, or k-means, on a table of raw f32: called by `benches/density.py`, which times the references.
 //!
 //! `cargo run --release -p ascan-umap --example density -- umap table.f32 20000 512 '{"n_dims": 8}' out.f32`
 
@@ -20,10 +20,15 @@ fn main() -> Result<()> {
     let params: ParamMap = serde_json::from_str(params).expect("parameters as a JSON object");
     let context = Context { n_threads: 2, ..Context::default() };
 
-    let entries = [ascan_dbscan::ascan_library, ascan_hdbscan::ascan_library, ascan_umap::ascan_library];
+    let entries = [
+        ascan_dbscan::ascan_library,
+        ascan_hdbscan::ascan_library,
+        ascan_kmeans::ascan_library,
+        ascan_umap::ascan_library,
+    ];
     let libraries = entries.map(|entry| Library::from_static(entry).expect("a library of this workspace"));
     let plugin = libraries.iter().flat_map(|library| library.plugins()).find(|plugin| plugin.name() == method);
-    let plugin = plugin.expect("a method of density");
+    let plugin = plugin.expect("a method of these libraries");
     let start = Instant::now();
     let result = if plugin.kind() == Kind::Projector {
         let projection = plugin.projector(&params)?.fit(table.embeddings.view(), &context)?;

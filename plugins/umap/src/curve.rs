@@ -75,13 +75,16 @@ fn log2(x: f32) -> f32 {
 /// By the series of `exp` around the nearest whole number.
 #[inline(always)]
 fn exp2(x: f32) -> f32 {
-    let x = x.clamp(-126.0, 126.0);
+    let x = if x < -126.0 { -126.0 } else { x };
+    let x = if x > 126.0 { 126.0 } else { x };
     // Adding and subtracting 1.5·2²³ rounds.
-    let whole = (x + 12_582_912.0) - 12_582_912.0;
+    let shifted = x + 12_582_912.0;
+    let whole = shifted - 12_582_912.0;
     let r = x - whole;
     let series = 1.0
         + r * (std::f32::consts::LN_2 + r * (0.240_226_5 + r * (0.055_504_1 + r * (0.009_618_13 + r * 0.001_333_36))));
-    series * f32::from_bits(((whole as i32 + 127) << 23) as u32)
+    // The whole number stands in the lowest bits of the sum.
+    series * f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use crate::curve::{Curve, power};
 use ascan_core::Result;
 use ascan_math::graph::Graph;
+use ascan_math::wide;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
@@ -14,10 +15,13 @@ use rayon::prelude::*;
 const ROUNDS: usize = 8;
 
 /// Images that a thread moves at a time.
-const BLOCK: usize = 64;
+const BLOCK: usize = 128;
 
-/// Coordinates that are computed together; places have a multiple of this many.
-const LANES: usize = 4;
+/// Images that take turns.
+const AT_ONCE: usize = 4;
+
+/// Others that pull or push at once.
+const LANES: usize = 8;
 
 /// No coordinate moves further at once, before the learning rate.
 const LIMIT: f32 = 4.0;
@@ -37,7 +41,7 @@ pub struct Forces {
 #[derive(Debug, Clone)]
 pub struct Places {
     n_dims: usize,
-    /// `n_dims` rounded up to [`LANES`]; the rest stays 0.
+    /// `n_dims` rounded up to a width that loops are compiled for; the rest stays 0.
     stride: usize,
     /// `[n, stride]`.
     data: Vec<f32>,
@@ -46,7 +50,7 @@ pub struct Places {
 impl Places {
     /// `n` places at 0.
     pub fn new(n: usize, n_dims: usize) -> Self {
-        let stride = n_dims.next_multiple_of(LANES);
+        let stride = n_dims.next_multiple_of(if n_dims <= 4 { 4 } else { 8 });
         Self { n_dims, stride, data: vec![0.0; n * stride] }
     }
 
@@ -66,30 +70,87 @@ impl Places {
         &mut self.data[i * self.stride..][..self.n_dims]
     }
 
+    #[inline(always)]
     fn padded(&self, i: usize) -> &[f32] {
         &self.data[i * self.stride..][..self.stride]
     }
 }
 
 /// A small generator (SplitMix64): one for each image and epoch.
+#[derive(Default)]
 struct Draws(u64);
 
 impl Draws {
+    #[inline(always)]
     fn new(seed: u64, image: u64, epoch: usize) -> Self {
         Self(mix(seed ^ mix(image.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ mix(epoch as u64))))
     }
 
     /// Below `n`.
+    #[inline(always)]
     fn below(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         (((mix(self.0) >> 32) * n as u64) >> 32) as usize
     }
 }
 
+#[inline(always)]
 fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
+}
+
+/// An edge from one of its ends.
+#[derive(Debug, Clone, Copy)]
+struct Edge {
+    end: u32,
+    /// The share of epochs in which it pulls, of 2³².
+    share: u32,
+}
+
+impl Edge {
+    fn new(end: u32, weight: f32, max_weight: f32) -> Self {
+        Self { end, share: (f64::from(weight) / f64::from(max_weight) * f64::from(u32::MAX)) as u32 }
+    }
+
+    /// Whether the multiples of the share pass a whole number after `epoch`: the fraction falls.
+    #[inline(always)]
+    fn is_due(self, epoch: usize) -> bool {
+        self.share.wrapping_mul(epoch as u32 + 1) < self.share
+    }
+}
+
+/// The images that move at once, one round after the other, and their edges.
+struct Rounds {
+    /// `[rounds]`.
+    movers: Vec<Vec<usize>>,
+    /// `[rounds]`, those of a mover side by side.
+    edges: Vec<Vec<Edge>>,
+    /// `[rounds, movers + 1]`: where those of each begin.
+    starts: Vec<Vec<usize>>,
+}
+
+impl Rounds {
+    /// Edges that never pull are left out.
+    fn new(graph: &Graph, n_epochs: usize) -> Self {
+        let (n, max_weight) = (graph.n(), graph.max_weight());
+        let mut rounds = Self { movers: Vec::new(), edges: Vec::new(), starts: Vec::new() };
+        for round in 0..ROUNDS.min(n) {
+            let movers: Vec<usize> = (round..n).step_by(ROUNDS).collect();
+            let (mut edges, mut starts) = (Vec::new(), vec![0]);
+            for &i in &movers {
+                let (ends, weights) = graph.row(i);
+                let all = ends.iter().zip(weights).map(|(&end, &weight)| Edge::new(end, weight, max_weight));
+                edges.extend(all.filter(|edge| u64::from(edge.share) * n_epochs as u64 >= u64::from(u32::MAX)));
+                starts.push(edges.len());
+            }
+            rounds.movers.push(movers);
+            rounds.edges.push(edges);
+            rounds.starts.push(starts);
+        }
+        rounds
+    }
 }
 
 /// Moves all images of a graph, from where they are.
@@ -103,30 +164,43 @@ pub fn optimise(
     pool: &ThreadPool,
     mut progress: impl FnMut(usize, usize) -> Result<()>,
 ) -> Result<()> {
-    let (n, max_weight) = (graph.n(), graph.max_weight());
     let stride = places.stride;
+    let rounds = Rounds::new(graph, forces.n_epochs);
+    let mut moved = vec![0.0; graph.n().div_ceil(ROUNDS) * stride];
     for epoch in 0..forces.n_epochs {
         progress(epoch, forces.n_epochs)?;
-        for round in 0..ROUNDS.min(n) {
-            let movers: Vec<usize> = (round..n).step_by(ROUNDS).collect();
-            let mut moved = vec![0.0; movers.len() * stride];
-            pool.install(|| {
-                let blocks = moved.par_chunks_mut(BLOCK * stride).zip(movers.par_chunks(BLOCK));
-                blocks.for_each(|(moved, movers)| {
-                    for (place, &i) in moved.chunks_exact_mut(stride).zip(movers) {
-                        place.copy_from_slice(places.padded(i));
-                        let (ends, weights) = graph.row(i);
-                        let draws = Draws::new(forces.seed, i as u64, epoch);
-                        forces.move_one(place, places, (ends, weights), max_weight, epoch, draws, Some(i));
+        pool.install(|| {
+            for ((movers, edges), starts) in rounds.movers.iter().zip(&rounds.edges).zip(&rounds.starts) {
+                let moved = &mut moved[..movers.len() * stride];
+                let blocks = moved.par_chunks_mut(BLOCK * stride).zip(movers.par_chunks(BLOCK)).enumerate();
+                blocks.for_each(|(block, (moved, movers))| {
+                    let starts = &starts[block * BLOCK..][..movers.len() + 1];
+                    let groups = moved.chunks_mut(AT_ONCE * stride).zip(movers.chunks(AT_ONCE)).enumerate();
+                    for (group, (moved, movers)) in groups {
+                        let mut turns: [Turn; AT_ONCE] = Default::default();
+                        for (at, (turn, &i)) in turns.iter_mut().zip(movers).enumerate() {
+                            moved[at * stride..][..stride].copy_from_slice(places.padded(i));
+                            let at = group * AT_ONCE + at;
+                            turn.edges = &edges[starts[at]..starts[at + 1]];
+                            turn.draws = Draws::new(forces.seed, i as u64, epoch);
+                        }
+                        forces.move_all(moved, places, turns, epoch);
                     }
                 });
-            });
-            for (place, i) in moved.chunks_exact(stride).zip(movers) {
-                places.data[i * stride..][..stride].copy_from_slice(place);
+                for (place, &i) in moved.chunks_exact(stride).zip(movers) {
+                    places.data[i * stride..][..stride].copy_from_slice(place);
+                }
             }
-        }
+        });
     }
     progress(forces.n_epochs, forces.n_epochs)
+}
+
+/// What moves an image in an epoch.
+#[derive(Default)]
+struct Turn<'a> {
+    edges: &'a [Edge],
+    draws: Draws,
 }
 
 impl Forces {
@@ -135,88 +209,105 @@ impl Forces {
         let mut padded = vec![0.0; places.stride];
         padded[..places.n_dims].copy_from_slice(place);
         let max_weight = neighbours.1.iter().copied().fold(0.0, f32::max);
+        let edges = neighbours.0.iter().zip(neighbours.1);
+        let edges: Vec<Edge> = edges.map(|(&end, &weight)| Edge::new(end, weight, max_weight)).collect();
         for epoch in 0..self.n_epochs {
-            let draws = Draws::new(self.seed, name, epoch);
-            self.move_one(&mut padded, places, neighbours, max_weight, epoch, draws, None);
+            let mut turns: [Turn; AT_ONCE] = Default::default();
+            turns[0] = Turn { edges: &edges, draws: Draws::new(self.seed, name, epoch) };
+            self.move_all(&mut padded, places, turns, epoch);
         }
         place.copy_from_slice(&padded[..places.n_dims]);
     }
 
-    /// One epoch of one image. A neighbour pulls in as many epochs as its share of the largest weight, twice, since
-    /// the edge is one from either end; each pull comes with half of the pushes.
-    #[allow(clippy::too_many_arguments)] // all of them change from call to call
-    fn move_one(
+    /// One epoch of a few images, `moved`: `[images, stride]`.
+    fn move_all(&self, moved: &mut [f32], places: &Places, turns: [Turn; AT_ONCE], epoch: usize) {
+        // Widths of a row that are worth loops of their own: of maps, and of what is clustered.
+        match places.stride {
+            4 => wide(
+                #[inline(always)]
+                || self.move_in::<4>(moved, places, turns, epoch),
+            ),
+            _ => wide(
+                #[inline(always)]
+                || self.move_in::<8>(moved, places, turns, epoch),
+            ),
+        }
+    }
+
+    /// A neighbour pulls in as many epochs as its share of the largest weight, and twice as far, since the edge is one
+    /// from either end. Each pull comes with pushes.
+    ///
+    /// The images take turns: a step waits for the one before of the same image, and not for those of others.
+    #[inline(always)]
+    fn move_in<const WIDTH: usize>(
         &self,
-        place: &mut [f32],
+        moved: &mut [f32],
         places: &Places,
-        (ends, weights): (&[u32], &[f32]),
-        max_weight: f32,
+        mut turns: [Turn; AT_ONCE],
         epoch: usize,
-        mut draws: Draws,
-        own: Option<usize>,
     ) {
         let rate = self.learning_rate * (1.0 - epoch as f32 / self.n_epochs as f32);
         let n = places.n();
-        for (&j, &weight) in ends.iter().zip(weights) {
-            let share = f64::from(weight) / f64::from(max_weight);
-            if (share * (epoch + 1) as f64) as u64 == (share * epoch as f64) as u64 {
-                continue;
-            }
-            for pull in 0..2 {
-                let mut negatives = (self.n_negatives + pull) / 2;
-                let mut others = [places.padded(j as usize); LANES];
-                let mut signs = [0.0; LANES];
+        let mut moves = true;
+        while moves {
+            moves = false;
+            for (place, turn) in moved.chunks_exact_mut(places.stride).zip(&mut turns) {
+                let Some(at) = turn.edges.iter().position(|edge| edge.is_due(epoch)) else {
+                    turn.edges = &[];
+                    continue;
+                };
+                moves = true;
+                let mut others = [places.padded(turn.edges[at].end as usize); LANES];
+                turn.edges = &turn.edges[at + 1..];
                 // The first lane pulls, the others push.
-                signs[0] = 1.0;
-                loop {
-                    let pushes = negatives.min(if signs[0] > 0.0 { LANES - 1 } else { LANES });
-                    let first = usize::from(signs[0] > 0.0);
-                    for lane in first..first + pushes {
-                        let other = draws.below(n);
-                        signs[lane] = if own == Some(other) { 0.0 } else { -1.0 };
-                        others[lane] = places.padded(other);
-                    }
-                    self.step(place, &others, &signs, rate);
-                    negatives -= pushes;
-                    if negatives == 0 {
-                        break;
-                    }
-                    signs = [0.0; LANES];
+                let (mut first, mut pushes) = (1, self.n_negatives);
+                while first + pushes > 0 {
+                    let last = (first + pushes).min(LANES);
+                    others[first..last].iter_mut().for_each(|other| *other = places.padded(turn.draws.below(n)));
+                    self.step::<WIDTH>(place, &others[..last], first, rate);
+                    pushes -= last - first;
+                    first = 0;
                 }
             }
         }
     }
 
-    /// Pulls to (sign 1) or pushes from (sign −1) four places at once.
-    #[inline]
-    fn step(&self, place: &mut [f32], others: &[&[f32]; LANES], signs: &[f32; LANES], rate: f32) {
+    /// Pulls to the first `n_pulls` (0 or 1) of at most [`LANES`] places, and pushes from the rest.
+    #[inline(always)]
+    fn step<const WIDTH: usize>(&self, place: &mut [f32], others: &[&[f32]], n_pulls: usize, rate: f32) {
         let Curve { a, b } = self.curve;
-        let mut sq_distances = [0.0f32; LANES];
+        let mut sq_distances = [1.0f32; LANES];
         for (sq_distance, other) in sq_distances.iter_mut().zip(others) {
-            let mut sums = [0.0f32; LANES];
-            for (place, other) in place.chunks_exact(LANES).zip(other.chunks_exact(LANES)) {
+            let mut sums = [0.0f32; WIDTH];
+            for (place, other) in place.chunks_exact(WIDTH).zip(other.chunks_exact(WIDTH)) {
                 for ((sum, p), o) in sums.iter_mut().zip(place).zip(other) {
                     *sum += (p - o) * (p - o);
                 }
             }
-            *sq_distance = sums.iter().sum();
+            // By halves: a sum in lanes.
+            let mut half = WIDTH / 2;
+            while half > 0 {
+                (0..half).for_each(|i| sums[i] += sums[i + half]);
+                half /= 2;
+            }
+            // Places that meet have no direction: the differences below are 0.
+            *sq_distance = larger(sums[0], 1e-20);
         }
-        // Places that meet have no direction: the differences below are 0.
-        let distances = sq_distances.map(|d| d.max(1e-20));
-        let powers = power(distances, b);
+        let powers = power(sq_distances, b);
         let mut factors = [0.0f32; LANES];
-        for lane in 0..LANES {
-            let near = 1.0 / (1.0 + a * powers[lane]);
-            let pull = -2.0 * a * b * powers[lane] / distances[lane] * near;
-            let push = 2.0 * self.repulsion * b / (0.001 + distances[lane]) * near;
-            factors[lane] = if signs[lane] > 0.0 { pull } else { push * -signs[lane] };
+        for (lane, factor) in factors.iter_mut().enumerate() {
+            let pulls = lane < n_pulls;
+            let strength = if pulls { -2.0 * a * b * powers[lane] } else { 2.0 * self.repulsion * b };
+            let distance = sq_distances[lane] + if pulls { 0.0 } else { 0.001 };
+            *factor = strength / (distance * (1.0 + a * powers[lane]));
         }
-        for (chunk, place) in place.chunks_exact_mut(LANES).enumerate() {
-            let mut moves = [0.0f32; LANES];
-            for (factor, other) in factors.iter().zip(others) {
-                let other = &other[chunk * LANES..][..LANES];
+        for (chunk, place) in place.chunks_exact_mut(WIDTH).enumerate() {
+            let mut moves = [0.0f32; WIDTH];
+            for (lane, (&factor, other)) in factors.iter().zip(others).enumerate() {
+                let times = if lane < n_pulls { 2.0 } else { 1.0 };
+                let other = &other[chunk * WIDTH..][..WIDTH];
                 for ((step, p), o) in moves.iter_mut().zip(&*place).zip(other) {
-                    *step += (factor * (p - o)).clamp(-LIMIT, LIMIT);
+                    *step += times * smaller(larger(factor * (p - o), -LIMIT), LIMIT);
                 }
             }
             for (place, step) in place.iter_mut().zip(moves) {
@@ -224,4 +315,15 @@ impl Forces {
             }
         }
     }
+}
+
+/// What one instruction does; `f32::max` also looks for numbers that are none.
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+#[inline(always)]
+fn smaller(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
 }

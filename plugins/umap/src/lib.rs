@@ -31,8 +31,9 @@ const SIDE: f64 = 10.0;
 /// Noise of the start, so that equal images can part.
 const NOISE: f64 = 1e-3;
 
-/// Rotations of the start's eigenvectors. A start needs no digits.
-const SPECTRAL_ITERATIONS: usize = 12;
+/// Rotations of the start's eigenvectors, and their precision. A start needs no digits.
+const SPECTRAL_ITERATIONS: usize = 3;
+const SPECTRAL_TOLERANCE: f64 = 1e-2;
 
 /// Uniform manifold approximation and projection.
 ///
@@ -104,7 +105,7 @@ impl Projector for Umap {
                 params.n_neighbors,
             ));
         }
-        let graph = fuzzy::union(&neighbours, &fuzzy::weights(&neighbours, |d| params.distance(d), true));
+        let graph = fuzzy::union(&neighbours, &fuzzy::weights(&neighbours, |d| params.distance(d), true, &pool));
         let mut places = start(&graph, params.n_dims, context.seed, &pool, progress("spectral start"))?;
         let forces = Forces {
             curve: Curve::fit(params.min_dist, params.spread),
@@ -129,8 +130,12 @@ fn start(
     progress: impl FnMut(usize, usize) -> Result<()>,
 ) -> Result<Places> {
     let n = graph.n();
-    let settings =
-        spectral::Settings { n_vectors: n_dims + 1, tolerance: 1e-4, max_iterations: SPECTRAL_ITERATIONS, seed };
+    let settings = spectral::Settings {
+        n_vectors: n_dims + 1,
+        tolerance: SPECTRAL_TOLERANCE,
+        max_iterations: SPECTRAL_ITERATIONS,
+        seed,
+    };
     let spectrum = spectral::spectrum(graph, &settings, pool, progress)?;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut places = Places::new(n, n_dims);
@@ -185,7 +190,7 @@ impl Layout {
         let search = Search::new(context.seed);
         let k = self.params.n_neighbors;
         let neighbours = search.nearest(&self.points, queries, k, &pool, progress("nearest neighbours"))?;
-        let weights = fuzzy::weights(&neighbours, |d| self.params.distance(d), false);
+        let weights = fuzzy::weights(&neighbours, |d| self.params.distance(d), false, &pool);
         let forces = Forces {
             n_epochs: (self.forces.n_epochs / 3).max(1),
             // They start near to where they belong.

@@ -2,6 +2,7 @@
 
 use super::Responsibilities;
 use crate::points::CHUNK;
+use crate::{lanes, wide};
 use ascan_core::TensorView;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -63,7 +64,8 @@ impl Categorical {
     ///
     /// The logarithm is of p plus the precision of f64, as in the published Domino: no component is ruled out.
     pub(super) fn add_log_densities(&self, column: &Column, rows: Range<usize>, out: &mut [f64]) {
-        let log = |p: f64| self.weight * (p + f64::EPSILON).ln();
+        let weight = self.weight;
+        let log = |p: f64| weight * lanes::ln(p + f64::EPSILON);
         match column.values {
             Values::Classes(classes) => {
                 let classes = &classes[rows];
@@ -86,7 +88,10 @@ impl Categorical {
                     1.0,
                     Par::Seq,
                 );
-                out.iter_mut().zip(&products).for_each(|(out, &p)| *out += log(p));
+                wide(
+                    #[inline(always)]
+                    || out.iter_mut().zip(&products).for_each(|(out, &p)| *out += log(p)),
+                );
             }
         }
     }

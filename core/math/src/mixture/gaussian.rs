@@ -2,6 +2,7 @@
 
 use super::{Responsibilities, Settings};
 use crate::points::{CHUNK, Points};
+use crate::{lanes, wide};
 use ascan_core::{Error, Result};
 use faer::linalg::matmul::matmul;
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
@@ -53,15 +54,20 @@ impl Covariance {
     /// Of a chunk `[CHUNK, d]` of rows x: x itself; x and x²; x and ‖x‖². `[CHUNK, n_features]`
     fn features(self, chunk: &[f32], d: usize, features: &mut [f64]) {
         let rows = chunk.chunks_exact(d).zip(features.chunks_exact_mut(self.n_features(d)));
-        for (row, features) in rows {
-            let (x, squares) = features.split_at_mut(d);
-            x.iter_mut().zip(row).for_each(|(x, &value)| *x = f64::from(value));
-            match self {
-                Self::Full => {}
-                Self::Diagonal => squares.iter_mut().zip(x).for_each(|(square, x)| *square = *x * *x),
-                Self::Spherical => squares[0] = x.iter().map(|x| x * x).sum(),
-            }
-        }
+        wide(
+            #[inline(always)]
+            || {
+                for (row, features) in rows {
+                    let (x, squares) = features.split_at_mut(d);
+                    x.iter_mut().zip(row).for_each(|(x, &value)| *x = f64::from(value));
+                    match self {
+                        Self::Full => {}
+                        Self::Diagonal => squares.iter_mut().zip(x).for_each(|(square, x)| *square = *x * *x),
+                        Self::Spherical => squares[0] = lanes::sum(x.iter().map(|x| x * x)),
+                    }
+                }
+            },
+        );
     }
 }
 
@@ -247,9 +253,14 @@ impl Gaussians {
                     1.0,
                     Par::Seq,
                 );
-                for (column, mean) in whitened.chunks_exact(CHUNK).zip(&by_mean[start..]) {
-                    out.iter_mut().zip(column).for_each(|(sum, value)| *sum += (value - mean) * (value - mean));
-                }
+                wide(
+                    #[inline(always)]
+                    || {
+                        for (column, mean) in whitened.chunks_exact(CHUNK).zip(&by_mean[start..]) {
+                            out.iter_mut().zip(column).for_each(|(sum, value)| *sum += (value - mean) * (value - mean));
+                        }
+                    },
+                );
             }
             let constant = self.constants[component];
             out.iter_mut().for_each(|value| *value = constant - 0.5 * *value);

@@ -13,8 +13,8 @@ pub use categorical::{Categorical, Column, Values};
 pub use gaussian::{Covariance, Gaussians};
 pub use responsibilities::Responsibilities;
 
-use crate::kmeans;
 use crate::points::{CHUNK, Points};
+use crate::{kmeans, lanes, wide};
 use ascan_core::{Error, Result};
 use rayon::ThreadPool;
 use rayon::prelude::*;
@@ -210,24 +210,27 @@ impl Mixture {
 /// Turns joint log-densities `[k, CHUNK]` into shares, zero beyond `n_rows`; gives the sum of the rows' log-likelihoods.
 fn normalise(joint: &mut [f64], n_rows: usize) -> f64 {
     let mut largest = [f64::NEG_INFINITY; CHUNK];
-    for component in joint.chunks_exact(CHUNK) {
-        for (largest, &value) in largest.iter_mut().zip(component) {
-            *largest = if value > *largest { value } else { *largest };
-        }
-    }
     let mut sums = [0.0; CHUNK];
-    for component in joint.chunks_exact_mut(CHUNK) {
-        for ((value, largest), sum) in component.iter_mut().zip(&largest).zip(&mut sums) {
-            let below = *value - largest;
-            // The largest is 1: beside it, and beside what `masses` adds, e^-80 is nothing. Most are below.
-            *value = if below > -80.0 { below.exp() } else { 0.0 };
-            *sum += *value;
-        }
-    }
     let mut factors = [0.0; CHUNK];
-    factors[..n_rows].iter_mut().zip(&sums).for_each(|(factor, sum)| *factor = 1.0 / sum);
-    for component in joint.chunks_exact_mut(CHUNK) {
-        component.iter_mut().zip(&factors).for_each(|(value, factor)| *value *= factor);
-    }
+    wide(
+        #[inline(always)]
+        || {
+            for component in joint.chunks_exact(CHUNK) {
+                for (largest, &value) in largest.iter_mut().zip(component) {
+                    *largest = if value > *largest { value } else { *largest };
+                }
+            }
+            for component in joint.chunks_exact_mut(CHUNK) {
+                for ((value, largest), sum) in component.iter_mut().zip(&largest).zip(&mut sums) {
+                    *value = lanes::exp(*value - largest);
+                    *sum += *value;
+                }
+            }
+            factors[..n_rows].iter_mut().zip(&sums).for_each(|(factor, sum)| *factor = 1.0 / sum);
+            for component in joint.chunks_exact_mut(CHUNK) {
+                component.iter_mut().zip(&factors).for_each(|(value, factor)| *value *= factor);
+            }
+        },
+    );
     largest[..n_rows].iter().zip(&sums).map(|(largest, sum)| largest + sum.ln()).sum()
 }

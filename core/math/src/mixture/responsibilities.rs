@@ -1,5 +1,6 @@
 //! Who is responsible for which row.
 
+use crate::lanes;
 use crate::points::CHUNK;
 use ascan_core::Tensor;
 use rayon::ThreadPool;
@@ -92,8 +93,8 @@ impl Responsibilities {
     pub(super) fn mass_where(&self, component: usize, counts: impl Fn(usize) -> bool) -> f64 {
         let chunks = self.component(component).enumerate();
         let sum = |(chunk, shares): (usize, &[f64])| -> f64 {
-            let rows = shares.iter().enumerate().filter(|&(i, _)| counts(chunk * CHUNK + i));
-            rows.map(|(_, share)| share).sum()
+            let counted = |(i, &share): (usize, &f64)| if counts(chunk * CHUNK + i) { share } else { 0.0 };
+            lanes::sum(shares.iter().enumerate().map(counted))
         };
         10.0 * f64::EPSILON + chunks.map(sum).sum::<f64>()
     }
