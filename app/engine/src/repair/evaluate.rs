@@ -94,7 +94,7 @@ pub fn logits(
                 found[*i] = Some(forward.logits.row(row).to_vec());
             }
             drop(found);
-            context.progress("validating", start, n)?;
+            context.progress("running the model", start, n)?;
         }
     };
     let results: Vec<Result<()>> = std::thread::scope(|scope| {
