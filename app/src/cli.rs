@@ -79,6 +79,10 @@ pub enum Command {
     Mislabels(MislabelsArgs),
     /// Judge attribution methods on a scan's images: which one to believe on this model
     Faithfulness(FaithfulnessArgs),
+    /// Draw the same few images under all attribution methods as a PNG
+    Gallery(GalleryArgs),
+    /// Make for each slice an image with its features, for mosaic, report and window
+    Invert(InvertArgs),
     /// List the feature maps of a model: what can be explained at each, and which one `auto` takes
     Layers(LayersArgs),
     /// Train the scanned model on, so that it stops using what was marked spurious
@@ -569,6 +573,41 @@ pub struct MosaicArgs {
     /// Which slices; default: the newest
     #[arg(long, value_name = "ID")]
     pub slices: Option<String>,
+}
+
+/// `ascan gallery`
+#[derive(Debug, Args)]
+pub struct GalleryArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// The PNG file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Methods to show, separated by commas; all if left out
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub methods: Vec<String>,
+    /// How many images, spread over the scan
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=12))]
+    pub images: u32,
+    /// The images themselves, by their rows, separated by commas
+    #[arg(long, value_name = "ROWS", value_delimiter = ',', conflicts_with = "images")]
+    pub rows: Vec<usize>,
+}
+
+/// `ascan invert`
+#[derive(Debug, Args)]
+pub struct InvertArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// Only these slices, separated by commas; all if left out
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    pub slice: Vec<i32>,
+    /// Which slices; default: the newest
+    #[arg(long, value_name = "ID")]
+    pub slices: Option<String>,
+    /// Steps of each search, one pass of the model there and back each
+    #[arg(long, value_name = "N", default_value_t = 96, value_parser = clap::value_parser!(u32).range(1..))]
+    pub steps: u32,
 }
 
 /// `ascan export`

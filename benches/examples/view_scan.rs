@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         timed("pca", || album.layout(&host, "pca", &Silent))?;
         timed("umap", || album.layout(&host, "umap", &Silent))?;
         timed("umap from the cache", || album.layout(&host, "umap", &Silent))?;
-        timed("mosaic", || Ok(mosaic(&album.scene(), &set)))?;
+        timed("mosaic", || Ok(mosaic(&album.scene_of(&set.id, &set.slices), &set)))?;
     }
     Ok(())
 }

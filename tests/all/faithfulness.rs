@@ -62,3 +62,72 @@ fn layers_of_a_model_are_listed_with_what_they_show() {
     dir.ascan(&["layers", &model]).exits(0).prints(&["<- auto", "whole things, coarsely", "head in closed form"]);
     dir.ascan(&["layers", "nowhere.onnx"]).exits(1).says(&["nowhere.onnx"]);
 }
+
+/// One scan with three methods: each has its maps, the first one weights the features as it does alone, and the figures of
+/// trust are in the summary, the table and the report.
+#[test]
+fn several_methods_are_scanned_at_once() {
+    let (dir, demo) = scan();
+    let config = demo.join("scan.toml").to_string_lossy().into_owned();
+    let run = |out: &str, also: &str| {
+        let set = format!("attribution.also={also}");
+        // Saliency needs burn; another engine would round otherwise.
+        let burn = ["--set", "model.backend=burn"];
+        dir.ascan(&[&["scan", &config, "--out", out, "--limit", "12", "--json", "--set", &set], &burn[..]].concat())
+    };
+    let alone = run("alone", "[]").exits(0).json();
+    let several = run("several", r#"["layer_cam", { plugin = "saliency", name = "edges" }]"#).exits(0).json();
+    assert_eq!(alone["mean_agreement"], Value::Null);
+    let agreement = several["mean_agreement"].as_f64().unwrap();
+    assert!((-1.0..1.0).contains(&agreement), "{several:#}");
+    for (scan, to) in [("alone", "a"), ("several", "s")] {
+        dir.ascan(&["export", scan, "--to", "npy", "-o", to]).exits(0);
+    }
+    let read = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
+    for name in ["attributions.npy", "embeddings.npy"] {
+        assert!(read(&format!("a/{name}")) == read(&format!("s/{name}")), "{name} of one and of several methods");
+    }
+    assert_ne!(read("s/attributions.npy"), read("s/attributions_layer_cam.npy"));
+    assert!(read("s/attributions_edges.npy").len() > 1000);
+    assert!(String::from_utf8(read("s/samples.csv")).unwrap().lines().next().unwrap().contains("agreement"));
+    dir.ascan(&["report", "several", "-o", "report.html"]).exits(0);
+    assert!(String::from_utf8(read("report.html")).unwrap().contains("<option value=\"2\">edges</option>"));
+
+    run("several", "[]").exits(1).says(&["other settings", "also.0"]);
+    run("twice", r#"["grad_cam"]"#).exits(2).says(&["two methods are called `grad_cam`", "a `name` of its own"]);
+    run("wrong", r#"["layer_cm"]"#).exits(2).says(&["unknown attributor `layer_cm`", "layer_cam"]);
+    run("wrong", "[7]").exits(2).says(&["expected a plugin's name or a table"]);
+}
+
+#[test]
+fn a_gallery_shows_the_same_images_under_every_method() {
+    let (dir, scan) = scan();
+    let scan = scan.to_string_lossy().into_owned();
+    let draw = |more: &[&str]| dir.ascan(&[&["gallery", &scan, "-o", "methods.png"], more].concat());
+    draw(&["--methods", "grad_cam,saliency,chefer", "--images", "2"]).exits(0).prints(&["methods.png"]);
+    let picture = image::open(dir.path().join("methods.png")).unwrap();
+    assert!(picture.width() > picture.height() && picture.height() > 250, "two rows of strips");
+    draw(&["--methods", "grad_cm"]).exits(1).says(&["unknown attributor `grad_cm`"]);
+    draw(&["--rows", "99999"]).exits(2).says(&["row 99999 is none of the scan"]);
+}
+
+/// The images that are made for slices resemble them more, the longer the search; and they stand in mosaic and report.
+#[test]
+fn slices_are_inverted() {
+    let (dir, scan) = scan();
+    let scan = scan.to_string_lossy().into_owned();
+    let invert = |steps: &str| {
+        let made = dir.ascan(&["invert", &scan, "--slice", "0,1", "--steps", steps, "--json"]).exits(0).json();
+        let cosine = |i: usize| made[i]["cosine"].as_f64().unwrap();
+        assert_eq!((&made[0]["slice"], &made[1]["slice"]), (&0.into(), &1.into()));
+        cosine(0) + cosine(1)
+    };
+    dir.ascan(&["report", &scan, "-o", "before.html"]).exits(0);
+    let (short, long) = (invert("1"), invert("48"));
+    assert!(long > short + 0.02 && long > 1.5, "{short} {long}");
+    assert_eq!(invert("48"), long, "the same seed, the same image");
+    dir.ascan(&["report", &scan, "-o", "after.html"]).exits(0);
+    let says = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap().contains("made for the features");
+    assert!(!says("before.html") && says("after.html"));
+    dir.ascan(&["invert", &scan, "--slice", "999"]).exits(2).says(&["999 is no slice"]);
+}

@@ -89,12 +89,11 @@ pub fn painted() -> (Dir, PathBuf) {
             class_names: vec!["disc".into(), "square".into()],
             ..ModelPlan::default()
         },
-        preprocess: serde_json::Value::Null,
         attribution: AttributionPlan { map_size: [6, 6], stored_map_size: [6, 6], ..AttributionPlan::default() },
         features: FeaturesPlan { n_dims: 12, ..FeaturesPlan::default() },
-        seed: 0,
         batch_size: 1,
         shard_rows: 50,
+        ..ScanPlan::default()
     };
     let scan = dir.path().join("scan");
     let storage = LocalStorage::new(&scan);

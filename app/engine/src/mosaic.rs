@@ -1,5 +1,6 @@
 //! The Attribution Mosaic of a set of slices: every slice at a glance, similar ones next to each other.
 
+use crate::faithfulness::Faithfulness;
 use crate::slices::{SliceReport, SliceSet};
 use crate::table::ScanTable;
 use ascan_core::{Error, Result, Tensor};
@@ -38,8 +39,14 @@ pub struct Scene<'a> {
     pub pictures: Box<Pictures<'a>>,
     /// Where attribution comes from. A map that cannot be had is drawn as an empty one.
     pub maps: Box<Maps<'a>>,
+    /// The scan's further methods by name, with where their maps come from.
+    pub also: Vec<(String, Box<Maps<'a>>)>,
+    /// What stands for a slice instead of its mean image, where that was made; see [`crate::inversion`].
+    pub inversions: BTreeMap<i32, RgbImage>,
     /// Whether negative attribution counts by its size, as it did for the features.
     pub absolute: bool,
+    /// Which attribution method to believe, if that was asked.
+    pub faithfulness: Option<&'a Faithfulness>,
     /// What was scanned, for the heading.
     pub title: String,
 }
@@ -69,7 +76,13 @@ impl Scene<'_> {
 
     /// The attribution of a row, ready for drawing.
     pub fn heat(&self, row: usize) -> Heat {
-        heat((self.maps)(row), self.absolute)
+        self.heat_by(0, row)
+    }
+
+    /// The same by one of the scan's methods, 0 the first, then [`Self::also`].
+    pub fn heat_by(&self, method: usize, row: usize) -> Heat {
+        let maps = method.checked_sub(1).map_or(&self.maps, |also| &self.also[also].1);
+        heat(maps(row), self.absolute)
     }
 
     /// The picture of a row, or a placeholder that says that there is none.
@@ -97,8 +110,18 @@ impl Scene<'_> {
         TilePicture {
             large: slice.typical.first().map_or_else(nothing, drawn),
             crops: slice.typical.iter().skip(1).take(N_SMALL - 1).map(drawn).collect(),
-            mean: draw(&self.mean_picture(members, side_px / 2), mean),
+            mean: self.whole(slice.id, members, mean, look, side_px / 2),
         }
+    }
+
+    /// What stands for a slice as a whole: the image with its features where there is one, else the mean of its pictures
+    /// under its mean attribution.
+    fn whole(&self, slice: i32, members: &[usize], mean: &Heat, look: &Look, side_px: u32) -> RgbImage {
+        if let Some(picture) = self.inversions.get(&slice) {
+            return picture.clone();
+        }
+        let picture = self.mean_picture(members, side_px);
+        look.draw(&picture, &mean.plane(picture.width(), picture.height()))
     }
 
     /// The mean of a slice's pictures, of up to 32, spread evenly.
@@ -111,6 +134,11 @@ impl Scene<'_> {
     /// The mean attribution of each slice, of all its members: one pass over the rows in their order, since maps are
     /// read a shard at a time.
     pub fn mean_heats(&self, slices: &[Vec<usize>]) -> Vec<Heat> {
+        self.mean_heats_by(0, slices)
+    }
+
+    /// The same by one of the scan's methods, as [`Self::heat_by`].
+    pub fn mean_heats_by(&self, method: usize, slices: &[Vec<usize>]) -> Vec<Heat> {
         let rows = slices.iter().enumerate().flat_map(|(slice, members)| members.iter().map(move |&row| (row, slice)));
         let mut rows: Vec<(usize, usize)> = rows.collect();
         rows.sort_unstable();
@@ -118,7 +146,7 @@ impl Scene<'_> {
             .par_chunks(N_BLOCK)
             .map(|block| {
                 let mut sums: BTreeMap<usize, HeatSum> = BTreeMap::new();
-                block.iter().for_each(|&(row, slice)| sums.entry(slice).or_default().add(&self.heat(row)));
+                block.iter().for_each(|&(row, slice)| sums.entry(slice).or_default().add(&self.heat_by(method, row)));
                 sums
             })
             .collect();
@@ -304,6 +332,9 @@ pub(crate) mod tests {
             class_names: names,
             pictures: Box::new(pictures),
             maps: maps_of(table),
+            also: Vec::new(),
+            faithfulness: None,
+            inversions: BTreeMap::new(),
             absolute: false,
             title: "a on b".into(),
         }

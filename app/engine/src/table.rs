@@ -28,8 +28,11 @@ pub struct ScanTable {
     pub maps: Tensor,
     /// Whether the map had no weight, so that the plain spatial mean was used.
     pub attribution_empty: Vec<bool>,
-    /// Of the attribution method, where it promises a sum.
+    /// Of the first attribution method that promises a sum.
     pub convergence_delta: Option<Vec<f32>>,
+    /// How alike the maps of the methods are, where the scan has several, NaN where one of them says nothing; see
+    /// [`crate::likeness::agreement`].
+    pub agreement: Option<Vec<f32>>,
     /// What went wrong with the image, if anything.
     pub errors: Vec<Option<String>>,
     /// Split, where the data set has splits.
@@ -90,6 +93,7 @@ impl ScanTable {
     pub(crate) fn append(&mut self, other: Self) {
         let n = [self.n(), self.n() + other.n()];
         append_column(&mut self.convergence_delta, other.convergence_delta, n, f32::NAN);
+        append_column(&mut self.agreement, other.agreement, n, f32::NAN);
         append_column(&mut self.splits, other.splits, n, String::new());
         append_column(&mut self.masks, other.masks, n, String::new());
         self.uris.extend(other.uris);

@@ -45,7 +45,7 @@ pub(super) fn run(args: DemoArgs, globals: &Globals) -> Result {
     let (opened, set) = sliced(&folder, &host, &context)?;
     let album = Album::open(opened)?;
     let file = args.output.join("report.html");
-    let html = report(&album.scene(), &set, &scanned(&album.scan, &set))?;
+    let html = report(&album.scene_of(&set.id, &set.slices), &set, &scanned(&album.scan, &set))?;
     std::fs::write(&file, html)
         .map_err(|error| Error::file(&file, format!("cannot be written: {error}"), "choose another folder with -o"))?;
     terminal.clear();

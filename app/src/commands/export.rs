@@ -15,11 +15,13 @@ pub(super) fn run(args: ExportArgs, _globals: &Globals) -> Result {
         None => SliceSet::load_all(&album.scan)?,
     };
     let review = Review::load(&album.scan, &slice_sets)?;
+    let also: Vec<String> = album.scan.plan.also.iter().map(|method| method.title().to_owned()).collect();
     let export = Export {
         table: &album.table,
         slice_sets: &slice_sets,
         class_names: &album.class_names,
         review: &review,
+        also: &also,
         parts: &|row, part| album.part(row, part),
         images: &|row| album.original(row),
     };

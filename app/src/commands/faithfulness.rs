@@ -4,7 +4,7 @@ use super::{Failure, Result, print, print_json};
 use crate::cli::{FaithfulnessArgs, Globals};
 use crate::progress::Terminal;
 use ascan_core::{Context, Error};
-use ascan_engine::faithfulness::{Faithfulness, Figure, MethodReport, Settings, faithfulness};
+use ascan_engine::faithfulness::{Faithfulness, MethodReport, Settings, faithfulness};
 use ascan_engine::slices::SliceSet;
 use ascan_engine::store::Scan;
 use std::process::ExitCode;
@@ -14,6 +14,7 @@ pub(super) fn run(args: FaithfulnessArgs, globals: &Globals) -> Result {
     let host = globals.host()?;
     let config = globals.config(&args.scan.join("scan.toml"), &[])?.config;
     let n_threads = config.run.threads();
+    let is_of_scan = args.slice.is_none();
     let rows = match args.slice {
         Some(id) => rows_of(&SliceSet::load(&scan, None)?, id)?,
         None => Vec::new(),
@@ -24,6 +25,10 @@ pub(super) fn run(args: FaithfulnessArgs, globals: &Globals) -> Result {
     let context = Context { seed: config.run.seed, n_threads, reporter: &terminal };
     let found = faithfulness(&scan, &settings, &host, &context)?;
     terminal.clear();
+    // For the report and the window, which speak of the scan as a whole.
+    if is_of_scan {
+        found.keep(&scan);
+    }
     if globals.json {
         print_json(&found)?;
     } else {
@@ -61,24 +66,11 @@ fn line(report: &MethodReport) -> String {
     if let Some(failed) = &report.failed {
         return format!("  {:<22}  does not go with this model: {failed}", report.name);
     }
-    let number = |figure: Option<Figure>| figure.map_or_else(|| "-".into(), |figure| format!("{:.3}", figure.mean));
-    let road = report.road.map_or_else(|| "-".into(), |road| format!("{:.3} ± {:.3}", road.mean, road.error));
-    let seconds = report.seconds.filter(|figure| figure.mean > 0.0);
-    let ms = seconds.map_or_else(|| "-".into(), |seconds| format!("{:.0}", seconds.mean * 1e3));
-    let remarks =
-        [(report.n_failed, "failed"), (report.n_empty, "empty"), (report.n_on_border, "largest on the border")];
-    let remarks = remarks.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
-    let delta = report.convergence_delta.map(|delta| format!("convergence delta {:.3}", delta.mean));
+    let [road, deletion, insertion, sensitivity, energy, pointing, randomised, agreement, ms] = report.figures();
     format!(
-        "  {:<22}{road:>16}{:>10}{:>10}{:>8}{:>8}{:>10}{:>12}{:>11}{ms:>10}  {}",
+        "  {:<22}{road:>16}{deletion:>10}{insertion:>10}{sensitivity:>8}{energy:>8}{pointing:>10}{randomised:>12}\
+         {agreement:>11}{ms:>10}  {}",
         report.name,
-        number(report.deletion),
-        number(report.insertion),
-        number(report.sensitivity_n),
-        number(report.energy),
-        number(report.pointing),
-        number(report.randomised),
-        number(report.agreement),
-        remarks.chain(delta).collect::<Vec<_>>().join(", ")
+        report.remarks()
     )
 }

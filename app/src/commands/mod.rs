@@ -6,7 +6,9 @@ mod compare;
 mod demo;
 mod export;
 mod faithfulness;
+mod gallery;
 pub mod init;
+mod invert;
 mod layers;
 mod mark;
 mod mislabels;
@@ -105,6 +107,8 @@ pub fn run(command: Command, globals: &Globals) -> Result {
         Command::Mark(args) => mark::run(args, globals),
         Command::Verdicts(args) => verdicts::run(args, globals),
         Command::Faithfulness(args) => faithfulness::run(args, globals),
+        Command::Invert(args) => invert::run(args, globals),
+        Command::Gallery(args) => gallery::run(args, globals),
         Command::Layers(args) => layers::run(args, globals),
         Command::Spread(args) => spread::run(args, globals),
         Command::Mislabels(args) => mislabels::run(args, globals),

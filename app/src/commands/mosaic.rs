@@ -14,7 +14,7 @@ pub(super) fn run(args: MosaicArgs, globals: &Globals) -> Result {
     if let Some(error) = album.missing() {
         note(globals, format_args!("warning: the mosaic has no pictures: {error}"));
     }
-    let picture = mosaic(&album.scene(), &set);
+    let picture = mosaic(&album.scene_of(&set.id, &set.slices), &set);
     make_parent(&args.output)?;
     save_png(&picture, &args.output)?;
     print(&args.output.display().to_string())?;

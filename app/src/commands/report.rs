@@ -15,7 +15,7 @@ pub(super) fn run(args: ReportArgs, globals: &Globals) -> Result {
     if let Some(error) = album.missing() {
         note(globals, format_args!("warning: the report has no pictures: {error}"));
     }
-    let html = report(&album.scene(), &set, &scanned(&album.scan, &set))?;
+    let html = report(&album.scene_of(&set.id, &set.slices), &set, &scanned(&album.scan, &set))?;
     make_parent(&args.output)?;
     std::fs::write(&args.output, html).map_err(|error| {
         Error::file(&args.output, format!("cannot be written: {error}"), "choose another place with -o")

@@ -325,8 +325,9 @@ impl Desktop {
                     // Neighbours and candidates show thumbnails too.
                     changes |= Changes::IMAGE | Changes::LABELS;
                 }
-                Done::Large { row, picture, heat } => {
-                    adapters.image.take(row, picture.map_err(|error| words(&error)), heat);
+                Done::Large { row, picture, heat, also } => {
+                    let picture = picture.map_err(|error| words(&error));
+                    adapters.image.take(adapters::Large { row, picture, heat, also });
                     changes = Changes::IMAGE;
                 }
                 Done::Attribution { row, name, heat } => {

@@ -61,8 +61,8 @@ pub enum Done {
     Tile { generation: u64, slice: i32, wish: TileWish, pixels: RgbaImage },
     /// A small picture of an image and its attribution.
     Thumb { row: usize, picture: Result<(RgbImage, GrayImage)> },
-    /// A large one.
-    Large { row: usize, picture: Result<RgbImage>, heat: Heat },
+    /// A large one, with the attributions that the scan has of it: by its first method, and by its further ones.
+    Large { row: usize, picture: Result<RgbImage>, heat: Heat, also: Vec<(String, Heat)> },
     /// Another attribution of an image.
     Attribution { row: usize, name: String, heat: Result<Heat> },
     /// For the model.
@@ -128,7 +128,7 @@ impl Pictures {
     pub fn want_tile(&self, session: &Session, slice: &SliceReport, wish: TileWish) {
         let (album, done, sources) = (self.album.clone(), self.done.clone(), self.sources.clone());
         let generation = self.generation.get();
-        let (id, report) = (slice.id, slice.clone());
+        let (id, report, set) = (slice.id, slice.clone(), session.set.id.clone());
         // The mean needs no more than an even sample of the slice.
         let members = tasks::sample(session.rows(id));
         let shaped = wish.shape.is_some();
@@ -137,7 +137,7 @@ impl Pictures {
         self.pool.add(Key::Tile(id, wish.size, shaped), move || {
             let known = sources.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
             let source = known.unwrap_or_else(|| {
-                let scene = album.scene();
+                let scene = album.scene_of(&set, [&report]);
                 let mut mean = HeatSum::default();
                 members.iter().for_each(|&row| mean.add(&scene.heat(row)));
                 let source = scene.tile_picture(&report, &members, &mean.mean(), &Look::default(), TILE_PICTURE_PX);
@@ -178,7 +178,8 @@ impl Pictures {
         let (album, done) = (self.album.clone(), self.done.clone());
         self.pool.keep(|key| !matches!(key, Key::Large(_)));
         self.pool.add(Key::Large(row), move || {
-            done(Done::Large { row, picture: album.picture(row, LARGE_PX), heat: album.heat(row) });
+            let (heat, also) = (album.heat(row), album.also(row));
+            done(Done::Large { row, picture: album.picture(row, LARGE_PX), heat, also });
         });
     }
 

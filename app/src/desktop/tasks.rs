@@ -33,7 +33,8 @@ pub fn run(task: Task, album: &Album, set: &SliceSet, host: &PluginHost) -> Done
         Task::LookForImages => Answer::Images(album.missing().map_or(Ok(()), |error| Err(error.clone()))),
         Task::Image(row) => Answer::Image(image(album, row)),
         Task::Attribution(row, name) => {
-            let heat = album.attribute(row, &name, host, &Silent);
+            let heat =
+                album.attribute(&[row], &name, host, &Silent).map(|heats| heats.into_iter().next().unwrap_or_default());
             return Done::Attribution { row, name, heat };
         }
         Task::Distances(slice, rows) => {
@@ -86,8 +87,11 @@ fn export(what: Artefact, path: &Path, album: &Album, set: &SliceSet) -> Result<
         written.map_err(|error| Error::file(path, format!("cannot be written: {error}"), "choose another place"))
     };
     match what {
-        Artefact::Mosaic => save_png(&mosaic::mosaic(&album.scene(), set), path),
-        Artefact::Report => write(report::report(&album.scene(), set, &album::scanned(&album.scan, set))?.as_bytes()),
+        Artefact::Mosaic => save_png(&mosaic::mosaic(&album.scene_of(&set.id, &set.slices), set), path),
+        Artefact::Report => {
+            let scene = album.scene_of(&set.id, &set.slices);
+            write(report::report(&scene, set, &album::scanned(&album.scan, set))?.as_bytes())
+        }
         Artefact::Slices => write(&super::export::slices(album, set, &annotations(album)?)?),
         Artefact::Images => write(&super::export::images(album, set, &annotations(album)?)?),
         Artefact::Verdicts => write(&super::export::verdicts(&annotations(album)?)?),

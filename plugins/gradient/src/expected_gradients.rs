@@ -22,7 +22,7 @@
 //! # Source
 //! Erion et al. 2021, arXiv 1906.10670.
 
-use crate::noise::Numbers;
+use crate::noise::numbers;
 use crate::path::{Points, gradients, target_logits};
 use crate::pixels::{deltas, finish, requirements, sum_channels};
 use ascan_core::Tensor;
@@ -30,6 +30,8 @@ use ascan_core::{
     Attribution, AttributionBatch, Attributor, Context, ModelBackend, ModelInfo, Params, Plugin, Problems,
     Requirements, Result,
 };
+use rand::RngExt;
+use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of the [module](self)'s method.
@@ -93,9 +95,9 @@ impl Attributor for ExpectedGradients {
         // A share of the path and a colour for each sample, the same for every image.
         let samples: Vec<(f64, Vec<f64>)> = (0..n_samples)
             .map(|sample| {
-                let mut numbers = Numbers::new(context.seed, sample as u64);
-                let alpha = (sample as f64 + numbers.uniform()) / n_samples as f64;
-                (alpha, (0..c).map(|_| numbers.normal()).collect())
+                let mut numbers = numbers(context.seed, sample);
+                let alpha = (sample as f64 + numbers.random::<f64>()) / n_samples as f64;
+                (alpha, numbers.sample_iter(StandardNormal).take(c).collect())
             })
             .collect();
         let colour = |sample: usize, at: usize| samples[sample].1[at / (h * w) % c];

@@ -18,13 +18,15 @@
 //! # Source
 //! Smilkov et al. 2017, arXiv 1706.03825.
 
-use crate::noise::Numbers;
+use crate::noise::numbers;
 use crate::path::{Points, gradients};
 use crate::pixels::{finish, max_channels, requirements};
 use ascan_core::{
     Attribution, AttributionBatch, Attributor, Context, ModelBackend, ModelInfo, Params, Plugin, Problems,
     Requirements, Result,
 };
+use rand::RngExt;
+use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of the [module](self)'s method.
@@ -97,9 +99,10 @@ impl Attributor for SmoothGrad {
         let mut sums = vec![0.0f64; n * len];
         let points = Points { name: Self::NAME, n: self.params.n_samples, batch_size: self.params.internal_batch_size };
         let noisy = |image: usize, sample: usize, pixels: &mut Vec<f32>| {
-            let mut numbers = Numbers::new(context.seed, sample as u64);
+            let normal = numbers(context.seed, sample).sample_iter::<f64, _>(StandardNormal);
             let deviation = deviation(image);
-            pixels.extend(batch.images.row(image).iter().map(|x| x + (deviation * numbers.normal()) as f32));
+            pixels
+                .extend(batch.images.row(image).iter().zip(normal).map(|(x, normal)| x + (deviation * normal) as f32));
         };
         gradients((backend, batch, context), points, noisy, |image, _, gradient| {
             let sums = &mut sums[image * len..(image + 1) * len];

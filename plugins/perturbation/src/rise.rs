@@ -25,6 +25,8 @@ use ascan_core::{
     Attribution, AttributionBatch, Attributor, Context, ModelBackend, ModelInfo, Params, Plugin, Problems,
     Requirements, Result, Tensor,
 };
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 /// Parameters of [`Rise`].
@@ -78,31 +80,18 @@ impl Plugin for Rise {
     }
 }
 
-/// SplitMix64: a mask's numbers depend on the seed and its own number alone.
-struct Numbers(u64);
-
-impl Numbers {
-    /// Uniform in [0, 1).
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
-
 impl Rise {
     /// Mask number `index`, `[h, w]` in [0, 1].
     pub fn mask(&self, seed: u64, index: usize, [h, w]: [usize; 2]) -> Vec<f32> {
         let n = self.params.n_cells;
-        let mut numbers = Numbers(seed ^ (index as u64 + 1).wrapping_mul(0xD6E8_FEB8_6659_FD93));
-        numbers.next();
+        // A mask's numbers depend on the seed and its own number alone.
+        let seed = seed ^ (index as u64 + 1).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+        let mut numbers = Xoshiro256PlusPlus::seed_from_u64(seed);
         // One cell more than fits, so that the shift never runs out of mask.
         let side = n + 1;
         let cells: Vec<f64> =
-            (0..side * side).map(|_| f64::from(u8::from(numbers.next() < self.params.share))).collect();
-        let shift = [numbers.next(), numbers.next()];
+            (0..side * side).map(|_| f64::from(u8::from(numbers.random_bool(self.params.share)))).collect();
+        let shift: [f64; 2] = [numbers.random(), numbers.random()];
         let at = |axis: usize, i: usize, length: usize| {
             // Between the centres of cells, from 0 to n.
             let position = (i as f64 + 0.5) / length as f64 * (n as f64 - 1.0).max(0.0) + shift[axis];

@@ -1,4 +1,4 @@
-//! Another attribution of one image, beside the one that was scanned.
+//! Another attribution of some images, beside those that were scanned.
 
 use super::Album;
 use crate::config::LoadedConfig;
@@ -9,18 +9,31 @@ use ascan_core::{Error, Reporter, Result};
 use ascan_viz::Heat;
 
 impl Album {
-    /// The attribution of an image by another plugin, with its default parameters and all else as in the scan.
+    /// The attributions of images by another plugin, with its default parameters and all else as in the scan.
     ///
     /// # Errors
-    /// `Unsupported` if the method does not go with the scan's model; `File` if model or image are gone.
-    pub fn attribute(&self, row: usize, plugin: &str, host: &PluginHost, reporter: &dyn Reporter) -> Result<Heat> {
-        let overrides =
-            [format!("attribution.plugin={plugin}"), "attribution.params={}".into(), "model.backend=auto".into()];
+    /// `Unsupported` if the method does not go with the scan's model; `File` if model or images are gone.
+    pub fn attribute(
+        &self,
+        rows: &[usize],
+        plugin: &str,
+        host: &PluginHost,
+        reporter: &dyn Reporter,
+    ) -> Result<Vec<Heat>> {
+        let overrides = [
+            format!("attribution.plugin={plugin}"),
+            "attribution.params={}".into(),
+            "attribution.also=[]".into(),
+            "model.backend=auto".into(),
+        ];
         let plan = LoadedConfig::read(&self.scan.dir.join("scan.toml"), &overrides)
             .and_then(|loaded| RunPlan::compile(loaded, host))
             .map_err(|errors| Error::unsupported(errors.to_string(), ""))?;
-        let outcome = explain(&plan, row, reporter)?;
-        let [height, width] = crate::store::plan::stored_map_size(plan.requirements.map_size);
-        Ok(Heat::new(&outcome.map, height, width, self.is_absolute()))
+        let [height, width] = crate::store::plan::stored_map_size(plan.method.requirements.map_size);
+        let heat = |&row: &usize| {
+            let outcome = explain(&plan, row, reporter)?;
+            Ok(Heat::new(&outcome.map, height, width, self.is_absolute()))
+        };
+        rows.iter().map(heat).collect()
     }
 }

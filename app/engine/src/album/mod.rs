@@ -12,14 +12,18 @@ mod words;
 pub use words::scanned;
 
 use crate::export::Image;
+use crate::faithfulness::Faithfulness;
 use crate::images::{ImageSet, Preprocess};
-use crate::mosaic::{Scene, heat};
+use crate::inversion;
+use crate::mosaic::{Maps, Scene, heat};
+use crate::slices::SliceReport;
 use crate::store::{Part, Scan};
 use crate::table::ScanTable;
 use ascan_core::{Error, Result, Tensor};
 use ascan_viz::Heat;
 use image::RgbImage;
 use shards::Shards;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -36,6 +40,8 @@ pub struct Album {
     pub class_names: Vec<String>,
     /// What was scanned, in a few words: `model on data`.
     pub title: String,
+    /// Which attribution method to believe, if that was asked.
+    pub faithfulness: Option<Faithfulness>,
     /// What is missing of the scan, a sentence each, with what to do; empty for an album opened by [`Self::open`].
     /// Pictures are looked for when the first is asked for: see [`Self::missing`].
     pub problems: Vec<String>,
@@ -80,6 +86,7 @@ impl Album {
         Self {
             class_names: scan.plan.model.class_names.clone(),
             title: words::title(&scan.config),
+            faithfulness: Faithfulness::load(&scan),
             problems: problems.iter().map(sentence).collect(),
             pictures: OnceLock::new(),
             shards: Shards::new(MAX_CACHED_BYTES),
@@ -88,16 +95,29 @@ impl Album {
         }
     }
 
-    /// What pictures of slices are made from.
+    /// What pictures of these slices of a set are made from.
+    pub fn scene_of<'a>(&'a self, set: &str, slices: impl IntoIterator<Item = &'a SliceReport>) -> Scene<'a> {
+        let kept = slices.into_iter().filter_map(|slice| Some((slice.id, inversion::kept(&self.scan, set, slice.id)?)));
+        Scene { inversions: kept.collect(), ..self.scene() }
+    }
+
+    /// What pictures of images are made from.
     pub fn scene(&self) -> Scene<'_> {
         Scene {
             table: &self.table,
             class_names: &self.class_names,
             pictures: Box::new(|row, side_px| self.picture(row, side_px)),
             maps: Box::new(|row| self.map(row)),
+            also: self.scan.plan.also.iter().enumerate().map(|(i, method)| self.maps_of(i, method.title())).collect(),
+            faithfulness: self.faithfulness.as_ref(),
+            inversions: BTreeMap::new(),
             absolute: self.is_absolute(),
             title: self.title.clone(),
         }
+    }
+
+    fn maps_of(&self, i: usize, title: &str) -> (String, Box<Maps<'_>>) {
+        (title.to_owned(), Box::new(move |row| self.part(row, Part::Also(i))))
     }
 
     /// Whether negative attribution counts by its size, as it did for the features.
@@ -134,6 +154,14 @@ impl Album {
     /// The attribution of a row, ready for drawing; empty if its shard cannot be read.
     pub fn heat(&self, row: usize) -> Heat {
         heat(self.map(row), self.is_absolute())
+    }
+
+    /// The attributions of a row by the scan's further methods, each with its name.
+    pub fn also(&self, row: usize) -> Vec<(String, Heat)> {
+        let methods = self.scan.plan.also.iter().enumerate();
+        methods
+            .map(|(i, method)| (method.title().to_owned(), heat(self.part(row, Part::Also(i)), self.is_absolute())))
+            .collect()
     }
 
     /// The probabilities of a row, one a class.

@@ -53,6 +53,13 @@ pub fn scanned(scan: &Scan, set: &SliceSet) -> Vec<(String, String)> {
         ("Slice set", set.id.clone()),
         ("Seed", set.recipe.seed.to_string()),
     ];
+    if !plan.also.is_empty() {
+        let also = plan.also.iter().map(|method| {
+            let with = with(&method.plugin, &method.params);
+            if method.name.is_empty() { with } else { format!("{}: {with}", method.name) }
+        });
+        facts.insert(5, ("Also", also.collect::<Vec<_>>().join(", ")));
+    }
     if let Some(split) = &data.split {
         facts.insert(2, ("Split", split.clone()));
     }

@@ -57,7 +57,8 @@ impl RunConfig {
     pub fn to_toml(&self) -> Result<String> {
         let mut config = self.clone();
         let params = [&mut config.model.params, &mut config.attribution.params, &mut config.projection.params];
-        for params in params.into_iter().chain([&mut config.slicing.params]) {
+        let also = config.attribution.also.iter_mut().map(|method| &mut method.params);
+        for params in params.into_iter().chain([&mut config.slicing.params]).chain(also) {
             *params = without_null(params);
         }
         toml::to_string(&config).map_err(|error| Error::param("params", error.to_string(), ""))

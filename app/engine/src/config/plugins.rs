@@ -26,6 +26,10 @@ impl LoadedConfig {
         let params = &config.attribution.params;
         self.config.attribution.params =
             self.plugin(host, Kind::Attributor, &["attribution"], &config.attribution.plugin, params);
+        for (i, method) in config.attribution.also.iter().enumerate() {
+            let params = self.plugin(host, Kind::Attributor, &["attribution", "also"], &method.plugin, &method.params);
+            self.config.attribution.also[i].params = params;
+        }
         if config.projection.plugin != "none" {
             let section = &config.projection;
             self.config.projection.params =

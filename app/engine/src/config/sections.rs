@@ -332,11 +332,58 @@ pub struct AttributionSection {
     pub target: String,
     /// `[attribution.params]`
     pub params: ParamMap,
+    /// Further methods, whose maps are kept beside the first one's; the features are weighted by the first.
+    pub also: Vec<MethodSection>,
 }
 
 impl Default for AttributionSection {
     fn default() -> Self {
-        Self { plugin: "grad_cam".into(), target: "predicted".into(), params: ParamMap::new() }
+        Self { plugin: "grad_cam".into(), target: "predicted".into(), params: ParamMap::new(), also: Vec::new() }
+    }
+}
+
+/// A further method of `[attribution]`: a plugin's name, or a table.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(from = "MethodForm")]
+pub struct MethodSection {
+    /// What its maps are called; empty: as the plugin.
+    pub name: String,
+    /// Attributor plugin.
+    pub plugin: String,
+    /// Its parameters.
+    pub params: ParamMap,
+}
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "expected a plugin's name or a table with `plugin` and, where wanted, `name` and `params`"
+)]
+enum MethodForm {
+    Plugin(String),
+    Table {
+        plugin: String,
+        #[serde(default)]
+        name: String,
+        #[serde(default)]
+        params: ParamMap,
+    },
+}
+
+impl From<MethodForm> for MethodSection {
+    fn from(form: MethodForm) -> Self {
+        match form {
+            MethodForm::Plugin(plugin) => Self { plugin, ..Self::default() },
+            MethodForm::Table { plugin, name, params } => Self { name, plugin, params },
+        }
+    }
+}
+
+impl MethodSection {
+    /// What its maps are called.
+    pub fn title(&self) -> &str {
+        if self.name.is_empty() { &self.plugin } else { &self.name }
     }
 }
 
@@ -345,9 +392,20 @@ impl Params for AttributionSection {
         ("plugin", "the attribution method"),
         ("target", "the class that is explained: predicted, label, or an output index"),
         ("params", "parameters of the method"),
+        ("also", "further methods kept beside it: [\"layer_cam\", { plugin = \"..\", name = \"..\", params = {} }]"),
     ];
 
     fn check(&self, problems: &mut Problems) {
+        let mut seen = vec![self.plugin.as_str()];
+        for method in &self.also {
+            let name = method.title();
+            let plain = name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
+            let got = format!("the name of a method is of a-z, 0-9 and _, got \"{name}\"");
+            problems.require(plain && !name.is_empty(), "also", got, "");
+            let twice = format!("two methods are called `{name}`");
+            problems.require(!seen.contains(&name), "also", twice, "give one of them a `name` of its own");
+            seen.push(name);
+        }
         let ok = ["predicted", "label"].contains(&self.target.as_str()) || self.target.parse::<usize>().is_ok();
         let got = format!("must be \"predicted\", \"label\" or an output index, got \"{}\"", self.target);
         problems.require(ok, "target", got, "");

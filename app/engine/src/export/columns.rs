@@ -100,6 +100,9 @@ impl Export<'_> {
         if let Some(deltas) = &scan.convergence_delta {
             table.floats("convergence_delta", deltas.iter().map(|&v| Some(v.into())));
         }
+        if let Some(agreement) = &scan.agreement {
+            table.floats("agreement", agreement.iter().map(|&v| Some(v.into())));
+        }
         table.text("error", scan.errors.iter().cloned());
         if let Some(splits) = &scan.splits {
             table.text("split", splits.iter().cloned().map(Some));

@@ -75,6 +75,8 @@ pub struct Export<'a> {
     pub class_names: &'a [String],
     /// What people said about the scan.
     pub review: &'a Review,
+    /// Names of the scan's further attribution methods.
+    pub also: &'a [String],
     /// Where probabilities, embeddings and maps come from, for formats that hold them.
     pub parts: &'a Parts<'a>,
     /// Where images are, for data sets that refer to them.
@@ -90,7 +92,7 @@ pub enum Format {
     Parquet,
     /// `samples.json`, `slices.json`.
     Json,
-    /// `attributions.npy`, `embeddings.npy`, `probs.npy`, `samples.csv` with a line a row of them, and
+    /// `attributions.npy`, `embeddings.npy`, `probs.npy`, `attributions_<name>.npy` of each further method, `samples.csv` with a line a row of them, and
     /// `heatmaps/<id>.png`, 8-bit, white at the map's own maximum.
     Npy,
     /// A FiftyOne dataset: `fiftyone.Dataset.from_dir(DIR, dataset_type=fiftyone.types.FiftyOneDataset)`.

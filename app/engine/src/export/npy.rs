@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 pub(super) fn write(export: &Export, dir: &Path, samples: &Table) -> Result<Vec<PathBuf>> {
     let table = export.table;
     let mut paths = Vec::new();
-    for (name, part) in
-        [("attributions.npy", Part::Maps), ("embeddings.npy", Part::Embeddings), ("probs.npy", Part::Probs)]
-    {
-        let path = dir.join(name);
+    let own = [("attributions", Part::Maps), ("embeddings", Part::Embeddings), ("probs", Part::Probs)];
+    let also = export.also.iter().enumerate().map(|(i, name)| (format!("attributions_{name}"), Part::Also(i)));
+    for (name, part) in own.map(|(name, part)| (name.to_owned(), part)).into_iter().chain(also) {
+        let path = dir.join(name).with_extension("npy");
         let failed = |error| unwritable(&path, &error);
         let mut file = None;
         // In the order of rows: shards are read one after the other.
@@ -29,8 +29,9 @@ pub(super) fn write(export: &Export, dir: &Path, samples: &Table) -> Result<Vec<
         file.map_or(Ok(()), |mut file| file.flush()).map_err(failed)?;
         paths.push(path);
     }
-    paths.push(dir.join("samples.csv"));
-    tables::csv(&paths[3], samples)?;
+    let path = dir.join("samples.csv");
+    tables::csv(&path, samples)?;
+    paths.push(path);
     let heatmaps = dir.join("heatmaps");
     make_dir(&heatmaps)?;
     for row in table.valid_rows() {

@@ -23,7 +23,7 @@ fn exported(format: Format, look: impl FnOnce(&Path, &SliceSet)) {
         let tensor = match part {
             Part::Probs => &table.probs,
             Part::Embeddings => &table.embeddings,
-            Part::Maps => &table.maps,
+            Part::Maps | Part::Also(_) => &table.maps,
         };
         Tensor::new(&tensor.shape()[1..], tensor.row(row).to_vec())
     };
@@ -32,8 +32,8 @@ fn exported(format: Format, look: impl FnOnce(&Path, &SliceSet)) {
         spuriousness: (0..table.n()).map(|i| if i == 0 { f32::NAN } else { i as f32 / 8.0 }).collect(),
         slices: BTreeMap::from([((sets[0].id.clone(), sets[0].slices[1].id), Mark::NoisyLabel)]),
     };
-    let (class_names, review) = (&names[..], &review);
-    let export = Export { table: &table, slice_sets: &sets, class_names, review, parts: &parts, images: &images };
+    let (class_names, review, also) = (&names[..], &review, &["layer_cam".to_owned()][..]);
+    let export = Export { table: &table, slice_sets: &sets, class_names, review, also, parts: &parts, images: &images };
     for path in export.write(format, inside.path()).unwrap() {
         assert!(path.exists(), "{}", path.display());
     }
@@ -113,6 +113,7 @@ fn npy_holds_the_raw_numbers_and_heat_maps_as_pictures() {
         let table = table();
         for (name, tensor, shape) in [
             ("attributions.npy", &table.maps, "9, 1, 2"),
+            ("attributions_layer_cam.npy", &table.maps, "9, 1, 2"),
             ("embeddings.npy", &table.embeddings, "9, 2"),
             ("probs.npy", &table.probs, "9, 2"),
         ] {
@@ -161,7 +162,8 @@ fn a_folder_that_cannot_be_written_is_an_error() {
     let images = |_: usize| Err(Error::unsupported("", ""));
     let parts = |_: usize, _: Part| Err(Error::unsupported("", ""));
     let review = &Review::default();
-    let export = Export { table: &table, slice_sets: &[], class_names: &[], review, parts: &parts, images: &images };
+    let export =
+        Export { table: &table, slice_sets: &[], class_names: &[], review, also: &[], parts: &parts, images: &images };
     let error = export.write(Format::Csv, file.path()).unwrap_err();
     assert!(error.to_string().contains("cannot be written"), "{error}");
 }

@@ -1,6 +1,5 @@
 //! The maps that are judged: of every method for the same images, of controls, and of a model that knows nothing.
 
-use super::sensitivity::spearman;
 use crate::features::resize_map;
 use crate::plan::RunPlan;
 use crate::repair::sample_seed;
@@ -14,9 +13,6 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
-
-/// Cells along each side of the maps that are compared with each other.
-const N_COMPARED: usize = 14;
 
 /// The map of an image at the size of the model's input, and what it took.
 #[derive(Debug, Clone, Default)]
@@ -76,13 +72,13 @@ fn one(plan: &RunPlan, backend: &dyn ModelBackend, subject: Subject, context: &C
     let shape = [1, c, h, w];
     let images = TensorView::new(&shape, &pixels)?;
     let start = Instant::now();
-    let layers: Vec<&str> = plan.requirements.layers.iter().map(String::as_str).collect();
+    let layers: Vec<&str> = plan.method.requirements.layers.iter().map(String::as_str).collect();
     let forward = backend.forward(images, &layers)?;
     let batch = AttributionBatch::new(images, std::slice::from_ref(&subject.target_class), &forward);
     let silent = Context { reporter: &ascan_core::Silent, ..*context };
-    let found = plan.attributor.attribute(backend, &batch, &silent)?;
+    let found = plan.method.attributor.attribute(backend, &batch, &silent)?;
     let seconds = start.elapsed().as_secs_f64();
-    let values = resize_map(found.maps.data(), plan.requirements.map_size, [h, w]);
+    let values = resize_map(found.maps.data(), plan.method.requirements.map_size, [h, w]);
     let convergence_delta = found.convergence_delta.and_then(|deltas| deltas.first().copied());
     Ok(Map { values, convergence_delta, seconds })
 }
@@ -112,12 +108,6 @@ pub(super) fn edges(image: &[f32], [h, w]: [usize; 2]) -> Map {
         (side(1) - side(-1)).hypot(row(1) - row(-1))
     });
     Map { values: values.collect(), ..Map::default() }
-}
-
-/// How alike two maps are: Spearman's correlation of both on a coarse grid; `None` where one is constant.
-pub(super) fn likeness(a: &Map, b: &Map, size: [usize; 2]) -> Option<f64> {
-    let coarse = |map: &Map| resize_map(&map.values, size, size.map(|side| side.min(N_COMPARED)));
-    spearman(&coarse(a), &coarse(b))
 }
 
 /// Writes the model with the values of every weight of two and more dimensions drawn anew from its own: it has the

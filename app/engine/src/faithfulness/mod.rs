@@ -13,6 +13,7 @@ mod removal;
 mod sensitivity;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use crate::config::LoadedConfig;
 use crate::host::PluginHost;
@@ -21,23 +22,25 @@ use crate::repair::sample_seed;
 use crate::store::Scan;
 use crate::table::ScanTable;
 use ascan_core::{Context, Error, Kind, Result};
+pub use words::HEADINGS;
+
 use maps::{Map, Subject};
 use probe::Probe;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeSet;
 
 /// The control that knows nothing.
 pub const CHANCE: &str = "(chance)";
 /// The control that never asks the model.
 pub const EDGES: &str = "(edges)";
-/// A map that is more alike than this to that of a randomised model does not depend on what the model has learnt.
-const DEAF: f64 = 0.5;
+/// Where the figures of a scan are kept.
+const FILE: &str = "faithfulness.json";
 
 /// A mean over images.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     /// The mean.
     pub mean: f64,
@@ -58,7 +61,7 @@ impl Figure {
 }
 
 /// What was found of a method.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct MethodReport {
     /// Name of the plugin, or of a control.
     pub name: String,
@@ -79,6 +82,7 @@ pub struct MethodReport {
     /// ROAD, in [−½, ½]; high is good, 0 is chance.
     pub road: Option<Figure>,
     /// ROAD of each image, NaN where there is no map: methods are compared image by image.
+    #[serde(deserialize_with = "nan_for_null")]
     pub road_by_image: Vec<f64>,
     /// Sensitivity-n, a correlation; high is good, 0 is chance.
     pub sensitivity_n: Option<Figure>,
@@ -97,7 +101,7 @@ pub struct MethodReport {
 }
 
 /// What was found of all methods.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Faithfulness {
     /// Images that were looked at.
     pub n_images: usize,
@@ -105,6 +109,31 @@ pub struct Faithfulness {
     pub methods: Vec<MethodReport>,
     /// What to make of it, a sentence each.
     pub verdict: Vec<String>,
+}
+
+impl Faithfulness {
+    /// Keeps the figures with their scan, for its report and its window; those that were there are replaced.
+    pub fn keep(&self, scan: &Scan) {
+        if let Ok(bytes) = serde_json::to_vec_pretty(self) {
+            scan.cache(FILE, &bytes);
+        }
+    }
+
+    /// The figures that were kept with a scan.
+    pub fn load(scan: &Scan) -> Option<Self> {
+        serde_json::from_slice(&scan.cached(FILE)?).ok()
+    }
+
+    /// What was found of the method of this name, if it goes with the model.
+    pub fn method(&self, name: &str) -> Option<&MethodReport> {
+        self.methods.iter().find(|report| report.name == name && report.failed.is_none())
+    }
+}
+
+/// JSON has no NaN.
+fn nan_for_null<'de, D: Deserializer<'de>>(values: D) -> std::result::Result<Vec<f64>, D::Error> {
+    let values = Vec::<Option<f64>>::deserialize(values)?;
+    Ok(values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect())
 }
 
 /// What is asked.
@@ -160,7 +189,7 @@ pub fn faithfulness(scan: &Scan, settings: &Settings, host: &PluginHost, context
         };
         let maps: Vec<Option<Map>> = maps.into_iter().map(usable).collect();
         let mut report = probe.judge(name, &maps, context)?;
-        report.method = plan_of_name.requirements.method;
+        report.method = plan_of_name.method.requirements.method;
         if settings.randomise {
             let random = plan(Some(&random_model)).and_then(|plan| maps::of(&plan, &probe.subjects, context));
             if let Ok(random) = random {
@@ -181,7 +210,7 @@ pub fn faithfulness(scan: &Scan, settings: &Settings, host: &PluginHost, context
     }
     let road = |report: &MethodReport| report.road.map_or(f64::NEG_INFINITY, |figure| figure.mean);
     methods.sort_by(|a, b| road(b).total_cmp(&road(a)));
-    let verdict = verdict(&methods);
+    let verdict = words::verdict(&methods);
     Ok(Faithfulness { n_images: rows.len(), methods, verdict })
 }
 
@@ -209,7 +238,8 @@ fn compile(
     model: Option<&std::path::Path>,
     host: &PluginHost,
 ) -> Result<RunPlan> {
-    let mut overrides = vec![format!("attribution.plugin={name}"), "model.backend=auto".into()];
+    let mut overrides =
+        vec![format!("attribution.plugin={name}"), "attribution.also=[]".into(), "model.backend=auto".into()];
     if !is_own {
         overrides.push("attribution.params={}".into());
     }
@@ -233,52 +263,4 @@ fn agreement(probe: &Probe, reports: &mut [MethodReport], maps: &[Vec<Option<Map
         let likeness = others.flat_map(|(_, other)| probe.likenesses(&maps[i], other));
         report.agreement = Figure::of(likeness);
     }
-}
-
-/// What to make of it.
-fn verdict(methods: &[MethodReport]) -> Vec<String> {
-    let control = |name: &str| methods.iter().find(|report| report.name == name);
-    let is_control = |report: &MethodReport| report.name == CHANCE || report.name == EDGES;
-    let ranked: Vec<(&MethodReport, Figure)> =
-        methods.iter().filter(|report| !is_control(report)).filter_map(|report| Some((report, report.road?))).collect();
-    let Some(&(best, best_road)) = ranked.first() else {
-        return vec!["No method goes with this model.".into()];
-    };
-    // On the same images: what is hard for one method is hard for the other.
-    let is_better = |a: &MethodReport, b: &MethodReport| {
-        let gaps = a.road_by_image.iter().zip(&b.road_by_image).map(|(a, b)| a - b);
-        Figure::of(gaps).is_some_and(|gap| gap.mean > 2.0 * gap.error)
-    };
-    let named = |reports: Vec<&MethodReport>| -> String {
-        reports.iter().map(|report| format!("`{}`", report.name)).collect::<Vec<_>>().join(", ")
-    };
-    let mut lines = Vec::new();
-    if control(CHANCE).is_some_and(|chance| !is_better(best, chance)) {
-        lines.push(format!("No method is better than chance on these images: `{}` comes first and is not.", best.name));
-        return lines;
-    }
-    let as_good: Vec<&MethodReport> = ranked[1..].iter().map(|(r, _)| *r).filter(|r| !is_better(best, r)).collect();
-    let tied = match as_good.len() {
-        _ if ranked.len() == 1 => "no other method was asked".to_owned(),
-        0 => "no other comes near".to_owned(),
-        _ => format!("these images cannot tell it from {}", named(as_good)),
-    };
-    let (mean, error) = (best_road.mean, best_road.error);
-    lines.push(format!("Believe `{}` first on this model (ROAD {mean:.3} ± {error:.3}); {tied}.", best.name));
-    for (name, what) in [(CHANCE, "chance"), (EDGES, "the edges of the image")] {
-        let Some(control) = control(name) else { continue };
-        let worse: Vec<&MethodReport> = ranked.iter().map(|(r, _)| *r).filter(|r| !is_better(r, control)).collect();
-        if !worse.is_empty() {
-            lines.push(format!("Not shown to be better than {what}: {}.", named(worse)));
-        }
-    }
-    let deaf: Vec<String> = methods
-        .iter()
-        .filter(|report| report.randomised.is_some_and(|figure| figure.mean > DEAF))
-        .map(|report| format!("`{}` ({:.2})", report.name, report.randomised.map_or(0.0, |figure| figure.mean)))
-        .collect();
-    if !deaf.is_empty() {
-        lines.push(format!("Hardly changed when the model's weights were randomised: {}.", deaf.join(", ")));
-    }
-    lines
 }

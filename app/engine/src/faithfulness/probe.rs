@@ -1,11 +1,12 @@
 //! The images and the model that all methods are judged with, and how a method's maps are judged.
 
-use super::maps::{self, Map, Subject};
+use super::maps::{Map, Subject};
 use super::removal::{self, Curves, Removal};
 use super::{Figure, MethodReport, sensitivity};
 use crate::compare::{masks, overlap};
 use crate::host::PluginHost;
 use crate::images::Preprocess;
+use crate::likeness::agreement;
 use crate::repair::{logits_of, sample_seed};
 use crate::store::Scan;
 use crate::table::ScanTable;
@@ -149,7 +150,7 @@ impl Probe {
     /// How alike the maps of two methods are, for each image that has both.
     pub fn likenesses<'a>(&'a self, a: &'a [Option<Map>], b: &'a [Option<Map>]) -> impl Iterator<Item = f64> + 'a {
         let pairs = a.iter().zip(b).filter_map(|(a, b)| Some((a.as_ref()?, b.as_ref()?)));
-        pairs.filter_map(|(a, b)| maps::likeness(a, b, self.size))
+        pairs.filter_map(|(a, b)| agreement(&[(&a.values, self.size), (&b.values, self.size)]))
     }
 }
 

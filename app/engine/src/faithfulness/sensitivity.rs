@@ -6,6 +6,7 @@
 //! # Source
 //! Ancona et al. 2018, arXiv 1711.06104.
 
+use crate::likeness::pearson;
 use crate::repair::sample_seed;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -44,37 +45,4 @@ pub(super) fn correlation(map: &[f32], size: [usize; 2], seed: u64, falls: &[f64
         })
         .collect();
     pearson(&promised, falls)
-}
-
-/// Pearson's correlation; `None` where one side is constant.
-pub(super) fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let (mean_a, mean_b) = (mean(a), mean(b));
-    let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
-    for (a, b) in a.iter().zip(b) {
-        let (a, b) = (a - mean_a, b - mean_b);
-        ab += a * b;
-        aa += a * a;
-        bb += b * b;
-    }
-    let scale = (aa * bb).sqrt();
-    (scale > 0.0).then(|| ab / scale)
-}
-
-/// Spearman's correlation, ties at their mean rank; `None` where one side is constant.
-pub(super) fn spearman(a: &[f32], b: &[f32]) -> Option<f64> {
-    pearson(&ranks(a), &ranks(b))
-}
-
-fn ranks(values: &[f32]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
-    let mut ranks = vec![0.0; values.len()];
-    let mut start = 0;
-    for tied in order.chunk_by(|&a, &b| values[a] == values[b]) {
-        let rank = start as f64 + (tied.len() - 1) as f64 / 2.0;
-        tied.iter().for_each(|&i| ranks[i] = rank);
-        start += tied.len();
-    }
-    ranks
 }

@@ -1,10 +1,12 @@
 //! The measures on cases whose answer is known.
 
 use super::impute::Imputer;
-use super::maps::{self, Map};
+use super::maps;
 use super::removal::{Curves, Removal, blurred, ranking, removals};
-use super::sensitivity::{correlation, pearson, spearman, subset, without};
-use super::{CHANCE, EDGES, Figure, MethodReport, verdict};
+use super::sensitivity::{correlation, subset, without};
+use super::words::verdict;
+use super::{CHANCE, EDGES, Faithfulness, Figure, MethodReport};
+use crate::likeness::{agreement, pearson};
 
 const SIZE: [usize; 2] = [16, 16];
 const N: usize = 256;
@@ -58,9 +60,6 @@ fn a_subset_has_a_quarter_of_the_image_and_depends_on_the_seed() {
 fn correlations_worked_out_by_hand() {
     assert_eq!(pearson(&[1.0, 2.0, 3.0], &[2.0, 4.0, 6.0]), Some(1.0));
     assert_eq!(pearson(&[1.0, 1.0, 1.0], &[2.0, 4.0, 6.0]), None);
-    // Ranks 0, 1.5, 1.5, 3 against 3, 2, 1, 0.
-    let expected = -4.5 / (4.5f64 * 5.0).sqrt();
-    assert!((spearman(&[1.0, 2.0, 2.0, 9.0], &[4.0, 3.0, 2.0, 1.0]).unwrap() - expected).abs() < 1e-12);
 }
 
 /// A plane is what linear imputation is for: wherever pixels are missing, it finds them again.
@@ -167,8 +166,20 @@ fn edges_are_where_the_image_changes() {
     let half: Vec<f32> = (0..N).map(|i| f32::from(u8::from(i % 16 >= 8))).collect();
     let edges = maps::edges(&half, SIZE).values;
     assert!((0..N).all(|i| (edges[i] > 0.0) == (7..=8).contains(&(i % 16))));
-    let same = Map { values: edges.clone(), ..Map::default() };
-    assert_eq!(maps::likeness(&same, &same, SIZE), Some(1.0));
+    assert_eq!(agreement(&[(&edges, SIZE), (&edges, SIZE)]), Some(1.0));
+}
+
+/// An image without a map has no ROAD, and JSON has no NaN.
+#[test]
+fn figures_survive_their_file() {
+    let report = MethodReport { road_by_image: vec![0.5, f64::NAN], ..report("a", 0.3, 0.1) };
+    let found = Faithfulness { n_images: 2, methods: vec![report], verdict: vec!["Believe it.".into()] };
+    let text = serde_json::to_string(&found).unwrap();
+    let back: Faithfulness = serde_json::from_str(&text).unwrap();
+    assert!(back.methods[0].road_by_image[1].is_nan());
+    assert_eq!(format!("{back:?}"), format!("{found:?}"));
+    assert_eq!(back.method("a").unwrap().figures()[..2], ["0.300 ± 0.010", "-"]);
+    assert!(back.method("b").is_none());
 }
 
 fn report(name: &str, road: f64, randomised: f64) -> MethodReport {

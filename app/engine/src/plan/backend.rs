@@ -1,6 +1,6 @@
 //! Which backend runs the model, and why.
 
-use super::report;
+use super::{report, report_method};
 use crate::config::LoadedConfig;
 use crate::host::PluginHost;
 use ascan_core::{
@@ -21,7 +21,8 @@ pub(super) struct Chosen {
     pub params: ParamMap,
     pub runtime: Box<dyn Runtime>,
     pub info: ModelInfo,
-    pub requirements: Requirements,
+    /// Of each method.
+    pub requirements: Vec<Requirements>,
 }
 
 /// Opens the model with the backend that the configuration names, or with the fastest that can do what the
@@ -30,26 +31,27 @@ pub(super) fn choose(
     loaded: &mut LoadedConfig,
     host: &PluginHost,
     classifier: &Classifier,
-    attributor: &dyn Attributor,
+    attributors: &[Box<dyn Attributor>],
 ) -> Option<Chosen> {
     if ["backend", "device", "params", "path"].iter().any(|key| loaded.has_errors_in(&["model", key])) {
         return None;
     }
     // What the method needs shows in the graph already: a wrong layer is no reason to try another backend.
     let graph = classifier.model_info("", Capabilities { gradients: true, training: true }, 1);
-    if let Err(error) = attributor.requirements(&graph) {
+    for (i, attributor) in attributors.iter().enumerate() {
+        let Err(error) = attributor.requirements(&graph) else { continue };
         // Through the boundary the error keeps its code and its words, not its fields.
         let is_layer =
             error.code() == ascan_core::ErrorCode::UnknownName && error.to_string().starts_with("unknown layer");
         match error.key() {
-            None if is_layer => report(loaded, &["attribution", "params", "layer"], &error),
-            _ => loaded.report_plugin("attribution", &error),
+            None if is_layer && i == 0 => report(loaded, &["attribution", "params", "layer"], &error),
+            _ => report_method(loaded, i, &error),
         }
         return None;
     }
     let section = loaded.config.model.clone();
     let request = section.open(1);
-    let attempt = |name: &str| open(host, name, &section.params, &request, attributor);
+    let attempt = |name: &str| open(host, name, &section.params, &request, attributors);
     if section.backend != AUTO {
         return match attempt(&section.backend) {
             Ok(chosen) => Some(Chosen { reason: "named in the configuration".into(), ..chosen }),
@@ -93,7 +95,7 @@ fn open(
     name: &str,
     params: &ParamMap,
     request: &OpenModel,
-    attributor: &dyn Attributor,
+    attributors: &[Box<dyn Attributor>],
 ) -> Result<Chosen> {
     let resolved = host.resolve(Kind::Backend, name, params)?;
     if let Some(problem) = resolved.problems.first() {
@@ -102,9 +104,10 @@ fn open(
     let runtime = host.backend(name, &resolved.params)?;
     runtime.available()?;
     let info = runtime.open(request)?.info().clone();
-    let requirements = attributor.requirements(&info)?;
-    if requirements.gradients && !info.capabilities.gradients {
-        let what = format!("{name} has no gradients, which {} needs", requirements.method);
+    let requirements =
+        attributors.iter().map(|attributor| attributor.requirements(&info)).collect::<Result<Vec<_>>>()?;
+    if let Some(needy) = requirements.iter().find(|needs| needs.gradients && !info.capabilities.gradients) {
+        let what = format!("{name} has no gradients, which {} needs", needy.method);
         return Err(Error::unsupported(what, "use `backend = \"burn\"` or `\"auto\"`"));
     }
     let (name, reason, params) = (name.to_owned(), String::new(), resolved.params);

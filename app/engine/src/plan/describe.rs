@@ -1,6 +1,6 @@
 //! The plan in words, for `ascan check`.
 
-use super::RunPlan;
+use super::{Method, RunPlan};
 use ascan_core::ParamMap;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -27,6 +27,7 @@ impl RunPlan {
     /// The plan for machines.
     pub fn to_json(&self) -> Value {
         let [c, h, w] = self.model.input_shape;
+        let requirements = &self.method.requirements;
         json!({
             "images": {
                 "n": self.n_images(), "form": self.images.form, "split": self.config.data.split,
@@ -40,9 +41,9 @@ impl RunPlan {
             "backend": { "name": self.backend_name, "engine": self.model.engine, "reason": self.backend_reason },
             "attribution": {
                 "plugin": self.config.attribution.plugin, "params": self.config.attribution.params,
-                "target": self.config.attribution.target, "method": self.requirements.method,
-                "gradients": self.requirements.gradients, "layers": self.requirements.layers,
-                "map_size": self.requirements.map_size,
+                "target": self.config.attribution.target, "method": requirements.method,
+                "gradients": requirements.gradients, "layers": requirements.layers,
+                "map_size": requirements.map_size, "also": self.config.attribution.also,
             },
             "layer": self.feature_layer,
             "head": self.head(),
@@ -65,7 +66,7 @@ impl RunPlan {
     }
 
     fn lines(&self) -> Vec<(&'static str, String)> {
-        let RunPlan { config, model, requirements, .. } = self;
+        let RunPlan { config, model, method: Method { requirements, .. }, .. } = self;
         let split = config.data.split.as_ref().map_or(String::new(), |split| format!(", split \"{split}\""));
         let limited =
             if self.n_images() < self.images.len() { format!(" of {}", self.images.len()) } else { String::new() };
@@ -77,6 +78,8 @@ impl RunPlan {
         };
         let layer = model.layer(&self.feature_layer).map(|layer| format!("{:?} from {}", layer.shape, layer.operator));
         let attribution = &config.attribution;
+        let also: Vec<&str> = self.also.iter().map(|method| method.title.as_str()).collect();
+        let also = if also.is_empty() { String::new() } else { format!("; also {}", also.join(", ")) };
         let method = if requirements.method.is_empty() { String::new() } else { format!(": {}", requirements.method) };
         vec![
             ("images", format!("{}{limited}, {}{split}", self.n_images(), self.images.form)),
@@ -90,7 +93,7 @@ impl RunPlan {
             (
                 "attribution",
                 format!(
-                    "{}({}) of the {} class, maps {map_h} x {map_w}{method}",
+                    "{}({}) of the {} class, maps {map_h} x {map_w}{method}{also}",
                     attribution.plugin,
                     params_line(&attribution.params),
                     attribution.target,
@@ -119,7 +122,7 @@ impl RunPlan {
 
     /// Whether the attribution's gradients need a backward pass.
     fn head(&self) -> &'static str {
-        match (&self.model.linear_head, self.requirements.gradients) {
+        match (&self.model.linear_head, self.methods().any(|method| method.requirements.gradients)) {
             (_, true) => "through gradients",
             (Some(_), false) => "pool and linear: gradients in closed form",
             (None, false) => "no gradients needed",

@@ -31,10 +31,10 @@ pub struct RunPlan {
     pub backend_reason: String,
     /// Its engine; opens a model for each worker.
     pub runtime: Box<dyn Runtime>,
-    /// The attribution method.
-    pub attributor: Box<dyn Attributor>,
-    /// What it needs.
-    pub requirements: Requirements,
+    /// The attribution method whose maps weight the features.
+    pub method: Method,
+    /// The methods whose maps are kept beside them.
+    pub also: Vec<Method>,
     /// The layer whose feature map is weighted.
     pub feature_layer: String,
     /// From pixels to the model's input.
@@ -45,6 +45,16 @@ pub struct RunPlan {
     pub batch_size: usize,
     /// What was guessed or is worth knowing, a sentence each.
     pub notes: Vec<String>,
+}
+
+/// An attribution method, and what it needs of this model.
+pub struct Method {
+    /// What its maps are called.
+    pub title: String,
+    /// The method.
+    pub attributor: Box<dyn Attributor>,
+    /// What it needs.
+    pub requirements: Requirements,
 }
 
 impl std::fmt::Debug for RunPlan {
@@ -64,17 +74,17 @@ impl RunPlan {
         if loaded.config.model.backend != backend::AUTO {
             loaded.resolve_backend(host);
         }
-        let attributor = open_attributor(&mut loaded, host);
+        let attributors = open_attributors(&mut loaded, host);
         let images = open_images(&mut loaded);
         let classifier = open_model(&mut loaded);
         let opened = classifier.as_ref().map(|classifier| Opened::new(&mut loaded, classifier, images.as_ref()));
-        let chosen = match (&classifier, &attributor) {
-            (Some(classifier), Some(attributor)) => backend::choose(&mut loaded, host, classifier, &**attributor),
+        let chosen = match (&classifier, &attributors) {
+            (Some(classifier), Some(attributors)) => backend::choose(&mut loaded, host, classifier, attributors),
             _ => None,
         };
         let feature_layer = chosen.as_ref().and_then(|chosen| feature_layer(&mut loaded, chosen));
-        let (Some(attributor), Some(images), Some(classifier), Some(opened), Some(chosen), Some(feature_layer)) =
-            (attributor, images, classifier, opened, chosen, feature_layer)
+        let (Some(attributors), Some(images), Some(classifier), Some(opened), Some(chosen), Some(feature_layer)) =
+            (attributors, images, classifier, opened, chosen, feature_layer)
         else {
             return Err(loaded.errors);
         };
@@ -97,6 +107,12 @@ impl RunPlan {
         };
         config.model.params = params;
         config.model.preprocess = preprocess.section().clone();
+        let mut methods = attributors.into_iter().zip(requirements);
+        let mut method = |title: &str| {
+            methods.next().map(|(attributor, requirements)| Method { title: title.into(), attributor, requirements })
+        };
+        let Some(first) = method(&config.attribution.plugin) else { return Err(ConfigErrors::default()) };
+        let also = config.attribution.also.iter().filter_map(|section| method(section.title())).collect();
         Ok(Self {
             config,
             images,
@@ -107,8 +123,8 @@ impl RunPlan {
             backend_name: name,
             backend_reason: reason,
             runtime,
-            attributor,
-            requirements,
+            method: first,
+            also,
             feature_layer,
             preprocess,
             n_threads,
@@ -119,6 +135,11 @@ impl RunPlan {
 }
 
 impl RunPlan {
+    /// All methods, the one that weights the features first.
+    pub fn methods(&self) -> impl Iterator<Item = &Method> {
+        std::iter::once(&self.method).chain(&self.also)
+    }
+
     /// A name for each output of the model: as `data.output_names` says, else that of the class whose images are
     /// labelled with it. Empty if neither is known.
     pub fn class_names(&self) -> Vec<String> {
@@ -166,13 +187,27 @@ impl Opened {
     }
 }
 
-fn open_attributor(loaded: &mut LoadedConfig, host: &PluginHost) -> Option<Box<dyn Attributor>> {
-    if loaded.has_errors_in(&["attribution", "plugin"]) || loaded.has_errors_in(&["attribution", "params"]) {
+fn open_attributors(loaded: &mut LoadedConfig, host: &PluginHost) -> Option<Vec<Box<dyn Attributor>>> {
+    if ["plugin", "params", "also"].iter().any(|key| loaded.has_errors_in(&["attribution", key])) {
         return None;
     }
     let section = &loaded.config.attribution;
-    let made = host.attributor(&section.plugin, &section.params);
-    made.map_err(|error| loaded.report_plugin("attribution", &error)).ok()
+    let also = section.also.iter().map(|method| (&method.plugin, &method.params));
+    let methods = std::iter::once((&section.plugin, &section.params)).chain(also);
+    let made: Vec<_> = methods.map(|(plugin, params)| host.attributor(plugin, params)).collect();
+    let mut attributors = Vec::new();
+    for (i, attributor) in made.into_iter().enumerate() {
+        attributors.extend(attributor.map_err(|error| report_method(loaded, i, &error)).ok());
+    }
+    (attributors.len() == 1 + loaded.config.attribution.also.len()).then_some(attributors)
+}
+
+/// Reports an error of the method at this place, the first being that of `attribution.plugin`.
+fn report_method(loaded: &mut LoadedConfig, i: usize, error: &Error) {
+    match i {
+        0 => loaded.report_plugin("attribution", error),
+        _ => loaded.report(&["attribution", "also"], error),
+    }
 }
 
 fn open_images(loaded: &mut LoadedConfig) -> Option<ImageSet> {
@@ -203,7 +238,8 @@ fn open_model(loaded: &mut LoadedConfig) -> Option<Classifier> {
 
 fn feature_layer(loaded: &mut LoadedConfig, chosen: &backend::Chosen) -> Option<String> {
     let wanted = loaded.config.features.layer.clone();
-    let found = match (&*wanted, chosen.requirements.layers.first()) {
+    let first = chosen.requirements.first().and_then(|first| first.layers.first());
+    let found = match (&*wanted, first) {
         ("auto", Some(layer)) => Ok(layer.clone()),
         _ => chosen.info.layer(&wanted).map(|layer| layer.name.clone()),
     };

@@ -70,7 +70,7 @@ pub fn logits(
     let workers = Workers::open(runtime, open, context)?;
     workers.map(n, false, |backend, range| {
         let [c, h, w] = backend.info().input_shape;
-        context.progress("validating", range.start, n)?;
+        context.progress("running the model", range.start, n)?;
         let loaded: Vec<Option<Vec<f32>>> = range.map(|i| load(i).ok()).collect();
         let images: Vec<f32> = loaded.iter().flatten().flatten().copied().collect();
         let n_loaded = loaded.iter().flatten().count();

@@ -5,19 +5,21 @@ use crate::slices::SliceSet;
 use ascan_viz::Heat;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use image::codecs::{jpeg::JpegEncoder, png};
-use image::{ExtendedColorType, ImageEncoder, RgbImage};
+use image::{ExtendedColorType, ImageEncoder, RgbImage, imageops};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 const SIDE_PX: u32 = 136;
 const MEAN_SIDE_PX: u32 = 64;
+const INVERSION_SIDE_PX: u32 = 112;
 const JPEG_QUALITY: u8 = 74;
 const MASK_SIDE_PX: u32 = 28;
 
 /// Style rules for pictures.
 pub(super) struct Pictures {
-    /// `.p7` has the picture of row 7, `.m7` its attribution as a mask; `.ps7`, `.ms7` the means of slice 7.
+    /// `.p7` has the picture of row 7, `.m7` its attribution as a mask; `.ps7`, `.ms7` the means of slice 7. The masks
+    /// of a further method hold where the root element has its number as `data-method`.
     pub css: String,
     /// Width over height of the pictures.
     pub aspect: f64,
@@ -34,7 +36,17 @@ pub(super) fn style(scene: &Scene, set: &SliceSet, rows: &BTreeSet<usize>, n_sli
         .par_iter()
         .zip(scene.mean_heats(&members))
         .zip(&set.slices)
-        .map(|((members, heat), slice)| (format!("s{}", slice.id), scene.mean_picture(members, MEAN_SIDE_PX), heat))
+        .map(|((members, heat), slice)| {
+            let key = format!("s{}", slice.id);
+            // An image with the slice's features is all of it what the model looks at.
+            match scene.inversions.get(&slice.id) {
+                Some(picture) => {
+                    let small = imageops::thumbnail(picture, INVERSION_SIDE_PX, INVERSION_SIDE_PX);
+                    (key, small, Heat::new(&[1.0], 1, 1, false))
+                }
+                None => (key, scene.mean_picture(members, MEAN_SIDE_PX), heat),
+            }
+        })
         .collect();
     let css = of_rows.iter().chain(&of_slices).fold(String::new(), |mut css, (key, picture, heat)| {
         let (picture, mask) = (BASE64_STANDARD.encode(jpeg(picture)), BASE64_STANDARD.encode(mask(heat)));
@@ -46,7 +58,30 @@ pub(super) fn style(scene: &Scene, set: &SliceSet, rows: &BTreeSet<usize>, n_sli
         );
         css
     });
+    let css = (1..=scene.also.len()).fold(css, |css, method| masks_by(method, css, scene, set, rows, &members));
     Pictures { css, aspect }
+}
+
+/// Adds the masks of a further method.
+fn masks_by(
+    method: usize,
+    mut css: String,
+    scene: &Scene,
+    set: &SliceSet,
+    rows: &BTreeSet<usize>,
+    members: &[Vec<usize>],
+) -> String {
+    let of_rows: Vec<(String, Heat)> =
+        rows.par_iter().map(|&row| (row.to_string(), scene.heat_by(method, row))).collect();
+    let of_slices = scene.mean_heats_by(method, members).into_iter().zip(&set.slices);
+    let of_slices = of_slices.filter(|(_, slice)| !scene.inversions.contains_key(&slice.id));
+    for (key, heat) in of_rows.into_iter().chain(of_slices.map(|(heat, slice)| (format!("s{}", slice.id), heat))) {
+        let mask = BASE64_STANDARD.encode(mask(&heat));
+        let rule = format!("{{mask-image:url(data:image/png;base64,{mask})}}");
+        // Writing to a string does not fail.
+        let _ = writeln!(css, ":root[data-method=\"{method}\"] .m{key}{rule}");
+    }
+    css
 }
 
 fn jpeg(picture: &RgbImage) -> Vec<u8> {

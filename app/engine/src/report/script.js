@@ -18,8 +18,15 @@
     if (input.value === asked.get("view")) { input.checked = true; show(input.value); }
   }
 
-  const body = document.querySelector("tbody");
-  for (const button of document.querySelectorAll("th button")) {
+  const method = document.getElementById("method");
+  if (method) {
+    const by = (number) => { root.dataset.method = number; };
+    method.addEventListener("change", () => by(method.value));
+    if (asked.get("method")) { method.value = asked.get("method"); by(method.value); }
+  }
+
+  const body = document.querySelector("#table tbody");
+  for (const button of document.querySelectorAll("#table th button")) {
     button.addEventListener("click", () => {
       const head = button.parentElement;
       const column = [...head.parentElement.children].indexOf(head);

@@ -1,10 +1,22 @@
 use super::*;
+use crate::faithfulness::{Faithfulness, Figure, MethodReport};
 use crate::mosaic::tests::maps_of;
 use crate::slices::tests::{find_in, table};
 use crate::table::ScanTable;
 use image::RgbImage;
+use std::collections::BTreeMap;
 
 fn html(table: &ScanTable, names: &[&str], title: &str) -> String {
+    html_of(table, names, title, &[], None)
+}
+
+fn html_of(
+    table: &ScanTable,
+    names: &[&str],
+    title: &str,
+    also: &[&str],
+    faithfulness: Option<&Faithfulness>,
+) -> String {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let pictures = |row: usize, side: u32| Ok(RgbImage::from_pixel(side, side, image::Rgb([row as u8 * 20, 60, 60])));
     let scene = Scene {
@@ -12,6 +24,9 @@ fn html(table: &ScanTable, names: &[&str], title: &str) -> String {
         class_names: &names,
         pictures: Box::new(pictures),
         maps: maps_of(table),
+        also: also.iter().map(|name| ((*name).to_owned(), maps_of(table))).collect(),
+        faithfulness,
+        inversions: BTreeMap::from([(0, RgbImage::from_pixel(8, 8, image::Rgb([1, 2, 3])))]),
         absolute: false,
         title: title.to_owned(),
     };
@@ -37,6 +52,36 @@ fn every_picture_that_is_used_is_there_once() {
     for class in used {
         assert_eq!(html.matches(&format!(".{class}{{")).count(), 1, "{class}");
     }
+}
+
+/// One rule for each attribution of each method; the pictures are there once.
+#[test]
+fn every_method_has_its_attributions() {
+    let mut table = table();
+    table.agreement = Some((0..9).map(|row| row as f32 / 10.0).collect());
+    let html = html_of(&table, &["land", "water"], "a on b", &["layer_cam", "score_cam"], None);
+    for method in 1..=2 {
+        assert_eq!(html.matches(&format!(":root[data-method=\"{method}\"] .m1{{")).count(), 1);
+    }
+    assert_eq!(html.matches(".p1{").count(), 1);
+    assert!(html.contains("<option value=\"2\">score_cam</option>"));
+    assert!(html.contains("methods dispute"), "agreement of 0.1 and 0.2 is none");
+    let alone = html_of(&table, &["land", "water"], "a on b", &[], None);
+    assert!(!alone.contains("data-method") && !alone.contains("<select"));
+}
+
+#[test]
+fn the_methods_are_judged_where_that_was_asked() {
+    let figure = |mean: f64| Some(Figure { mean, error: 0.04, n: 20 });
+    let of = |name: &str, road: f64| MethodReport { name: name.into(), road: figure(road), ..Default::default() };
+    let failed = MethodReport { name: "chefer".into(), failed: Some("no attention".into()), ..Default::default() };
+    let methods = vec![of("grad_cam", 0.271), of("(chance)", -0.013), failed];
+    let found = Faithfulness { n_images: 20, methods, verdict: vec!["Believe `grad_cam` <first>.".into()] };
+    let html = html_of(&table(), &["land", "water"], "a on b", &[], Some(&found));
+    assert!(html.contains("Believe `grad_cam` &lt;first&gt;.") && html.contains("0.271 ± 0.040"));
+    assert!(html.contains("<tr class=\"control\"><td title=\"\">(chance)</td>"));
+    assert!(html.contains("do not go with this model: chefer."));
+    assert!(!self::html(&table(), &["land", "water"], "a on b").contains("id=\"trust\""));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The report's content, ready for the template: every number formatted, nothing escaped yet.
 
 use super::words::{self, Summary, exact};
+use crate::faithfulness::{Faithfulness, HEADINGS, MethodReport};
+use crate::likeness::DISPUTED;
 use crate::mosaic::{self, Scene, images, percent, thousands};
 use crate::slices::{SliceReport, SliceSet};
 use ascan_core::{Tensor, metrics};
@@ -19,6 +21,10 @@ pub(super) struct Page {
     scanned: Vec<(String, String)>,
     stats: Vec<(String, String)>,
     summary: Summary,
+    inverted: bool,
+    trust: Option<Trust>,
+    /// Names of the attribution methods, where there are several.
+    methods: Vec<String>,
     columns: usize,
     tiles: Vec<Tile>,
     n_untiled: usize,
@@ -35,6 +41,26 @@ pub(super) struct Page {
     pub rows: BTreeSet<usize>,
 }
 
+/// Which attribution method to believe.
+#[derive(Debug, Serialize)]
+struct Trust {
+    n_images: usize,
+    verdict: Vec<String>,
+    headings: Vec<(String, String)>,
+    methods: Vec<TrustRow>,
+    /// Methods that do not go with the model.
+    others: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct TrustRow {
+    name: String,
+    method: String,
+    is_control: bool,
+    figures: Vec<String>,
+    remarks: String,
+}
+
 /// A tile of the mosaic: a link to its slice.
 #[derive(Debug, Serialize)]
 struct Tile {
@@ -47,6 +73,7 @@ struct Tile {
     metric: String,
     size: String,
     flagged: bool,
+    inverted: bool,
     large: Option<Part>,
     crops: Vec<Part>,
     alt: String,
@@ -148,6 +175,10 @@ pub(super) fn page(
     if set.accuracy.is_some() {
         stats.push(("clearly worse".into(), thousands(n_flagged)));
     }
+    if let Some(agreement) = &table.agreement {
+        let n_disputed = agreement.iter().filter(|&&agreement| agreement < DISPUTED).count();
+        stats.push(("disputed".into(), thousands(n_disputed)));
+    }
     let failed =
         table.errors.iter().enumerate().filter_map(|(row, error)| Some((table.uris[row].clone(), error.clone()?)));
     Page {
@@ -155,6 +186,9 @@ pub(super) fn page(
         scanned: scanned.to_vec(),
         stats,
         summary: words::summary(scene, set, coherence),
+        inverted: !scene.inversions.is_empty(),
+        trust: scene.faithfulness.map(trust),
+        methods: methods(scene, scanned),
         columns,
         n_untiled: set.slices.len() - tiles.len(),
         tiles,
@@ -168,6 +202,34 @@ pub(super) fn page(
         failures: failed.take(N_FAILURES).collect(),
         rows,
     }
+}
+
+fn trust(found: &Faithfulness) -> Trust {
+    let row = |report: &MethodReport| TrustRow {
+        name: report.name.clone(),
+        method: report.method.clone(),
+        is_control: report.is_control(),
+        figures: report.figures().into(),
+        remarks: report.remarks(),
+    };
+    let (failed, made): (Vec<_>, Vec<_>) = found.methods.iter().partition(|report| report.failed.is_some());
+    Trust {
+        n_images: found.n_images,
+        verdict: found.verdict.clone(),
+        headings: HEADINGS.map(|(name, meaning)| (name.to_owned(), meaning.to_owned())).into(),
+        methods: made.into_iter().map(row).collect(),
+        others: failed.into_iter().map(|report| report.name.clone()).collect(),
+    }
+}
+
+/// The first method goes by what the plan calls it, if that is known here.
+fn methods(scene: &Scene, scanned: &[(String, String)]) -> Vec<String> {
+    if scene.also.is_empty() {
+        return Vec::new();
+    }
+    let first = scanned.iter().find(|(name, _)| name == "Attribution").map(|(_, method)| method.as_str());
+    let first = first.and_then(|method| method.split(' ').next()).unwrap_or("first method");
+    std::iter::once(first.to_owned()).chain(scene.also.iter().map(|(name, _)| name.clone())).collect()
 }
 
 fn legend(set: &SliceSet) -> Vec<(String, String)> {
@@ -213,6 +275,7 @@ fn tile(scene: &Scene, set: &SliceSet, slice: &SliceReport, [column, row]: [usiz
         ink: color::hex(color::ink_on(bar)),
         size: images(slice.size),
         flagged: slice.needs_verdict,
+        inverted: scene.inversions.contains_key(&slice.id),
         large: slice.typical.first().map(|&row| part(row, 1.0, 1.0)),
         crops: slice.typical.iter().skip(1).take(N_SMALL - 1).map(|&row| part(row, CROP, CROP)).collect(),
         alt: format!("Slice {}: {title}, {metric}, {}", slice.id, images(slice.size)),
@@ -302,6 +365,8 @@ fn member(scene: &Scene, row: usize) -> Member {
     } else {
         format!("{confidence:.2} sure")
     };
+    let disputed = table.agreement.as_ref().is_some_and(|agreement| agreement[row] < DISPUTED);
+    let numbers = if disputed { format!("{numbers}; methods dispute where it looks") } else { numbers };
     let place = where_it_looks(&scene.heat(row));
     let alt = format!("{}: {verdict}, {numbers}; the model looks {place}", table.uris[row]);
     Member { row, uri: table.uris[row].clone(), verdict, numbers, right: label < 0 || label == class, alt }

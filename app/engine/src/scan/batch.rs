@@ -3,7 +3,9 @@
 use super::job::{Job, Target};
 use super::stages::{Stage, Stages};
 use crate::features::resize_map;
+use crate::likeness::agreement;
 use crate::store::Outcome;
+use crate::store::plan::AttributionPlan;
 use ascan_core::{
     Attribution, AttributionBatch, Context, Error, Forward, ModelBackend, Result, Tensor, TensorView, metrics,
 };
@@ -122,12 +124,19 @@ fn explain(
         (0..n).map(|i| target_class(job.target, forward.logits.row(i), labels[i])).collect();
     // A row that has failed keeps its place in the call; what comes out for it is dropped.
     let target_classes: Vec<usize> = targets.iter().map(|target| *target.as_ref().unwrap_or(&0)).collect();
-    let attribution = stages.time(Stage::Attribution, || {
-        let batch = AttributionBatch::new(images, &target_classes, &forward);
-        guarded("the attributor", || job.attributor.attribute(backend, &batch, context))
+    let attributions = stages.time(Stage::Attribution, || -> Result<Vec<Attribution>> {
+        let gradients = shared_gradients(job, backend, images, &target_classes)?;
+        let batch =
+            AttributionBatch { gradients: &gradients, ..AttributionBatch::new(images, &target_classes, &forward) };
+        job.attributors
+            .iter()
+            .map(|attributor| guarded("the attributor", || attributor.attribute(backend, &batch, context)))
+            .collect()
     })?;
-    let [h, w] = job.plan.attribution.map_size;
-    check_shape("attribution maps", &attribution.maps, &[n, h, w])?;
+    for (method, attribution) in job.plan.methods().zip(&attributions) {
+        let [h, w] = method.map_size;
+        check_shape("attribution maps", &attribution.maps, &[n, h, w])?;
+    }
 
     stages.time(Stage::Features, || {
         let layer = &job.plan.features.settings.layer;
@@ -141,11 +150,26 @@ fn explain(
             .enumerate()
             .map(|(i, target)| {
                 let target_class = target? as i32;
-                outcome(job, &forward, feature_map, &attribution, i, target_class, labels[i])
+                outcome(job, &forward, feature_map, &attributions, i, target_class, labels[i])
                     .map_err(|error| reason(&error))
             })
             .collect())
     })
+}
+
+/// The gradients that the methods share, in one backward pass; none if no method looks at any.
+fn shared_gradients(
+    job: &Job,
+    backend: &dyn ModelBackend,
+    images: TensorView,
+    target_classes: &[usize],
+) -> Result<Vec<(String, Tensor)>> {
+    let names: Vec<&str> = job.gradients_of.iter().map(String::as_str).collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let made = guarded("the backend", || backend.gradients(images, target_classes, &names))?;
+    Ok(job.gradients_of.iter().cloned().zip(made.gradients).collect())
 }
 
 fn target_class(target: Target, logits: &[f32], label: i32) -> Result<usize, String> {
@@ -163,24 +187,37 @@ fn outcome(
     job: &Job,
     forward: &Forward,
     feature_map: &Tensor,
-    attribution: &Attribution,
+    attributions: &[Attribution],
     i: usize,
     target_class: i32,
     label: i32,
 ) -> Result<Outcome> {
     let plan = &job.plan;
     let logits = forward.logits.row(i);
-    let map = attribution.maps.row(i);
-    let features = job.rule.apply(feature_map.row(i), plan.features.layer_shape, map, plan.attribution.map_size)?;
+    let maps: Vec<(&[f32], [usize; 2])> =
+        plan.methods().zip(attributions).map(|(method, made)| (made.maps.row(i), method.map_size)).collect();
+    let Some((&(map, map_size), also)) = maps.split_first() else {
+        return Err(Error::shape("attribution", "at least one method", 0));
+    };
+    let features = job.rule.apply(feature_map.row(i), plan.features.layer_shape, map, map_size)?;
+    if let Some((method, _)) = plan.also.iter().zip(also).find(|(_, (map, _))| !map.iter().all(|v| v.is_finite())) {
+        return Err(Error::NotFinite { what: format!("the attribution map of `{}`", method.title()) });
+    }
+    let stored = |(method, (map, size)): (&AttributionPlan, &(&[f32], [usize; 2]))| {
+        resize_map(map, *size, method.stored_map_size)
+    };
+    let delta = |made: &Attribution| made.convergence_delta.as_ref().and_then(|deltas| deltas.get(i).copied());
     Ok(Outcome {
         predicted_class: metrics::argmax(logits) as i32,
         target_class,
         probs: metrics::softmax(logits),
         loss: metrics::cross_entropy(logits, label),
-        map: resize_map(map, plan.attribution.map_size, plan.attribution.stored_map_size),
+        map: resize_map(map, map_size, plan.attribution.stored_map_size),
+        also: plan.also.iter().zip(also).map(stored).collect(),
+        agreement: agreement(&maps).map(|agreement| agreement as f32),
         embedding: features.embedding,
         attribution_empty: features.attribution_empty,
-        convergence_delta: attribution.convergence_delta.as_ref().and_then(|deltas| deltas.get(i).copied()),
+        convergence_delta: attributions.iter().find_map(delta),
     })
 }
 

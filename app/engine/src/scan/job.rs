@@ -57,12 +57,14 @@ pub struct Job<'a> {
     pub runtime: &'a dyn Runtime,
     /// Which model.
     pub open: OpenModel,
-    /// Makes the maps.
-    pub attributor: &'a dyn Attributor,
+    /// Make the maps, in the order of the plan: the one whose maps weight the features first.
+    pub attributors: Vec<&'a dyn Attributor>,
     /// The images.
     pub images: &'a dyn Images,
-    /// Feature maps to bring along: the attributor's, and the one that is weighted.
+    /// Feature maps to bring along: the attributors', and the one that is weighted.
     pub layers: Vec<String>,
+    /// Tensors whose gradients the attributors share.
+    pub gradients_of: Vec<String>,
     /// Which class is explained.
     pub target: Target,
     /// How features are weighted.

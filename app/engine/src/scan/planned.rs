@@ -3,11 +3,13 @@
 use super::job::{Images, Job, Target};
 use super::stages::Stages;
 use super::{ScanSummary, batch, run_job};
+use crate::config::RunConfig;
+use crate::config::sections::MethodSection;
 use crate::features::FeatureRule;
 use crate::plan::RunPlan;
 use crate::store::plan::{AttributionPlan, DataPlan, FeaturesPlan, ModelPlan, stored_map_size};
 use crate::store::{Facts, LocalStorage, Outcome, ScanPlan, layout};
-use ascan_core::{Context, Error, Reporter, Result};
+use ascan_core::{Context, Error, Reporter, Requirements, Result};
 use std::path::Path;
 
 /// Scans the images of a plan into the folder `out`, or does what is missing of the scan that is there.
@@ -44,16 +46,18 @@ pub fn explain(plan: &RunPlan, row: usize, reporter: &dyn Reporter) -> Result<Ou
 }
 
 fn job<'a>(plan: &'a RunPlan, scan_plan: &'a ScanPlan) -> Result<Job<'a>> {
-    let mut layers = plan.requirements.layers.clone();
+    let Requirements { mut layers, gradients_of, .. } =
+        Requirements::union(plan.methods().map(|method| &method.requirements));
     if !layers.contains(&plan.feature_layer) {
         layers.push(plan.feature_layer.clone());
     }
     Ok(Job {
         runtime: &*plan.runtime,
         open: plan.config.model.open(1),
-        attributor: &*plan.attributor,
+        attributors: plan.methods().map(|method| &*method.attributor).collect(),
         images: plan,
         layers,
+        gradients_of,
         target: Target::new(&plan.config.attribution.target, plan.model.n_classes)?,
         rule: FeatureRule::new(&plan.config.features)?,
         n_threads: plan.n_threads,
@@ -94,6 +98,11 @@ fn scan_plan(plan: &RunPlan) -> Result<ScanPlan> {
     settings.layer.clone_from(&layer.name);
     let preprocess = serde_json::to_value(plan.preprocess.section())
         .map_err(|error| Error::param("model.preprocess", error.to_string(), ""))?;
+    let first = MethodSection {
+        plugin: config.attribution.plugin.clone(),
+        params: config.attribution.params.clone(),
+        ..MethodSection::default()
+    };
     Ok(ScanPlan {
         format: layout::FORMAT,
         version: env!("CARGO_PKG_VERSION").into(),
@@ -114,15 +123,14 @@ fn scan_plan(plan: &RunPlan) -> Result<ScanPlan> {
             class_names: plan.class_names(),
         },
         preprocess,
-        attribution: AttributionPlan {
-            plugin: config.attribution.plugin.clone(),
-            params: config.attribution.params.clone(),
-            target: config.attribution.target.clone(),
-            method: plan.requirements.method.clone(),
-            layers: plan.requirements.layers.clone(),
-            map_size: plan.requirements.map_size,
-            stored_map_size: stored_map_size(plan.requirements.map_size),
-        },
+        attribution: attribution_plan(config, &first, &plan.method.requirements),
+        also: config
+            .attribution
+            .also
+            .iter()
+            .zip(&plan.also)
+            .map(|(section, method)| attribution_plan(config, section, &method.requirements))
+            .collect(),
         features: FeaturesPlan {
             n_dims: FeatureRule::new(&settings)?.n_dims(layer.shape[0]),
             settings,
@@ -132,4 +140,17 @@ fn scan_plan(plan: &RunPlan) -> Result<ScanPlan> {
         batch_size: plan.batch_size,
         shard_rows: config.run.shard_rows,
     })
+}
+
+fn attribution_plan(config: &RunConfig, section: &MethodSection, requirements: &Requirements) -> AttributionPlan {
+    AttributionPlan {
+        name: section.name.clone(),
+        plugin: section.plugin.clone(),
+        params: section.params.clone(),
+        target: config.attribution.target.clone(),
+        method: requirements.method.clone(),
+        layers: requirements.layers.clone(),
+        map_size: requirements.map_size,
+        stored_map_size: stored_map_size(requirements.map_size),
+    }
 }

@@ -1,5 +1,6 @@
 //! What a scan says of itself when it is done.
 
+use crate::likeness::DISPUTED;
 use crate::store::Scan;
 use ascan_core::Result;
 use serde::Serialize;
@@ -33,6 +34,10 @@ pub struct ScanSummary {
     pub attribution: String,
     /// Images whose map had no weight.
     pub n_attribution_empty: usize,
+    /// Mean agreement of the methods, where there are several.
+    pub mean_agreement: Option<f64>,
+    /// Images whose methods dispute where the model looks: agreement below [`DISPUTED`].
+    pub n_disputed: usize,
     /// Share of right predictions among the images with a label.
     pub accuracy: Option<f64>,
     /// The same for each known group.
@@ -82,6 +87,7 @@ impl ScanSummary {
             ..Self::default()
         };
         let mut all = Share::default();
+        let (mut sum_of_agreement, mut n_agreement) = (0.0, 0usize);
         let mut groups: BTreeMap<String, Share> = BTreeMap::new();
         scan.for_each_shard(|table| {
             for (i, error) in table.errors.iter().enumerate() {
@@ -93,6 +99,11 @@ impl ScanSummary {
                     continue;
                 }
                 summary.n_attribution_empty += usize::from(table.attribution_empty[i]);
+                if let Some(agreement) = table.agreement.as_ref().map(|all| all[i]).filter(|v| v.is_finite()) {
+                    sum_of_agreement += f64::from(agreement);
+                    n_agreement += 1;
+                    summary.n_disputed += usize::from(agreement < DISPUTED);
+                }
                 if table.labels[i] < 0 {
                     continue;
                 }
@@ -104,6 +115,7 @@ impl ScanSummary {
                 }
             }
         })?;
+        summary.mean_agreement = (n_agreement > 0).then(|| sum_of_agreement / n_agreement as f64);
         summary.accuracy = all.value();
         summary.group_size = groups.iter().map(|(group, share)| (group.clone(), share.n)).collect();
         summary.group_accuracy =
@@ -133,6 +145,10 @@ impl std::fmt::Display for ScanSummary {
         }
         if self.n_attribution_empty > 0 {
             writeln!(f, "  {} maps were empty; the plain mean stands in for them", self.n_attribution_empty)?;
+        }
+        if let Some(agreement) = self.mean_agreement {
+            let n = self.n_disputed;
+            writeln!(f, "  methods agree by {agreement:.2}; on {n} images they dispute where the model looks")?;
         }
         if self.n_failed > 0 {
             writeln!(f, "  {} images failed:", self.n_failed)?;

@@ -6,8 +6,8 @@ use crate::store::memory::MemoryStorage;
 use crate::store::plan::{AttributionPlan, DataPlan, FeaturesPlan, ModelPlan, stored_map_size};
 use crate::store::{Facts, ScanPlan, layout};
 use ascan_core::{
-    Attribution, AttributionBatch, Attributor, Capabilities, Context, Error, Forward, ModelBackend, ModelInfo,
-    OpenModel, Requirements, Runtime, Silent, Tensor, TensorView,
+    Attribution, AttributionBatch, Attributor, Capabilities, Context, Error, Forward, Gradients, ModelBackend,
+    ModelInfo, OpenModel, Requirements, Runtime, Silent, Tensor, TensorView,
 };
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -27,6 +27,9 @@ const ATTRIBUTOR_FAILS: f32 = 106.0;
 const BACKEND_PANICS: f32 = 107.0;
 const EMPTY_MAP: f32 = 108.0;
 
+/// Backward passes, of the one test that has some.
+static N_GRADIENTS: AtomicUsize = AtomicUsize::new(0);
+
 /// Logits are the two pixels; the feature map is the image and its square.
 struct Toy(ModelInfo);
 
@@ -43,6 +46,14 @@ impl Runtime for Toy {
 impl ModelBackend for Toy {
     fn info(&self) -> &ModelInfo {
         &self.0
+    }
+
+    /// −1 everywhere.
+    fn gradients(&self, images: TensorView, _: &[usize], tensors: &[&str]) -> Result<Gradients> {
+        assert_eq!(tensors, ["conv"]);
+        N_GRADIENTS.fetch_add(1, Ordering::Relaxed);
+        let slope = Tensor::new([images.n_rows(), 2], vec![-1.0; images.data().len()])?;
+        Ok(Gradients { gradients: vec![slope], ..Gradients::default() })
     }
 
     fn forward(&self, images: TensorView, layers: &[&str]) -> Result<Forward> {
@@ -84,6 +95,23 @@ impl Attributor for ToyMap {
             }
         }
         Ok(Attribution { maps: Tensor::new([batch.images.n_rows(), 1, 2], maps)?, convergence_delta: None })
+    }
+}
+
+/// The image turned over, from the gradient that the methods share.
+struct ToySlope;
+
+impl Attributor for ToySlope {
+    fn requirements(&self, _info: &ModelInfo) -> Result<Requirements> {
+        Ok(Requirements { gradients: true, gradients_of: vec!["conv".into()], ..Requirements::default() })
+    }
+
+    fn attribute(&self, _: &dyn ModelBackend, batch: &AttributionBatch, _: &Context) -> Result<Attribution> {
+        let n = batch.images.n_rows();
+        let [(name, gradient)] = batch.gradients else { panic!("the gradient is not there: {:?}", batch.gradients) };
+        assert_eq!((name.as_str(), gradient.n_rows()), ("conv", n));
+        let maps = batch.images.data().iter().zip(gradient.data()).map(|(v, g)| v * g).collect();
+        Ok(Attribution { maps: Tensor::new([n, 1, 2], maps)?, convergence_delta: Some(vec![0.5; n]) })
     }
 }
 
@@ -151,6 +179,8 @@ struct Bench {
     plan: ScanPlan,
     n_threads: usize,
     target: Target,
+    attributors: Vec<&'static dyn Attributor>,
+    gradients_of: Vec<String>,
     storage: MemoryStorage,
 }
 
@@ -161,6 +191,8 @@ impl Bench {
             plan: plan(2),
             n_threads: 2,
             target: Target::Predicted,
+            attributors: vec![&ToyMap],
+            gradients_of: Vec::new(),
             storage: MemoryStorage::default(),
         }
     }
@@ -173,7 +205,8 @@ impl Bench {
         let job = Job {
             runtime: &Toy(ModelInfo::default()),
             open: OpenModel::new("toy.onnx"),
-            attributor: &ToyMap,
+            attributors: self.attributors.clone(),
+            gradients_of: self.gradients_of.clone(),
             images: &self.images,
             layers: vec!["conv".into()],
             target: self.target,
@@ -221,6 +254,30 @@ fn every_row_has_what_the_model_says() {
     assert_eq!(summary.worst_group_accuracy, Some(7.0 / 12.0));
     assert_eq!((summary.n, summary.n_failed, summary.n_resumed, summary.n_attribution_empty), (23, 0, 0, 1));
     assert!(summary.seconds.contains_key("forward") && summary.seconds.contains_key("total"));
+}
+
+/// One backward pass a batch serves all methods; each has its maps, and the first one weights the features.
+#[test]
+fn several_methods_share_one_backward_pass() {
+    let mut bench = Bench::new(&[]);
+    bench.attributors = vec![&ToyMap, &ToySlope, &ToySlope];
+    bench.gradients_of = vec!["conv".into()];
+    let also = |name: &str| AttributionPlan { name: name.into(), ..bench.plan.attribution.clone() };
+    bench.plan.also = vec![also("slope"), also("again")];
+    let summary = bench.run().unwrap();
+    // Shards of 5, 5, 5, 5 and 3 rows, two a batch.
+    assert_eq!(N_GRADIENTS.load(Ordering::Relaxed), 4 * 3 + 2);
+    let (scan, single) = (bench.scan(), Bench::new(&[]));
+    single.run().unwrap();
+    let (table, single) = (scan.table().unwrap(), single.scan().table().unwrap());
+    assert_eq!((&table.embeddings, &table.maps), (&single.embeddings, &single.maps));
+    let slope = scan.part(0, crate::store::Part::Also(0)).unwrap();
+    assert_eq!(slope.row(2), [-0.5, -3.0], "row 2 is 0.5, 3");
+    assert_eq!(table.convergence_delta.unwrap(), [0.5; N_ROWS], "of the first method that has one");
+    // Pairs: turned over twice, and the same.
+    let agreement = table.agreement.unwrap();
+    assert!(agreement.iter().all(|v| (v + 1.0 / 3.0).abs() < 1e-6), "{agreement:?}");
+    assert_eq!((summary.n_disputed, single.agreement), (N_ROWS, None));
 }
 
 #[test]
@@ -404,9 +461,10 @@ fn a_model_that_does_not_open_ends_the_scan() {
     let job = Job {
         runtime: &Closed,
         open: OpenModel::new("toy.onnx"),
-        attributor: &ToyMap,
+        attributors: vec![&ToyMap],
         images: &bench.images,
         layers: vec![],
+        gradients_of: vec![],
         target: Target::Predicted,
         rule: FeatureRule::new(&bench.plan.features.settings).unwrap(),
         n_threads: 4,

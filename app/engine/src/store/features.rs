@@ -1,6 +1,6 @@
 //! `features-NNNNN.arrow`: embeddings and raw attribution maps, uncompressed and of fixed width.
 
-use super::plan::ScanPlan;
+use super::plan::{AttributionPlan, ScanPlan};
 use super::row::ScanRow;
 use super::samples::{TableResult, fixed_size_list, typed};
 use arrow::array::{Array, ArrayRef, FixedSizeListArray, Float16Array, Float32Array, RecordBatch};
@@ -14,27 +14,38 @@ use std::sync::Arc;
 /// The bytes of a shard's arrays.
 ///
 /// # Shapes
-/// `embedding`: `[d]` a row; `attribution`: `[h · w]` a row, at the stored map size.
+/// `embedding`: `[d]` a row; `attribution`: `[h · w]` a row, at the stored map size; `attribution_<name>`: the same of
+/// each further method.
 pub(super) fn encode(plan: &ScanPlan, rows: &[ScanRow]) -> TableResult<Vec<u8>> {
     let outcomes = || rows.iter().map(|row| row.outcome.as_ref().ok());
-    let [h, w] = plan.attribution.stored_map_size;
-    let maps = fixed_size_list(h * w, outcomes().map(|o| o.map_or(&[][..], |o| &o.map)))?;
+    let area = |method: &AttributionPlan| method.stored_map_size.iter().product();
+    let maps = fixed_size_list(area(&plan.attribution), outcomes().map(|o| o.map_or(&[][..], |o| &o.map)))?;
     let mut embeddings =
         fixed_size_list(plan.features.n_dims, outcomes().map(|o| o.map_or(&[][..], |o| &o.embedding)))?;
     if plan.features.settings.dtype == "f16" {
         embeddings = to_f16(&embeddings)?;
     }
-    let batch = RecordBatch::try_from_iter([
-        ("embedding", Arc::new(embeddings) as ArrayRef),
-        ("attribution", Arc::new(maps) as ArrayRef),
-    ])?;
+    let mut columns = vec![
+        ("embedding".to_owned(), Arc::new(embeddings) as ArrayRef),
+        ("attribution".to_owned(), Arc::new(maps) as ArrayRef),
+    ];
+    for (i, method) in plan.also.iter().enumerate() {
+        let maps = outcomes().map(|o| o.and_then(|o| o.also.get(i)).map_or(&[][..], Vec::as_slice));
+        columns.push((column_of(method), Arc::new(fixed_size_list(area(method), maps)?)));
+    }
+    let batch = RecordBatch::try_from_iter(columns)?;
     let mut writer = FileWriter::try_new(Vec::new(), &batch.schema())?;
     writer.write(&batch)?;
     writer.finish()?;
     Ok(writer.into_inner()?)
 }
 
-/// Appends a column of a shard: `embedding` or `attribution`.
+/// The column of a further method's maps.
+pub(super) fn column_of(method: &AttributionPlan) -> String {
+    format!("attribution_{}", method.title())
+}
+
+/// Appends a column of a shard.
 pub(super) fn decode(bytes: &[u8], column: &str, values: &mut Vec<f32>) -> TableResult<()> {
     for batch in FileReader::try_new(Cursor::new(bytes), None)? {
         let batch = batch?;

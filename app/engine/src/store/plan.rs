@@ -25,8 +25,11 @@ pub struct ScanPlan {
     pub model: ModelPlan,
     /// From pixels to the model's input, every number written out.
     pub preprocess: Value,
-    /// The maps.
+    /// The maps that weight the features.
     pub attribution: AttributionPlan,
+    /// The maps beside them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<AttributionPlan>,
     /// The vectors.
     pub features: FeaturesPlan,
     /// Seed of everything random.
@@ -71,9 +74,12 @@ pub struct ModelPlan {
     pub class_names: Vec<String>,
 }
 
-/// The maps of a scan.
+/// The maps of a method.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AttributionPlan {
+    /// What the maps are called, where it is not the plugin's name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// Plugin name.
     pub plugin: String,
     /// Parameters, resolved.
@@ -88,6 +94,13 @@ pub struct AttributionPlan {
     pub map_size: [usize; 2],
     /// `[h, w]` as stored.
     pub stored_map_size: [usize; 2],
+}
+
+impl AttributionPlan {
+    /// What the maps are called.
+    pub fn title(&self) -> &str {
+        if self.name.is_empty() { &self.plugin } else { &self.name }
+    }
 }
 
 /// The vectors of a scan.
@@ -117,6 +130,11 @@ pub fn stored_map_size([h, w]: [usize; 2]) -> [usize; 2] {
 }
 
 impl ScanPlan {
+    /// All methods, the one whose maps weight the features first.
+    pub fn methods(&self) -> impl Iterator<Item = &AttributionPlan> {
+        std::iter::once(&self.attribution).chain(&self.also)
+    }
+
     /// Number of shards.
     pub fn n_shards(&self) -> usize {
         self.data.n_rows.div_ceil(self.shard_rows.max(1))
@@ -196,6 +214,11 @@ pub(crate) fn flatten(prefix: &str, value: Value, flat: &mut BTreeMap<String, Va
             for (key, value) in map {
                 let name = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
                 flatten(&name, value, flat);
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            for (i, item) in items.into_iter().enumerate() {
+                flatten(&format!("{prefix}.{i}"), item, flat);
             }
         }
         value => drop(flat.insert(prefix.to_owned(), value)),

@@ -1,6 +1,7 @@
 //! Reading a scan: all of it, an overview of its rows, or a part of one shard.
 
 use super::commit::Commit;
+use super::plan::AttributionPlan;
 use super::{Scan, features, layout, samples};
 use crate::images::ImageSet;
 use crate::table::ScanTable;
@@ -16,6 +17,8 @@ pub enum Part {
     Embeddings,
     /// `[h, w]`, the raw attribution map.
     Maps,
+    /// `[h, w]`, the raw map of the further method at this place of [`super::ScanPlan::also`].
+    Also(usize),
 }
 
 impl Scan {
@@ -133,10 +136,8 @@ impl Scan {
         match part {
             Part::Probs => Tensor::new([n, self.plan.model.n_classes], values),
             Part::Embeddings => Tensor::new([n, self.plan.features.n_dims], values),
-            Part::Maps => {
-                let [h, w] = self.plan.attribution.stored_map_size;
-                Tensor::new([n, h, w], values)
-            }
+            Part::Maps => Tensor::new([&[n][..], &self.plan.attribution.stored_map_size].concat(), values),
+            Part::Also(i) => Tensor::new([&[n][..], &self.also(i)?.stored_map_size].concat(), values),
         }
     }
 
@@ -152,9 +153,18 @@ impl Scan {
     }
 
     fn features(&self, commit: &Commit, bytes: &[u8], part: Part, values: &mut Vec<f32>) -> Result<()> {
-        let column = if part == Part::Maps { "attribution" } else { "embedding" };
+        let column = match part {
+            Part::Maps => "attribution".to_owned(),
+            Part::Also(i) => features::column_of(self.also(i)?),
+            _ => "embedding".to_owned(),
+        };
         let failed = |error| self.unreadable(&layout::features(commit.shard), error);
-        features::decode(bytes, column, values).map_err(failed)
+        features::decode(bytes, &column, values).map_err(failed)
+    }
+
+    fn also(&self, i: usize) -> Result<&AttributionPlan> {
+        let n = self.plan.also.len();
+        self.plan.also.get(i).ok_or_else(|| Error::shape("method", format!("one of {n} beside the first"), i))
     }
 
     fn read(&self, commit: &Commit, name: &str) -> Result<Vec<u8>> {

@@ -37,10 +37,14 @@ pub struct Outcome {
     pub loss: f32,
     /// `[h, w]` at the stored size.
     pub map: Vec<f32>,
+    /// The same of each further method.
+    pub also: Vec<Vec<f32>>,
+    /// How alike the maps of all methods are, where there are several; see [`crate::likeness::agreement`].
+    pub agreement: Option<f32>,
     /// `[d]`.
     pub embedding: Vec<f32>,
     /// The map had no weight.
     pub attribution_empty: bool,
-    /// Of methods that promise a sum.
+    /// Of the first method that promises a sum.
     pub convergence_delta: Option<f32>,
 }

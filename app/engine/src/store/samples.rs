@@ -9,7 +9,8 @@
 //! | `error` | why the image has no result; null if it has one |
 //! | `heatmap`, `heatmap_min`, `heatmap_scale` | the map in bytes: `heatmap_min + heatmap_scale · heatmap`; its size is in `plan.json` |
 //! | `attribution_empty` | the map had no weight, so the plain spatial mean is the embedding |
-//! | `convergence_delta` | of methods that promise a sum |
+//! | `convergence_delta` | of the first method that promises a sum |
+//! | `agreement` | how alike the maps of the methods are, where there are several |
 //! | `split`, `mask`, `group_…` | passed through from the data set |
 
 use super::plan::ScanPlan;
@@ -42,6 +43,9 @@ const COLUMNS: [&str; 11] = [
     "split",
     "mask",
 ];
+
+/// A column of scans with several methods.
+const AGREEMENT: &str = "agreement";
 
 /// Group columns stand apart from our own by this prefix.
 const GROUP_PREFIX: &str = "group_";
@@ -83,6 +87,9 @@ pub(super) fn encode(plan: &ScanPlan, first_row: usize, rows: &[ScanRow]) -> Tab
     ]
     .map(|(name, column)| (name.to_owned(), column))
     .into();
+    if !plan.also.is_empty() {
+        columns.push((AGREEMENT.into(), floats(&|i| outcomes[i].agreement)));
+    }
     for (i, name) in plan.data.group_columns.iter().enumerate() {
         let values = rows.iter().map(|row| row.facts.groups.get(i)).collect::<StringArray>();
         columns.push((format!("{GROUP_PREFIX}{name}"), Arc::new(values)));
@@ -107,7 +114,8 @@ pub(super) fn encode(plan: &ScanPlan, first_row: usize, rows: &[ScanRow]) -> Tab
 pub(super) fn decode(bytes: Vec<u8>, plan: &ScanPlan) -> TableResult<(ScanTable, Vec<f32>)> {
     let group_column = |name: &String| format!("{GROUP_PREFIX}{name}");
     let groups: Vec<String> = plan.data.group_columns.iter().map(group_column).collect();
-    let names: Vec<&str> = COLUMNS.iter().copied().chain(groups.iter().map(String::as_str)).collect();
+    let agreement = (!plan.also.is_empty()).then_some(AGREEMENT);
+    let names: Vec<&str> = COLUMNS.iter().copied().chain(agreement).chain(groups.iter().map(String::as_str)).collect();
     let (mut table, mut probs) = (ScanTable::default(), Vec::new());
     for batch in read(bytes, &names)? {
         let batch = batch?;
@@ -129,6 +137,7 @@ fn rows(batch: &RecordBatch, probs: &[f32], plan: &ScanPlan) -> TableResult<Scan
     let optional =
         |name: &str| if text(name)?.null_count() == batch.num_rows() { Ok(None) } else { plain(name).map(Some) };
     let deltas = floats("convergence_delta")?;
+    let or_nan = |values: &Float32Array| values.iter().map(|value| value.unwrap_or(f32::NAN)).collect();
     let k = plan.model.n_classes;
     let confidence = |i: usize| probs.get(i * k..(i + 1) * k).unwrap_or_default().iter().copied().fold(0.0, f32::max);
     let group = |name: &String| {
@@ -145,8 +154,8 @@ fn rows(batch: &RecordBatch, probs: &[f32], plan: &ScanPlan) -> TableResult<Scan
             .iter()
             .map(Option::unwrap_or_default)
             .collect(),
-        convergence_delta: (deltas.null_count() < batch.num_rows())
-            .then(|| deltas.iter().map(|delta| delta.unwrap_or(f32::NAN)).collect()),
+        convergence_delta: (deltas.null_count() < batch.num_rows()).then(|| or_nan(deltas)),
+        agreement: (!plan.also.is_empty()).then(|| floats(AGREEMENT).map(or_nan)).transpose()?,
         errors: text("error")?.iter().map(owned).collect(),
         splits: optional("split")?,
         masks: optional("mask")?,

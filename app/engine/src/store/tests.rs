@@ -4,6 +4,7 @@ use super::memory::MemoryStorage;
 use super::plan::{AttributionPlan, DataPlan, FeaturesPlan, ModelPlan};
 use super::*;
 use crate::config::sections::FeaturesSection;
+use ascan_core::Tensor;
 use serde_json::json;
 
 const DIR: &str = "the/scan";
@@ -29,6 +30,8 @@ pub(crate) fn row(i: usize) -> ScanRow {
         probs: vec![0.25, 0.75],
         loss: if i == 2 { f32::NAN } else { x },
         map: vec![-1.0, 0.0, 1.0 + x],
+        also: Vec::new(),
+        agreement: None,
         embedding: vec![x + 0.5, 1.0 / 3.0],
         attribution_empty: i == 1,
         convergence_delta: (i == 4).then_some(0.125),
@@ -87,6 +90,38 @@ fn rows_come_back_as_they_were() {
     assert_eq!(table.masks, None);
     // A group column may be called like one of ours.
     assert_eq!(table.group(1).unwrap(), "y=1,split=other");
+}
+
+#[test]
+fn the_maps_of_further_methods_lie_beside() {
+    let storage = MemoryStorage::default();
+    let method =
+        |name: &str, stored_map_size| AttributionPlan { name: name.into(), stored_map_size, ..Default::default() };
+    let plan = ScanPlan { also: vec![method("layer", [1, 2]), method("rise", [2, 2])], ..plan("f32") };
+    let beside = |i: usize| {
+        let mut row = row(i);
+        if let Ok(outcome) = &mut row.outcome {
+            outcome.also = vec![vec![i as f32; 2], vec![-(i as f32); 4]];
+            outcome.agreement = (i != 1).then_some(i as f32 / 10.0);
+        }
+        row
+    };
+    let writer = ScanWriter::begin(&storage, Path::new(DIR), &RunConfig::default(), &plan).unwrap();
+    for &shard in &writer.missing {
+        writer.write_shard(shard, &plan.rows(shard).map(beside).collect::<Vec<_>>()).unwrap();
+    }
+    let scan = open(&storage).unwrap();
+    assert_eq!(scan.part(2, Part::Also(0)).unwrap(), Tensor::new([1, 1, 2], vec![4.0; 2]).unwrap());
+    assert_eq!(scan.part(0, Part::Also(1)).unwrap().shape(), [2, 2, 2]);
+    assert_eq!(scan.part(0, Part::Also(1)).unwrap().row(1), [-1.0; 4]);
+    assert_eq!(scan.part(1, Part::Also(1)).unwrap().row(1), [0.0; 4], "a failed row has a blank");
+    assert!(scan.part(0, Part::Also(2)).unwrap_err().to_string().contains("one of 2 beside the first"));
+    let agreement = scan.table().unwrap().agreement.unwrap();
+    assert_eq!([agreement[0], agreement[2], agreement[4]], [0.0, 0.2, 0.4]);
+    assert!(agreement[1].is_nan() && agreement[3].is_nan());
+    let other = ScanPlan { also: vec![method("layer", [1, 2])], ..plan };
+    let refused = ScanWriter::begin(&storage, Path::new(DIR), &RunConfig::default(), &other).err().unwrap().to_string();
+    assert!(refused.contains("also.1.name: the scan has \"rise\", now nothing"), "{refused}");
 }
 
 #[test]

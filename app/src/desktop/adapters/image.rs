@@ -5,6 +5,7 @@ use crate::desktop::command::Command;
 use crate::desktop::model::{Changes, Model};
 use crate::desktop::pictures::Pictures;
 use ::image::RgbImage;
+use ascan_engine::likeness::DISPUTED;
 use ascan_engine::mosaic::percent;
 use ascan_ui::{Fact, ImageVm, MainWindow, Panel, Share, Thumb};
 use ascan_viz::Heat;
@@ -15,6 +16,18 @@ use std::rc::Rc;
 /// Classes with the largest probabilities.
 const N_PROBS: usize = 5;
 
+/// A large picture, and the attributions that the scan has of it.
+pub struct Large {
+    /// Which image.
+    pub row: usize,
+    /// The picture, or why there is none.
+    pub picture: Result<RgbImage, String>,
+    /// By the scan's first method.
+    pub heat: Heat,
+    /// By its further ones.
+    pub also: Vec<(String, Heat)>,
+}
+
 /// Fills `ImageVm`.
 pub struct ImageAdapter {
     panels: Rc<VecModel<Panel>>,
@@ -22,7 +35,7 @@ pub struct ImageAdapter {
     probs: Rc<VecModel<Share>>,
     neighbours: Rc<VecModel<Thumb>>,
     /// The large picture that is there.
-    large: Option<(usize, Result<RgbImage, String>, Heat)>,
+    large: Option<Large>,
     /// Other attributions of it.
     others: Vec<(usize, String, Result<Heat, String>)>,
 }
@@ -70,7 +83,7 @@ impl ImageAdapter {
             return;
         };
         let (session, table) = (&model.session, &model.session.album.table);
-        if self.large.as_ref().is_none_or(|(other, ..)| *other != row) {
+        if self.large.as_ref().is_none_or(|large| large.row != row) {
             pictures.want_large(row);
         }
         self.others.retain(|(other, ..)| *other == row);
@@ -107,8 +120,15 @@ impl ImageAdapter {
         if let Some(delta) = table.convergence_delta.as_ref().and_then(|deltas| deltas.get(row)) {
             facts.push(("Convergence delta", format!("{delta:.4}")));
         }
+        if let Some(agreement) = table.agreement.as_ref().map(|all| all[row]).filter(|v| v.is_finite()) {
+            let disputed = if agreement < DISPUTED { ": the methods dispute where the model looks" } else { "" };
+            facts.push(("Agreement", format!("{agreement:.2}{disputed}")));
+        }
         if let Some(error) = &table.errors[row] {
             facts.push(("Error", error.clone()));
+        }
+        if let Some(verdict) = session.album.faithfulness.as_ref().and_then(|found| found.verdict.first()) {
+            facts.push(("Which to believe", verdict.clone()));
         }
         let facts = facts.into_iter().map(|(name, value)| Fact {
             name: name.into(),
@@ -139,8 +159,8 @@ impl ImageAdapter {
     }
 
     /// Takes the large picture from a worker.
-    pub fn take(&mut self, row: usize, picture: Result<RgbImage, String>, heat: Heat) {
-        self.large = Some((row, picture, heat));
+    pub fn take(&mut self, large: Large) {
+        self.large = Some(large);
     }
 
     /// Takes another attribution from a worker.
@@ -150,7 +170,7 @@ impl ImageAdapter {
     }
 
     fn show_panels(&self, row: usize, model: &Model) {
-        let Some((_, picture, heat)) = self.large.as_ref().filter(|(other, ..)| *other == row) else {
+        let Some(Large { picture, heat, also, .. }) = self.large.as_ref().filter(|large| large.row == row) else {
             replace(&self.panels, vec![Panel { title: "Input".into(), note: "reading …".into(), ..Panel::default() }]);
             return;
         };
@@ -169,17 +189,26 @@ impl ImageAdapter {
             picture: opaque(&look.draw(picture, &heat.plane(picture.width(), picture.height()))),
         };
         let config = &model.session.album.scan.config.attribution;
+        // How far to believe a method, where that was asked.
+        let faithfulness = model.session.album.faithfulness.as_ref();
+        let noted = |note: &str, method: &str| {
+            let road = faithfulness.and_then(|found| found.method(method)?.road);
+            road.map_or_else(|| note.to_owned(), |road| format!("{note} · ROAD {:.2} ± {:.2}", road.mean, road.error))
+        };
         let overlay = Look { drawing: Drawing::Overlay, ..look };
         let mut panels = vec![
             panel("Input", "as the model sees it", heat, Look { drawing: Drawing::Input, contour: None, ..look }),
-            panel(&config.plugin, "where the model looks", heat, overlay),
+            panel(&config.plugin, &noted("where the model looks", &config.plugin), heat, overlay),
         ];
-        if self.others.is_empty() {
+        for (name, heat) in also {
+            panels.push(panel(name, &noted("scanned too", name), heat, overlay));
+        }
+        if self.others.is_empty() && also.is_empty() {
             panels.push(panel("Attribution", "alone", heat, Look { drawing: Drawing::Attribution, ..look }));
         }
         for (_, name, other) in &self.others {
             if let Ok(other) = other {
-                panels.push(panel(name, "the same image", other, overlay));
+                panels.push(panel(name, &noted("the same image", name), other, overlay));
             }
         }
         replace(&self.panels, panels);

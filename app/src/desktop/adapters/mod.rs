@@ -18,7 +18,7 @@ mod shell;
 mod start;
 mod table;
 
-pub use image::ImageAdapter;
+pub use image::{ImageAdapter, Large};
 pub use images::ImagesAdapter;
 pub use inspector::InspectorAdapter;
 pub use labels::LabelsAdapter;

@@ -1,0 +1,45 @@
+//! `ascan gallery`: the same few images under all attribution methods, as one picture.
+
+use super::{Failure, Result, make_parent, print};
+use crate::cli::{GalleryArgs, Globals};
+use crate::progress::Terminal;
+use ascan_core::{Context, Error, Kind};
+use ascan_engine::album::Album;
+use ascan_engine::gallery::gallery;
+use ascan_engine::mosaic::save_png;
+use ascan_engine::store::Scan;
+use std::process::ExitCode;
+
+pub(super) fn run(args: GalleryArgs, globals: &Globals) -> Result {
+    let album = Album::open(Scan::open(&args.scan)?)?;
+    let host = globals.host()?;
+    let rows = rows(&album, &args)?;
+    let methods: Vec<&str> = match args.methods.is_empty() {
+        true => host.names(Kind::Attributor),
+        false => args.methods.iter().map(String::as_str).collect(),
+    };
+    let terminal = Terminal::new(globals.quiet);
+    let n_threads = album.scan.config.run.threads();
+    let context = Context { seed: album.scan.plan.seed, n_threads, reporter: &terminal };
+    let picture = gallery(&album, &rows, &methods, &host, &context)?;
+    terminal.clear();
+    make_parent(&args.output)?;
+    save_png(&picture, &args.output)?;
+    print(&args.output.display().to_string())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The rows that were asked for, or some of the whole scan.
+fn rows(album: &Album, args: &GalleryArgs) -> Result<Vec<usize>> {
+    let valid = album.table.valid_rows();
+    if let Some(row) = args.rows.iter().find(|row| valid.binary_search(row).is_err()) {
+        let message = format!("row {row} is none of the scan, or has no result");
+        return Err(Failure::Usage(Error::param("--rows", message, "`ascan export` lists the rows as `id`")));
+    }
+    if !args.rows.is_empty() {
+        return Ok(args.rows.clone());
+    }
+    let n = (args.images as usize).min(valid.len());
+    // The middles of as many equal parts.
+    Ok((0..n).map(|i| valid[(2 * i + 1) * valid.len() / (2 * n)]).collect())
+}

@@ -1,0 +1,44 @@
+//! `ascan invert`: for each slice an image with its features, kept in the scan.
+
+use super::{Failure, Result, print, print_json};
+use crate::cli::{Globals, InvertArgs};
+use crate::progress::Terminal;
+use ascan_core::{Context, Error};
+use ascan_engine::inversion::{Inversion, invert};
+use ascan_engine::slices::SliceSet;
+use ascan_engine::store::Scan;
+use std::process::ExitCode;
+
+pub(super) fn run(args: InvertArgs, globals: &Globals) -> Result {
+    let scan = Scan::open(&args.scan)?;
+    scan.check_writable()?;
+    let set = SliceSet::load(&scan, args.slices.as_deref())?;
+    let slices = chosen(&set, &args)?;
+    let host = globals.host()?;
+    let terminal = Terminal::new(globals.quiet);
+    let context = Context { seed: scan.plan.seed, n_threads: scan.config.run.threads(), reporter: &terminal };
+    let made = invert(&scan, &set, &slices, args.steps as usize, &host, &context)?;
+    terminal.clear();
+    made.iter().try_for_each(|inversion| inversion.keep(&scan, &set))?;
+    if globals.json {
+        print_json(&made)?;
+    } else {
+        let line =
+            |made: &Inversion| format!("slice {:>3}  cosine {:.3}  {:.1} s", made.slice, made.cosine, made.seconds);
+        print(&made.iter().map(line).collect::<Vec<_>>().join("\n"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The slices that were asked for, or the first ones: those that need a verdict come first in a set.
+fn chosen(set: &SliceSet, args: &InvertArgs) -> Result<Vec<i32>> {
+    let known: Vec<i32> = set.slices.iter().map(|slice| slice.id).collect();
+    if let Some(id) = args.slice.iter().find(|id| !known.contains(id)) {
+        let message = format!("{id} is no slice of {}", set.id);
+        return Err(Failure::Usage(Error::param("--slice", message, "`ascan slice SCAN` lists the slices")));
+    }
+    match args.slice.is_empty() {
+        true => Ok(known),
+        false => Ok(args.slice.clone()),
+    }
+}
