@@ -4,14 +4,13 @@ use crate::features::resize_map;
 use crate::plan::RunPlan;
 use crate::repair::sample_seed;
 use crate::scan::Images;
+use crate::workers::Workers;
 use ascan_core::{AttributionBatch, Context, Error, ModelBackend, Result, TensorView};
 use ascan_onnx::Model;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// The map of an image at the size of the model's input, and what it took.
@@ -37,33 +36,14 @@ pub(super) struct Subject {
 /// # Errors
 /// What opening the model reports; `Cancelled`.
 pub(super) fn of(plan: &RunPlan, subjects: &[Subject], context: &Context) -> Result<Vec<Result<Map>>> {
-    let open = plan.config.model.open(1);
-    let next = AtomicUsize::new(0);
-    let maps: Mutex<Vec<Option<Result<Map>>>> = Mutex::new(subjects.iter().map(|_| None).collect());
-    let work = || -> Result<()> {
-        let backend = plan.runtime.open(&open)?;
-        loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            let Some(subject) = subjects.get(i) else { return Ok(()) };
-            let map = match one(plan, &*backend, *subject, context) {
-                Err(Error::Cancelled) => return Err(Error::Cancelled),
-                map => map,
-            };
-            maps.lock().unwrap_or_else(std::sync::PoisonError::into_inner)[i] = Some(map);
-            context.progress("attributing", i, subjects.len())?;
+    let workers = Workers::open(&*plan.runtime, &plan.config.model.open(1), context)?;
+    workers.map(subjects.len(), true, |backend, range| {
+        context.progress("attributing", range.start, subjects.len())?;
+        match one(plan, backend, subjects[range.start], context) {
+            Err(Error::Cancelled) => Err(Error::Cancelled),
+            map => Ok(vec![map]),
         }
-    };
-    let results: Vec<Result<()>> = std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            (0..context.n_threads.clamp(1, subjects.len().max(1))).map(|_| scope.spawn(work)).collect();
-        let join = |worker: std::thread::ScopedJoinHandle<'_, Result<()>>| {
-            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        workers.into_iter().map(join).collect()
-    });
-    results.into_iter().collect::<Result<Vec<()>>>()?;
-    let maps = maps.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    Ok(maps.into_iter().flatten().collect())
+    })
 }
 
 fn one(plan: &RunPlan, backend: &dyn ModelBackend, subject: Subject, context: &Context) -> Result<Map> {

@@ -28,6 +28,7 @@ use crate::host::PluginHost;
 use crate::repair::{Normalise, sample_seed, unit_pictures};
 use crate::slices::SliceSet;
 use crate::store::{Part, Scan};
+use crate::workers::Workers;
 use ascan_core::{Context, Error, Kind, ParamMap, Result, Runtime, Silent, Tensor};
 use ascent::{Goal, ascend};
 use canvas::{Canvas, covariance};
@@ -35,8 +36,6 @@ use image::RgbImage;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::Cursor;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Images whose colours are looked at.
 const N_COLOURED: usize = 48;
@@ -74,35 +73,20 @@ pub fn invert(
     let canvas = Canvas::new(size, &colours(scan, set)?);
     let features = mean_features(scan, set)?;
     let layer = scan.plan.features.settings.layer.as_str();
-    let next = AtomicUsize::new(0);
-    let made: Mutex<BTreeMap<usize, Inversion>> = Mutex::default();
-    let work = || -> Result<()> {
-        let backend = runtime.open(&open)?;
-        loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            let Some(&slice) = slices.get(i) else { return Ok(()) };
-            context.progress("inverting", i, slices.len())?;
-            let Some(direction) = features.get(&slice) else { continue };
-            let seed = sample_seed(context.seed, [23, slice.unsigned_abs().into()]);
-            let goal = Goal { layer, direction, n_steps, seed };
-            let quiet = Context { reporter: &Silent, n_threads: 1, ..*context };
-            let start = std::time::Instant::now();
-            let (image, cosine) = ascend(&*backend, &goal, &canvas, &normalise, &quiet)?;
-            let picture = picture(&image, size, scan);
-            let inversion = Inversion { slice, cosine, seconds: start.elapsed().as_secs_f64(), picture };
-            made.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(i, inversion);
-        }
-    };
-    let results: Vec<Result<()>> = std::thread::scope(|scope| {
-        let n_workers = context.n_threads.clamp(1, slices.len().max(1));
-        let workers: Vec<_> = (0..n_workers).map(|_| scope.spawn(work)).collect();
-        let join = |worker: std::thread::ScopedJoinHandle<'_, Result<()>>| {
-            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        workers.into_iter().map(join).collect()
-    });
-    results.into_iter().collect::<Result<Vec<()>>>()?;
-    Ok(made.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).into_values().collect())
+    let workers = Workers::open(&*runtime, &open, context)?;
+    let made = workers.map(slices.len(), true, |backend, range| {
+        let slice = slices[range.start];
+        context.progress("inverting", range.start, slices.len())?;
+        let Some(direction) = features.get(&slice) else { return Ok(vec![None]) };
+        let seed = sample_seed(context.seed, [23, slice.unsigned_abs().into()]);
+        let goal = Goal { layer, direction, n_steps, seed };
+        let quiet = Context { reporter: &Silent, n_threads: 1, ..*context };
+        let start = std::time::Instant::now();
+        let (image, cosine) = ascend(backend, &goal, &canvas, &normalise, &quiet)?;
+        let picture = picture(&image, size, scan);
+        Ok(vec![Some(Inversion { slice, cosine, seconds: start.elapsed().as_secs_f64(), picture })])
+    })?;
+    Ok(made.into_iter().flatten().collect())
 }
 
 impl Inversion {
