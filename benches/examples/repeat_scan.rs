@@ -80,7 +80,7 @@ fn row_of(album: &Album, row: usize) -> Result<ScanRow, ascan_core::Error> {
             embedding: album.part(row, Part::Embeddings)?.into_data(),
             attribution_empty: table.attribution_empty[row],
             also: (0..album.scan.plan.also.len())
-                .map(|i| album.part(row, Part::Also(i)).map(Tensor::into_data))
+                .map(|i| album.part(row, Part::Also(i)).map(ascan_core::Tensor::into_data))
                 .collect::<Result<_, _>>()?,
             agreement: table.agreement.as_ref().map(|agreement| agreement[row]),
             convergence_delta: table.convergence_delta.as_ref().map(|deltas| deltas[row]),
