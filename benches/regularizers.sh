@@ -38,8 +38,7 @@ if [ ! -e train/spread ]; then
     "$ascan" spread train --accept
 fi
 # The head: three seeds. The penalty of rrr needs the whole net at each step, so it has one epoch.
-"$ascan" bench regularizers train regularizers.toml test --out head --for rrr:repair.epochs=1 \
-    --for rrr:repair.learning_rate=1e-4 --for rrr:repair.weight_decay=0
+"$ascan" bench regularizers train regularizers.toml test --out head --for rrr:repair.epochs=1
 # The whole net: one seed.
 "$ascan" bench regularizers train regularizers.toml test --out whole --seeds 1 --set repair.layers=all \
     --set repair.epochs=1 --set repair.learning_rate=2e-4 --set repair.weight_decay=0
