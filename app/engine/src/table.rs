@@ -31,7 +31,7 @@ pub struct ScanTable {
     /// Of the first attribution method that promises a sum.
     pub convergence_delta: Option<Vec<f32>>,
     /// How alike the maps of the methods are, where the scan has several, NaN where one of them says nothing; see
-    /// [`crate::likeness::agreement`].
+    /// `likeness::agreement`.
     pub agreement: Option<Vec<f32>>,
     /// What went wrong with the image, if anything.
     pub errors: Vec<Option<String>>,

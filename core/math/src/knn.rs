@@ -105,7 +105,7 @@ impl Search {
 }
 
 /// The `k` nearest other rows of each row, exactly. Each pair of rows is looked at once, long rows by their
-/// [sketches](crate::sketch) first.
+/// sketches first.
 ///
 /// # Errors
 /// What `progress` says.

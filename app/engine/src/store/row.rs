@@ -39,7 +39,7 @@ pub struct Outcome {
     pub map: Vec<f32>,
     /// The same of each further method.
     pub also: Vec<Vec<f32>>,
-    /// How alike the maps of all methods are, where there are several; see [`crate::likeness::agreement`].
+    /// How alike the maps of all methods are, where there are several; see `likeness::agreement`.
     pub agreement: Option<f32>,
     /// `[d]`.
     pub embedding: Vec<f32>,
