@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RrrParams {
-    /// Factor of the penalty in the loss. The default is ours.
+    /// Factor of the penalty in the loss. The default is ours: with 10, Waterbirds' MobileNetV2 diverges within five steps.
     pub strength: f32,
 }
 
 impl Default for RrrParams {
     fn default() -> Self {
-        Self { strength: 10.0 }
+        Self { strength: 0.1 }
     }
 }
 
