@@ -37,7 +37,9 @@ fn a_real_window_takes_keys_and_closes() {
     let (dir, scan) = scan();
     let mut window = dir.command(&["review", &scan.to_string_lossy(), "--renderer", "software"]);
     window.env("DISPLAY", &display).env_remove("WAYLAND_DISPLAY").env_remove("WAYLAND_SOCKET");
-    window.env("ASCAN_CONFIG_DIR", dir.path()).env("ASCAN_AUTHOR", "ann").stdout(Stdio::null()).stderr(Stdio::null());
+    window.env("ASCAN_CONFIG_DIR", dir.path()).env("ASCAN_AUTHOR", "ann").stdout(Stdio::null());
+    let said = dir.path().join("said.txt");
+    window.stderr(std::fs::File::create(&said).unwrap());
     let mut window = Killed(window.spawn().expect("the program starts"));
 
     let xdotool = |arguments: &[&str]| {
@@ -50,7 +52,8 @@ fn a_real_window_takes_keys_and_closes() {
         if !id.is_empty() {
             break id;
         }
-        assert!(window.0.try_wait().unwrap().is_none(), "the program has ended");
+        let ended = window.0.try_wait().unwrap();
+        assert!(ended.is_none(), "the program has ended: {ended:?} {}", std::fs::read_to_string(&said).unwrap());
         assert!(Instant::now() < deadline, "no window appears");
         std::thread::sleep(Duration::from_millis(100));
     };
