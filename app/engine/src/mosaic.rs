@@ -37,10 +37,9 @@ pub struct Scene<'a> {
     pub class_names: &'a [String],
     /// Where pictures come from. One that cannot be had becomes a grey placeholder.
     pub pictures: Box<Pictures<'a>>,
-    /// Where attribution comes from. A map that cannot be had is drawn as an empty one.
-    pub maps: Box<Maps<'a>>,
-    /// The scan's further methods by name, with where their maps come from.
-    pub also: Vec<(String, Box<Maps<'a>>)>,
+    /// The scan's attribution methods by name, the one that weights the features first, with where their maps come
+    /// from. A map that cannot be had is drawn as an empty one.
+    pub methods: Vec<(String, Box<Maps<'a>>)>,
     /// What stands for a slice instead of its mean image, where that was made; see [`crate::inversion`].
     pub inversions: BTreeMap<i32, RgbImage>,
     /// Whether negative attribution counts by its size, as it did for the features.
@@ -79,10 +78,9 @@ impl Scene<'_> {
         self.heat_by(0, row)
     }
 
-    /// The same by one of the scan's methods, 0 the first, then [`Self::also`].
+    /// The same by one of [`Self::methods`].
     pub fn heat_by(&self, method: usize, row: usize) -> Heat {
-        let maps = method.checked_sub(1).map_or(&self.maps, |also| &self.also[also].1);
-        heat(maps(row), self.absolute)
+        heat((self.methods[method].1)(row), self.absolute)
     }
 
     /// The picture of a row, or a placeholder that says that there is none.
@@ -331,8 +329,7 @@ pub(crate) mod tests {
             table,
             class_names: names,
             pictures: Box::new(pictures),
-            maps: maps_of(table),
-            also: Vec::new(),
+            methods: vec![("grad_cam".into(), maps_of(table))],
             faithfulness: None,
             inversions: BTreeMap::new(),
             absolute: false,

@@ -1,6 +1,6 @@
 //! Copies of a model, one a thread, that work through images together.
 
-use ascan_core::{Context, Error, ModelBackend, OpenModel, Result, Runtime};
+use ascan_core::{Context, Forward, ModelBackend, OpenModel, Result, Runtime, TensorView};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -21,32 +21,65 @@ impl Workers {
         Ok(Self { backends: backends.collect::<Result<_>>()? })
     }
 
-    /// What `work` makes of each of `n` items, in their order. It is given ranges of as many items as the model likes
-    /// best at once, or of one, and gives a value for each.
+    /// What `pick` takes of a forward pass for each of `n` inputs, `[c, h, w]`, given the pass and the row in it. `None`
+    /// for an input that cannot be loaded. `progress` hears how many are done.
+    ///
+    /// # Errors
+    /// What running the model reports, and what `progress` says.
+    pub fn forward<T: Send>(
+        &self,
+        n: usize,
+        layers: &[&str],
+        load: impl Fn(usize) -> Result<Vec<f32>> + Sync,
+        pick: impl Fn(&Forward, usize) -> Option<T> + Sync,
+        progress: impl Fn(usize) -> Result<()> + Sync,
+    ) -> Result<Vec<Option<T>>> {
+        self.in_ranges(n, None, |backend, range| {
+            progress(range.start)?;
+            let [c, h, w] = backend.info().input_shape;
+            let loaded: Vec<Option<Vec<f32>>> = range.map(|i| load(i).ok()).collect();
+            let images: Vec<f32> = loaded.iter().flatten().flatten().copied().collect();
+            let n_loaded = loaded.iter().flatten().count();
+            if n_loaded == 0 {
+                return Ok(loaded.iter().map(|_| None).collect());
+            }
+            let forward = backend.forward(TensorView::new(&[n_loaded, c, h, w], &images)?, layers)?;
+            let mut rows = 0..n_loaded;
+            Ok(loaded.into_iter().map(|image| image.and_then(|_| pick(&forward, rows.next()?))).collect())
+        })
+    }
+
+    /// What `work` makes of each of `n` items, in their order.
     ///
     /// # Errors
     /// The first error of `work`, which ends it.
     pub fn map<T: Send>(
         &self,
         n: usize,
-        one_by_one: bool,
+        work: impl Fn(&dyn ModelBackend, usize) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        self.in_ranges(n, Some(1), |backend, range| Ok(vec![work(backend, range.start)?]))
+    }
+
+    /// What `work` makes of ranges of `size` items, or of as many as the model likes best at once: a value for each.
+    fn in_ranges<T: Send>(
+        &self,
+        n: usize,
+        size: Option<usize>,
         work: impl Fn(&dyn ModelBackend, Range<usize>) -> Result<Vec<T>> + Sync,
     ) -> Result<Vec<T>> {
         let next = AtomicUsize::new(0);
         let found: Mutex<Vec<(usize, Vec<T>)>> = Mutex::default();
         let worker = |backend: &Mutex<Box<dyn ModelBackend>>| -> Result<()> {
             let backend = backend.lock().unwrap_or_else(PoisonError::into_inner);
-            let size = if one_by_one { 1 } else { backend.info().preferred_batch.max(1) };
+            let size = size.unwrap_or(backend.info().preferred_batch).max(1);
             loop {
                 let start = next.fetch_add(size, Ordering::Relaxed);
                 if start >= n {
                     return Ok(());
                 }
-                let range = start..(start + size).min(n);
-                let made = work(&**backend, range.clone()).inspect_err(|_| next.store(n, Ordering::Relaxed))?;
-                if made.len() != range.len() {
-                    return Err(Error::shape("results of a worker", format!("{} values", range.len()), made.len()));
-                }
+                let made =
+                    work(&**backend, start..(start + size).min(n)).inspect_err(|_| next.store(n, Ordering::Relaxed))?;
                 found.lock().unwrap_or_else(PoisonError::into_inner).push((start, made));
             }
         };

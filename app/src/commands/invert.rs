@@ -19,7 +19,6 @@ pub(super) fn run(args: InvertArgs, globals: &Globals) -> Result {
     let context = Context { seed: scan.plan.seed, n_threads: scan.config.run.threads(), reporter: &terminal };
     let made = invert(&scan, &set, &slices, args.steps as usize, &host, &context)?;
     terminal.clear();
-    made.iter().try_for_each(|inversion| inversion.keep(&scan, &set))?;
     if globals.json {
         print_json(&made)?;
     } else {
@@ -30,7 +29,7 @@ pub(super) fn run(args: InvertArgs, globals: &Globals) -> Result {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The slices that were asked for, or the first ones: those that need a verdict come first in a set.
+/// The slices that were asked for, or all of the set.
 fn chosen(set: &SliceSet, args: &InvertArgs) -> Result<Vec<i32>> {
     let known: Vec<i32> = set.slices.iter().map(|slice| slice.id).collect();
     if let Some(id) = args.slice.iter().find(|id| !known.contains(id)) {

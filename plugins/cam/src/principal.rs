@@ -1,5 +1,7 @@
 //! The first principal direction of a matrix, by Lanczos' method.
 
+use ascan_math::lanes::sum;
+
 /// Most steps: the top of the spectrum is found long before.
 const MAX_STEPS: usize = 64;
 
@@ -129,17 +131,8 @@ fn gram(x: &[f64], rows: usize, columns: usize) -> Vec<f64> {
     gram
 }
 
-/// The scalar product, in lanes that the compiler can keep in registers.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut lanes = [0.0; 8];
-    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f64 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in a.zip(b) {
-        for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
-            *lane += a * b;
-        }
-    }
-    lanes.iter().sum::<f64>() + rest
+    sum(a.iter().zip(b).map(|(a, b)| a * b))
 }
 
 fn norm(a: &[f64]) -> f64 {

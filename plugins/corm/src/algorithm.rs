@@ -40,9 +40,13 @@ impl Disturbance {
                 scope.spawn(move || {
                     for (i, image) in rows.chunks_exact_mut(len).enumerate() {
                         let row = part * per_thread + i;
+                        let region = region.row(row);
                         match self.mode {
-                            Mode::Mix => mix(image, images.row(others[row]), region.row(row)),
-                            Mode::Add | Mode::Replace => self.disturb(image, region.row(row), row as u64),
+                            Mode::Add => self.noise(image, region, row, |x, m, noise| x + m * noise),
+                            Mode::Replace => {
+                                self.noise(image, region, row, |x, m, noise| (1.0 - m) * x + m * (GREY + noise));
+                            }
+                            Mode::Mix => mix(image, images.row(others[row]), region),
                         }
                     }
                 });
@@ -51,16 +55,12 @@ impl Disturbance {
         disturbed
     }
 
-    fn disturb(self, image: &mut [f32], region: &[f32], row: u64) {
-        let mut normal = Normal::new(self.seed ^ row.wrapping_mul(0xD134_2543_DE82_EF95));
+    /// Makes `clamp(of(x, m, ε), 0, 1)` of each value, in place.
+    fn noise(self, image: &mut [f32], region: &[f32], row: usize, of: impl Fn(f32, f32, f32) -> f32) {
+        let mut normal = Normal::new(self.seed ^ (row as u64).wrapping_mul(0xD134_2543_DE82_EF95));
         for plane in image.chunks_exact_mut(region.len()) {
             for (value, &m) in plane.iter_mut().zip(region) {
-                let noise = self.sigma * normal.next();
-                let disturbed = match self.mode {
-                    Mode::Replace => (1.0 - m) * *value + m * (GREY + noise),
-                    Mode::Add | Mode::Mix => *value + m * noise,
-                };
-                *value = disturbed.clamp(0.0, 1.0);
+                *value = of(*value, m, self.sigma * normal.next()).clamp(0.0, 1.0);
             }
         }
     }

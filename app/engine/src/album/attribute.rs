@@ -30,10 +30,7 @@ impl Album {
             .and_then(|loaded| RunPlan::compile(loaded, host))
             .map_err(|errors| Error::unsupported(errors.to_string(), ""))?;
         let [height, width] = crate::store::plan::stored_map_size(plan.method.requirements.map_size);
-        let heat = |&row: &usize| {
-            let outcome = explain(&plan, row, reporter)?;
-            Ok(Heat::new(&outcome.map, height, width, self.is_absolute()))
-        };
-        rows.iter().map(heat).collect()
+        let outcomes = explain(&plan, rows, reporter)?.into_iter();
+        Ok(outcomes.map(|outcome| Heat::new(&outcome.map, height, width, self.is_absolute())).collect())
     }
 }

@@ -17,6 +17,7 @@ use crate::images::{ImageSet, Preprocess};
 use crate::inversion;
 use crate::mosaic::{Maps, Scene, heat};
 use crate::slices::SliceReport;
+use crate::store::plan::AttributionPlan;
 use crate::store::{Part, Scan};
 use crate::table::ScanTable;
 use ascan_core::{Error, Result, Tensor};
@@ -107,8 +108,7 @@ impl Album {
             table: &self.table,
             class_names: &self.class_names,
             pictures: Box::new(|row, side_px| self.picture(row, side_px)),
-            maps: Box::new(|row| self.map(row)),
-            also: self.scan.plan.also.iter().enumerate().map(|(i, method)| self.maps_of(i, method.title())).collect(),
+            methods: self.methods().map(|(name, part)| (name.to_owned(), self.maps_of(part))).collect(),
             faithfulness: self.faithfulness.as_ref(),
             inversions: BTreeMap::new(),
             absolute: self.is_absolute(),
@@ -116,8 +116,14 @@ impl Album {
         }
     }
 
-    fn maps_of(&self, i: usize, title: &str) -> (String, Box<Maps<'_>>) {
-        (title.to_owned(), Box::new(move |row| self.part(row, Part::Also(i))))
+    /// The scan's attribution methods by name, the one that weights the features first, and where their maps lie.
+    fn methods(&self) -> impl Iterator<Item = (&str, Part)> {
+        let parts = std::iter::once(Part::Maps).chain((0..).map(Part::Also));
+        self.scan.plan.methods().map(AttributionPlan::title).zip(parts)
+    }
+
+    fn maps_of(&self, part: Part) -> Box<Maps<'_>> {
+        Box::new(move |row| self.part(row, part))
     }
 
     /// Whether negative attribution counts by its size, as it did for the features.
@@ -158,10 +164,8 @@ impl Album {
 
     /// The attributions of a row by the scan's further methods, each with its name.
     pub fn also(&self, row: usize) -> Vec<(String, Heat)> {
-        let methods = self.scan.plan.also.iter().enumerate();
-        methods
-            .map(|(i, method)| (method.title().to_owned(), heat(self.part(row, Part::Also(i)), self.is_absolute())))
-            .collect()
+        let further = self.methods().skip(1);
+        further.map(|(name, part)| (name.to_owned(), heat(self.part(row, part), self.is_absolute()))).collect()
     }
 
     /// The probabilities of a row, one a class.

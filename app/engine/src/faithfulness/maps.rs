@@ -37,11 +37,11 @@ pub(super) struct Subject {
 /// What opening the model reports; `Cancelled`.
 pub(super) fn of(plan: &RunPlan, subjects: &[Subject], context: &Context) -> Result<Vec<Result<Map>>> {
     let workers = Workers::open(&*plan.runtime, &plan.config.model.open(1), context)?;
-    workers.map(subjects.len(), true, |backend, range| {
-        context.progress("attributing", range.start, subjects.len())?;
-        match one(plan, backend, subjects[range.start], context) {
+    workers.map(subjects.len(), |backend, i| {
+        context.progress("attributing", i, subjects.len())?;
+        match one(plan, backend, subjects[i], context) {
             Err(Error::Cancelled) => Err(Error::Cancelled),
-            map => Ok(vec![map]),
+            map => Ok(map),
         }
     })
 }

@@ -124,6 +124,11 @@ impl Faithfulness {
         serde_json::from_slice(&scan.cached(FILE)?).ok()
     }
 
+    /// The method with the highest ROAD, controls left out.
+    pub fn first(&self) -> Option<(&str, Figure)> {
+        self.methods.iter().filter(|report| !report.is_control()).find_map(|report| Some((&*report.name, report.road?)))
+    }
+
     /// What was found of the method of this name, if it goes with the model.
     pub fn method(&self, name: &str) -> Option<&MethodReport> {
         self.methods.iter().find(|report| report.name == name && report.failed.is_none())

@@ -3,7 +3,7 @@
 use super::canvas::{Canvas, total_variation};
 use super::warp::Warp;
 use crate::repair::Normalise;
-use ascan_core::{Context, Error, ModelBackend, Result, Tensor, TensorView};
+use ascan_core::{Error, ModelBackend, Result, Tensor, TensorView};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 
@@ -27,13 +27,13 @@ pub(super) struct Goal<'a> {
 /// Makes an image, `[c, h, w]` in [0, 1]; and the cosine between its mean feature and the goal.
 ///
 /// # Errors
-/// What the backend reports; `Cancelled`.
+/// What the backend reports, and what `progress` says.
 pub(super) fn ascend(
     backend: &dyn ModelBackend,
     goal: &Goal,
     canvas: &Canvas,
     normalise: &Normalise,
-    context: &Context,
+    progress: &dyn Fn(usize) -> Result<()>,
 ) -> Result<(Vec<f32>, f64)> {
     let size = backend.info().input_shape;
     let [c, h, w] = size;
@@ -43,7 +43,7 @@ pub(super) fn ascend(
     let mut coefficients = canvas.begin(&mut rng);
     let mut adam = Adam::new(coefficients.len());
     for step in 0..goal.n_steps {
-        context.progress("inverting", step, goal.n_steps)?;
+        progress(step)?;
         let image = canvas.image(&coefficients);
         let warp = Warp::random([h, w], &mut rng);
         let mut input = warp.apply(&image);

@@ -29,7 +29,7 @@ use crate::repair::{Normalise, sample_seed, unit_pictures};
 use crate::slices::SliceSet;
 use crate::store::{Part, Scan};
 use crate::workers::Workers;
-use ascan_core::{Context, Error, Kind, ParamMap, Result, Runtime, Silent, Tensor};
+use ascan_core::{Context, Error, Kind, ParamMap, Result, Runtime, Tensor};
 use ascent::{Goal, ascend};
 use canvas::{Canvas, covariance};
 use image::RgbImage;
@@ -54,7 +54,7 @@ pub struct Inversion {
     pub picture: RgbImage,
 }
 
-/// Makes an image for each of these slices of a set.
+/// Makes an image for each of these slices of a set, and keeps each with the scan as soon as it is made.
 ///
 /// # Errors
 /// `Unsupported` if no backend has gradients for the model; `File` if images, model or a shard are gone; `Cancelled`.
@@ -74,27 +74,24 @@ pub fn invert(
     let features = mean_features(scan, set)?;
     let layer = scan.plan.features.settings.layer.as_str();
     let workers = Workers::open(&*runtime, &open, context)?;
-    let made = workers.map(slices.len(), true, |backend, range| {
-        let slice = slices[range.start];
-        context.progress("inverting", range.start, slices.len())?;
-        let Some(direction) = features.get(&slice) else { return Ok(vec![None]) };
+    let made = workers.map(slices.len(), |backend, i| {
+        let slice = slices[i];
+        let Some(direction) = features.get(&slice) else { return Ok(None) };
         let seed = sample_seed(context.seed, [23, slice.unsigned_abs().into()]);
         let goal = Goal { layer, direction, n_steps, seed };
-        let quiet = Context { reporter: &Silent, n_threads: 1, ..*context };
+        let progress = |step: usize| context.progress("inverting", i * n_steps + step, slices.len() * n_steps);
         let start = std::time::Instant::now();
-        let (image, cosine) = ascend(backend, &goal, &canvas, &normalise, &quiet)?;
+        let (image, cosine) = ascend(backend, &goal, &canvas, &normalise, &progress)?;
         let picture = picture(&image, size, scan);
-        Ok(vec![Some(Inversion { slice, cosine, seconds: start.elapsed().as_secs_f64(), picture })])
+        let inversion = Inversion { slice, cosine, seconds: start.elapsed().as_secs_f64(), picture };
+        inversion.keep(scan, set)?;
+        Ok(Some(inversion))
     })?;
     Ok(made.into_iter().flatten().collect())
 }
 
 impl Inversion {
-    /// Keeps the image with its scan.
-    ///
-    /// # Errors
-    /// `File` if it cannot be written as PNG.
-    pub fn keep(&self, scan: &Scan, set: &SliceSet) -> Result<()> {
+    fn keep(&self, scan: &Scan, set: &SliceSet) -> Result<()> {
         let mut bytes = Cursor::new(Vec::new());
         let written = self.picture.write_to(&mut bytes, image::ImageFormat::Png);
         written.map_err(|error| Error::file(file(&set.id, self.slice), error, ""))?;

@@ -2,7 +2,7 @@
 
 use super::settings::Metric;
 use crate::workers::Workers;
-use ascan_core::{Context, OpenModel, Result, Runtime, TensorView, metrics};
+use ascan_core::{Context, Forward, OpenModel, Result, Runtime, metrics};
 use serde::{Deserialize, Serialize};
 
 /// Figures over some images. In f32, which JSON gives back as they were: a run that goes on has the same curves.
@@ -67,20 +67,9 @@ pub fn logits(
     load: &Load,
     context: &Context,
 ) -> Result<Vec<Option<Vec<f32>>>> {
-    let workers = Workers::open(runtime, open, context)?;
-    workers.map(n, false, |backend, range| {
-        let [c, h, w] = backend.info().input_shape;
-        context.progress("running the model", range.start, n)?;
-        let loaded: Vec<Option<Vec<f32>>> = range.map(|i| load(i).ok()).collect();
-        let images: Vec<f32> = loaded.iter().flatten().flatten().copied().collect();
-        let n_loaded = loaded.iter().flatten().count();
-        if n_loaded == 0 {
-            return Ok(vec![None; loaded.len()]);
-        }
-        let logits = backend.forward(TensorView::new(&[n_loaded, c, h, w], &images)?, &[])?.logits;
-        let mut rows = (0..n_loaded).map(|row| logits.row(row).to_vec());
-        Ok(loaded.into_iter().map(|image| image.and_then(|_| rows.next())).collect())
-    })
+    let pick = |forward: &Forward, row: usize| Some(forward.logits.row(row).to_vec());
+    let progress = |done| context.progress("running the model", done, n);
+    Workers::open(runtime, open, context)?.forward(n, &[], load, pick, progress)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::sample::seed_of;
 use super::tensors::{Named, decode, encode};
 use crate::store::{LocalStorage, Storage, layout};
 use crate::workers::Workers;
-use ascan_core::{Context, Error, RegularizedBatch, Regularizer, Result, Tensor, TensorView, Trainer, TrainingStep};
+use ascan_core::{Context, Error, Forward, RegularizedBatch, Regularizer, Result, Tensor, Trainer, TrainingStep};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
@@ -138,14 +138,11 @@ impl Extractor<'_> {
         progress: impl Fn(usize) -> Result<()> + Sync,
     ) -> Result<Vectors> {
         let layer = self.layer;
-        self.workers()?.map(n, true, |backend, range| {
-            progress(range.start)?;
-            let [c, h, w] = backend.info().input_shape;
-            let Ok(image) = load(range.start) else { return Ok(vec![None]) };
-            let forward = backend.forward(TensorView::new(&[1, c, h, w], &image)?, &[layer])?;
-            let map = forward.feature_map(layer).map(Tensor::view);
-            Ok(vec![map.map(|map| means(map.row(0), map.shape()[1]))])
-        })
+        let pick = |forward: &Forward, row: usize| {
+            let map = forward.feature_map(layer)?;
+            Some(means(map.row(row), map.shape()[1]))
+        };
+        self.workers()?.forward(n, &[layer], load, pick, progress)
     }
 
     /// The vectors of images as they are.

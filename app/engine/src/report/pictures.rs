@@ -58,7 +58,7 @@ pub(super) fn style(scene: &Scene, set: &SliceSet, rows: &BTreeSet<usize>, n_sli
         );
         css
     });
-    let css = (1..=scene.also.len()).fold(css, |css, method| masks_by(method, css, scene, set, rows, &members));
+    let css = (1..scene.methods.len()).fold(css, |css, method| masks_by(method, css, scene, set, rows, &members));
     Pictures { css, aspect }
 }
 

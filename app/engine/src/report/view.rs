@@ -23,8 +23,10 @@ pub(super) struct Page {
     summary: Summary,
     inverted: bool,
     trust: Option<Trust>,
-    /// Names of the attribution methods, where there are several.
+    /// Names of the attribution methods.
     methods: Vec<String>,
+    /// Agreement below which they dispute where the model looks.
+    disputed: f32,
     columns: usize,
     tiles: Vec<Tile>,
     n_untiled: usize,
@@ -149,7 +151,7 @@ pub(super) fn page(
     let table = scene.table;
     let valid = table.valid_rows();
     // A map that cannot be read counts as an empty one.
-    let maps = valid.iter().map(|&row| (scene.maps)(row).map(Tensor::into_data).unwrap_or_default());
+    let maps = valid.iter().map(|&row| (scene.methods[0].1)(row).map(Tensor::into_data).unwrap_or_default());
     let coherence = Some(metrics::coherence(maps)).filter(|c| c.is_finite());
     let (columns, _, cells) = mosaic::cells(set);
     // Tiles are shown for detailed slices only: a tile is a link to its detail.
@@ -188,7 +190,8 @@ pub(super) fn page(
         summary: words::summary(scene, set, coherence),
         inverted: !scene.inversions.is_empty(),
         trust: scene.faithfulness.map(trust),
-        methods: methods(scene, scanned),
+        methods: scene.methods.iter().map(|(name, _)| name.clone()).collect(),
+        disputed: DISPUTED,
         columns,
         n_untiled: set.slices.len() - tiles.len(),
         tiles,
@@ -220,16 +223,6 @@ fn trust(found: &Faithfulness) -> Trust {
         methods: made.into_iter().map(row).collect(),
         others: failed.into_iter().map(|report| report.name.clone()).collect(),
     }
-}
-
-/// The first method goes by what the plan calls it, if that is known here.
-fn methods(scene: &Scene, scanned: &[(String, String)]) -> Vec<String> {
-    if scene.also.is_empty() {
-        return Vec::new();
-    }
-    let first = scanned.iter().find(|(name, _)| name == "Attribution").map(|(_, method)| method.as_str());
-    let first = first.and_then(|method| method.split(' ').next()).unwrap_or("first method");
-    std::iter::once(first.to_owned()).chain(scene.also.iter().map(|(name, _)| name.clone())).collect()
 }
 
 fn legend(set: &SliceSet) -> Vec<(String, String)> {

@@ -27,22 +27,25 @@ pub fn scan(plan: &RunPlan, out: &Path, reporter: &dyn Reporter) -> Result<ScanS
     run_job(&job, &plan.config, out, Box::new(LocalStorage::new(out)), reporter)
 }
 
-/// What a scan would find for one image, without keeping it.
+/// What a scan would find for some images, without keeping it.
 ///
 /// # Errors
-/// Whatever is wrong with the image; what opening the model or a plugin reports.
-pub fn explain(plan: &RunPlan, row: usize, reporter: &dyn Reporter) -> Result<Outcome> {
+/// Whatever is wrong with an image; what opening the model or a plugin reports.
+pub fn explain(plan: &RunPlan, rows: &[usize], reporter: &dyn Reporter) -> Result<Vec<Outcome>> {
     let scan_plan = scan_plan(plan)?;
     let job = job(plan, &scan_plan)?;
     let backend = job.runtime.open(&job.open)?;
     let (stages, context) = (Stages::default(), Context { seed: scan_plan.seed, n_threads: plan.n_threads, reporter });
-    let decoded = batch::decode(&job, 0, std::iter::once(row), &stages);
-    let outcome = batch::run(&job, &*backend, decoded, &context, &stages)?;
-    if let Some(error) = outcome.failed {
-        return Err(error);
-    }
-    let row_failed = |reason: String| Error::file(&plan.images.samples[row].uri, reason, "");
-    outcome.rows.into_iter().next().unwrap_or_else(|| Err("no result".into())).map_err(row_failed)
+    let one = |&row: &usize| {
+        let decoded = batch::decode(&job, 0, std::iter::once(row), &stages);
+        let outcome = batch::run(&job, &*backend, decoded, &context, &stages)?;
+        if let Some(error) = outcome.failed {
+            return Err(error);
+        }
+        let row_failed = |reason: String| Error::file(&plan.images.samples[row].uri, reason, "");
+        outcome.rows.into_iter().next().unwrap_or_else(|| Err("no result".into())).map_err(row_failed)
+    };
+    rows.iter().map(one).collect()
 }
 
 fn job<'a>(plan: &'a RunPlan, scan_plan: &'a ScanPlan) -> Result<Job<'a>> {

@@ -5,6 +5,7 @@ use crate::desktop::command::Command;
 use crate::desktop::model::{Changes, Model};
 use crate::desktop::pictures::Pictures;
 use ::image::RgbImage;
+use ascan_engine::faithfulness::Faithfulness;
 use ascan_engine::likeness::DISPUTED;
 use ascan_engine::mosaic::percent;
 use ascan_ui::{Fact, ImageVm, MainWindow, Panel, Share, Thumb};
@@ -127,8 +128,8 @@ impl ImageAdapter {
         if let Some(error) = &table.errors[row] {
             facts.push(("Error", error.clone()));
         }
-        if let Some(verdict) = session.album.faithfulness.as_ref().and_then(|found| found.verdict.first()) {
-            facts.push(("Which to believe", verdict.clone()));
+        if let Some((method, road)) = session.album.faithfulness.as_ref().and_then(Faithfulness::first) {
+            facts.push(("Highest ROAD", format!("{method} {:.2} ± {:.2}", road.mean, road.error)));
         }
         let facts = facts.into_iter().map(|(name, value)| Fact {
             name: name.into(),
@@ -189,11 +190,11 @@ impl ImageAdapter {
             picture: opaque(&look.draw(picture, &heat.plane(picture.width(), picture.height()))),
         };
         let config = &model.session.album.scan.config.attribution;
-        // How far to believe a method, where that was asked.
+        // How far to believe a method, where that was asked: a panel is narrow.
         let faithfulness = model.session.album.faithfulness.as_ref();
         let noted = |note: &str, method: &str| {
             let road = faithfulness.and_then(|found| found.method(method)?.road);
-            road.map_or_else(|| note.to_owned(), |road| format!("{note} · ROAD {:.2} ± {:.2}", road.mean, road.error))
+            road.map_or_else(|| note.to_owned(), |road| format!("ROAD {:.2} ± {:.2}", road.mean, road.error))
         };
         let overlay = Look { drawing: Drawing::Overlay, ..look };
         let mut panels = vec![

@@ -90,13 +90,13 @@ impl Moments {
         let count = (n * positions) as f64;
         let mut sums = vec![0.0; c];
         for (channel, plane) in planes(x, shape) {
-            sums[channel] += sum(plane, |value| value);
+            sums[channel] += sum(plane, plane, |value, _| value);
         }
         let means: Vec<f64> = sums.iter().map(|sum| sum / count).collect();
         let mut squares = vec![0.0; c];
         for (channel, plane) in planes(x, shape) {
             let mean = means[channel] as f32;
-            squares[channel] += sum(plane, |value| (value - mean) * (value - mean));
+            squares[channel] += sum(plane, plane, |value, _| (value - mean) * (value - mean));
         }
         let parts = seat.share([vec![count], means, squares].concat());
         let count: f64 = parts.iter().map(|part| part[0]).sum();
@@ -140,8 +140,9 @@ impl Backward<Flex, 3> for Normalise {
         let c = shape[1];
         let (mut along, mut total) = (vec![0.0; c], vec![0.0; c]);
         for ((channel, x), (_, gradient)) in planes(x, shape).zip(planes(gradient, shape)) {
-            total[channel] += sum(gradient, |value| value);
-            along[channel] += dot_centred(gradient, x, mean[channel]) * f64::from(inverse[channel]);
+            total[channel] += sum(gradient, gradient, |value, _| value);
+            let centre = mean[channel];
+            along[channel] += sum(gradient, x, |gradient, x| gradient * (x - centre)) * f64::from(inverse[channel]);
         }
         let single = |values: &[f64]| tensor(values.iter().map(|&value| value as f32).collect(), [c]);
         if let Some(node) = scale_node {
@@ -170,31 +171,15 @@ fn planes(x: &[f32], [_, c, positions]: [usize; 3]) -> impl Iterator<Item = (usi
     x.chunks_exact(positions.max(1)).enumerate().map(move |(i, plane)| (i % c, plane))
 }
 
-/// `Σ of(x)`, in lanes that the compiler can keep in registers.
-fn sum(x: &[f32], of: impl Fn(f32) -> f32) -> f64 {
-    let block = |block: &[f32]| {
-        let mut lanes = [0.0f32; LANES];
-        let chunks = block.chunks_exact(LANES);
-        let rest: f32 = chunks.remainder().iter().map(|&value| of(value)).sum();
-        for chunk in chunks {
-            for (lane, &value) in lanes.iter_mut().zip(chunk) {
-                *lane += of(value);
-            }
-        }
-        f64::from(lanes.iter().sum::<f32>() + rest)
-    };
-    x.chunks(BLOCK).map(block).sum()
-}
-
-/// `Σ a · (b − centre)`.
-fn dot_centred(a: &[f32], b: &[f32], centre: f32) -> f64 {
+/// `Σ of(a, b)`, in lanes that the compiler can keep in registers.
+fn sum(a: &[f32], b: &[f32], of: impl Fn(f32, f32) -> f32) -> f64 {
     let block = |(a, b): (&[f32], &[f32])| {
         let mut lanes = [0.0f32; LANES];
         let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-        let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * (b - centre)).sum();
+        let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(&a, &b)| of(a, b)).sum();
         for (a, b) in a.zip(b) {
-            for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
-                *lane += a * (b - centre);
+            for (lane, (&a, &b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+                *lane += of(a, b);
             }
         }
         f64::from(lanes.iter().sum::<f32>() + rest)
