@@ -365,6 +365,9 @@ pub struct FaithfulnessArgs {
     /// Do not ask a model with randomised weights too, which doubles the attributions
     #[arg(long)]
     pub no_randomise: bool,
+    /// A model trained on shuffled labels, to ask it too: what `ascan repair` writes with repair.shuffle_labels=true
+    #[arg(long, value_name = "MODEL")]
+    pub shuffled_labels: Option<PathBuf>,
 }
 
 /// `ascan layers`

@@ -66,7 +66,7 @@ fn main() {
         bench.show();
     });
     println!("{:<34}{took:>10.1} ms", "take what the lasso holds");
-    println!("{:<34}{:>10.0} MiB", "memory at its highest", ascan_engine::scan::peak_rss_mib().unwrap_or(f64::NAN));
+    println!("{:<34}{:>10.0} MiB", "memory at its highest", ascan_engine::memory::peak_rss_mib().unwrap_or(f64::NAN));
 }
 
 fn settle(screen: &Headless, desktop: &Desktop) {

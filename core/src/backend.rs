@@ -4,6 +4,7 @@ use crate::relevance::RelevanceRule;
 use crate::trainer::{Trainer, TrainerOptions};
 use crate::{Error, Result, Tensor, TensorView};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The engine behind a backend plugin: opens models.
@@ -103,6 +104,10 @@ pub struct ModelInfo {
     /// The attention layers over all places of the image, in graph order; none but in transformers.
     #[serde(default)]
     pub attentions: Vec<AttentionInfo>,
+    /// What the operators of layers add to each of their channels whatever the image (a convolution's bias, batch
+    /// normalisation), by the name of the layer; only those that add something.
+    #[serde(default)]
+    pub biases: BTreeMap<String, Vec<f32>>,
     /// The last feature map with spatial extent before the head.
     pub default_layer: Option<String>,
     /// The head, where it is linear in the spatial mean of a feature map.

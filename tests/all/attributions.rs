@@ -29,6 +29,11 @@ fn methods() -> Vec<(&'static str, EntryPoint, &'static str, Value)> {
         ("saliency", gradient, "saliency", json!({})),
         ("input_x_gradient", gradient, "input_x_gradient", json!({})),
         ("lrp", gradient, "lrp", json!({"epsilon": 1e-9})), // as captum's
+        ("lrp_gamma", gradient, "lrp", json!({"rule": "gamma_composite", "gamma": 0.25, "epsilon": 1e-9})),
+        ("deep_lift", gradient, "deep_lift", json!({})),
+        ("full_grad", gradient, "full_grad", json!({})),
+        ("blur_ig", gradient, "blur_ig", json!({"n_steps": 8, "max_sigma_px": 3.0})),
+        ("guided_ig", gradient, "guided_ig", json!({"n_steps": 12})),
         ("occlusion", ascan_perturbation::ascan_library, "occlusion", json!({"window_px": 8, "stride_px": 4})),
     ]
 }

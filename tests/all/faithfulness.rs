@@ -49,6 +49,26 @@ fn methods_are_judged_beside_controls() {
     dir.ascan(&["faithfulness", &scan, "--slice", "999"]).exits(2).says(&["999 is no slice"]);
 }
 
+/// A head that is trained on shuffled labels changes the maps that look at it, and only these.
+#[test]
+fn a_model_of_shuffled_labels_is_asked_too() {
+    let (dir, scan) = scan();
+    let config = scan.join("scan.toml").to_string_lossy().into_owned();
+    let scan = scan.to_string_lossy().into_owned();
+    let settings = ["plugin=\"erm\"", "layers=\"head\"", "shuffle_labels=true", "epochs=30", "learning_rate=0.1"];
+    let settings: Vec<String> = settings.iter().map(|setting| format!("repair.{setting}")).collect();
+    let settings = settings.iter().flat_map(|setting| ["--set", setting.as_str()]);
+    let repair: Vec<&str> = ["repair", &scan, &config, "--out", "shuffled"].into_iter().chain(settings).collect();
+    dir.ascan(&repair).exits(0).says(&["labels are shuffled"]);
+    let ask = ["faithfulness", &scan, "--images", "12", "--json", "--methods", "grad_cam,eigen_cam", "--no-randomise"];
+    let with = |model: &str| dir.ascan(&[&ask[..], &["--shuffled-labels", model]].concat());
+    let found = with("shuffled/model.onnx").exits(0).json();
+    let likeness = |name: &str| method(&found, name)["shuffled_labels"]["mean"].as_f64().unwrap();
+    assert!(likeness("eigen_cam") > 0.999, "it knows no class: {found:#}");
+    assert!(likeness("grad_cam") < 0.9, "{found:#}");
+    with("nowhere.onnx").exits(1).says(&["nowhere.onnx"]);
+}
+
 #[test]
 fn layers_of_a_model_are_listed_with_what_they_show() {
     let Some(data) = shared_data() else { return };

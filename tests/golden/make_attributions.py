@@ -1,9 +1,10 @@
 """Makes attributions.safetensors and attributions.json: raw maps of pytorch-grad-cam and captum on the golden nets.
 
-Run after make_goldens.py, in the same environment with `pip install grad-cam`. The maps are taken before pytorch-grad-cam
+Run after make_goldens.py, in the same environment with `pip install grad-cam saliency scikit-image`. The maps are taken before pytorch-grad-cam
 scales them per image. Where it does something else than the paper, a formula written out here stands in; README.md says which.
 Everything is in f64 from f32 weights.
 """
+import copy
 import json
 import warnings
 from importlib.metadata import version
@@ -11,9 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from captum.attr import InputXGradient, LRP, Occlusion, Saliency
+from captum.attr import DeepLift, InputXGradient, LRP, Occlusion, Saliency
+from captum.attr._core import deep_lift
+from captum.attr._utils.lrp_rules import GammaRule
 from pytorch_grad_cam import GradCAM, HiResCAM, LayerCAM, XGradCAM
 from safetensors.numpy import load_file, save_file
+from saliency.core.guided_ig import guided_ig_impl
 from torch import nn
 from torch.nn import functional as F
 
@@ -117,6 +121,128 @@ def attention(model, images, targets):
     return {"attention_rollout": cut(rollout), "chefer": cut(relevance)}
 
 
+def with_own_modules(model):
+    """The net with a module of its own for each activation, and nothing but a product with one between two of them.
+
+    captum keeps what it saw at a module in that module, so that the second use of one overwrites the first; and where an
+    activation feeds another, the first is given the plain gradient of the second.
+    """
+    graph = torch.fx.symbolic_trace(model)
+    modules = dict(graph.named_modules())
+    rescaled = (nn.ReLU, nn.ReLU6, nn.MaxPool2d)
+    for i, node in enumerate(list(graph.graph.nodes)):
+        if node.op == "call_module" and isinstance(modules[node.target], rescaled):
+            own = modules[node.target]
+            own = copy.deepcopy(own) if isinstance(own, nn.MaxPool2d) else type(own)()
+        elif node.op == "call_function" and node.target in (F.relu, torch.relu):
+            own = nn.ReLU()
+        else:
+            continue
+        graph.add_module(f"apart_{i}", Apart())
+        graph.add_module(f"own_{i}", own)
+        with graph.graph.inserting_before(node):
+            apart = graph.graph.call_module(f"apart_{i}", (node.args[0],))
+            new = graph.graph.call_module(f"own_{i}", (apart,))
+        node.replace_all_uses_with(new)
+        graph.graph.erase_node(node)
+    graph.recompile()
+    return graph.eval()
+
+
+class Apart(nn.Module):
+    def forward(self, x):
+        return x * 1.0
+
+
+def max_pool_rule(module, inputs, outputs, grad_input, grad_output, eps=1e-10):
+    """captum's rule, summed where windows overlap (its unpooling keeps one window's share)."""
+    (x, r), (y, s), g = inputs.chunk(2), outputs.chunk(2), grad_output.chunk(2)[0]
+    highest = torch.maximum(y, s)
+    window = (module.kernel_size, module.stride, module.padding, module.dilation, module.ceil_mode, True)
+    of_x, of_r = F.max_pool2d(inputs, *window)[1].chunk(2)
+    shares = torch.zeros_like(x).flatten(2)
+    shares.scatter_add_(2, of_x.flatten(2), (g * (highest - s)).flatten(2))
+    shares.scatter_add_(2, of_r.flatten(2), (g * (y - highest)).flatten(2))
+    change = x - r
+    still = change.abs() < eps
+    multipliers = torch.where(still, grad_input.chunk(2)[0], shares.view_as(x) / change.masked_fill(still, 1.0))
+    return torch.cat([multipliers, multipliers])
+
+
+class MontavonGamma(GammaRule):
+    """The bias is a weight like the others (Montavon et al. 2019, sums over 0, j); captum leaves it as it is."""
+
+    def _manipulate_weights(self, module, inputs, outputs):
+        super()._manipulate_weights(module, inputs, outputs)
+        if getattr(module, "bias", None) is not None:
+            module.bias.data = module.bias.data + self.gamma * module.bias.data.clamp(min=0)
+
+
+def gradient_at(model, images, targets):
+    x = images.clone().requires_grad_()
+    return torch.autograd.grad(model(x).gather(1, targets[:, None]).sum(), x)[0]
+
+
+def blurred(images, sigma):
+    """Gaussian of radius 3 sigma, edges repeated."""
+    if sigma == 0:
+        return images
+    radius = int(np.ceil(3 * sigma))
+    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1).double() / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    for axis in (2, 3):
+        pad = (radius, radius, 0, 0) if axis == 3 else (0, 0, radius, radius)
+        windows = F.pad(images, pad, mode="replicate").unfold(axis, 2 * radius + 1, 1)
+        images = (windows * kernel).sum(-1)
+    return images
+
+
+def blur_path(model, images, targets, n_steps=8, max_sigma=3.0):
+    """Blur IG by the midpoint rule."""
+    level = lambda place: blurred(images, max_sigma * (1 - place / n_steps))
+    steps = (gradient_at(model, level(s + 0.5), targets) * (level(s + 1) - level(s)) for s in range(n_steps))
+    return sum(steps)
+
+
+def guided_path(model, images, targets, n_steps=12):
+    """Guided IG by its authors' package, which knows an argument of numpy by its old name."""
+    made, quantile = [], np.quantile
+    np.quantile = lambda a, q, interpolation: quantile(a, q, method=interpolation)
+    for image, target in zip(images, targets):
+        slopes = lambda x, target=target: gradient_at(model, torch.from_numpy(x)[None], target[None])[0].numpy()
+        made.append(guided_ig_impl(image.numpy(), np.zeros(image.shape), slopes, steps=n_steps))
+    np.quantile = quantile
+    return torch.from_numpy(np.stack(made))
+
+
+def full_grad(model, images, targets):
+    """The map of full_grad.rs, and its terms of both signs less the logit."""
+    kept, hooks = [], []
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            bias = module.bias - module.weight * module.running_mean / torch.sqrt(module.running_var + module.eps)
+        elif isinstance(module, nn.Conv2d) and module.bias is not None:
+            bias = module.bias
+        else:
+            continue
+        # What follows may write over its input: it is given a clone.
+        keep = lambda _m, _i, o, bias=bias: (kept.append((bias.detach(), o)), o.clone())[1]
+        hooks.append(module.register_forward_hook(keep))
+    x = images.clone().requires_grad_()
+    chosen = model(x).gather(1, targets[:, None]).sum()
+    for hook in hooks:
+        hook.remove()
+    own, *others = torch.autograd.grad(chosen, [x, *(o for _, o in kept)])
+    total = (x * own).abs().sum(1)
+    for (bias, _), gradient in zip(kept, others):
+        if gradient.shape[2] * gradient.shape[3] == 1:
+            continue
+        term = (bias[:, None, None] * gradient).abs().sum(1, keepdim=True)
+        share = gradient.shape[2] * gradient.shape[3] / (x.shape[2] * x.shape[3])
+        total = total + share * F.interpolate(term, x.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+    return total.detach().numpy()
+
+
 def pixels(family, model, images, targets):
     sums = lambda x: x.detach().numpy().sum(1)
     out = {
@@ -125,11 +251,28 @@ def pixels(family, model, images, targets):
     }
     with torch.no_grad():
         out["occlusion"] = sums(Occlusion(model).attribute(images, (3, 8, 8), strides=(3, 4, 4), target=targets)) / 3
+    out["blur_ig"] = sums(blur_path(model, images, targets))
+    # On the black baseline the slopes of this VGG are equal but for rounding, which then decides where the path goes.
+    if family != "vgg":
+        out["guided_ig"] = sums(guided_path(model, images, targets))
+    if family in ("resnet", "vgg", "squeezenet", "densenet", "mobilenet_v2"):
+        own = with_own_modules(copy.deepcopy(model))
+        rules = deep_lift.SUPPORTED_NON_LINEAR
+        rules[nn.MaxPool2d], rules[nn.ReLU6] = max_pool_rule, deep_lift.nonlinear
+        maps = DeepLift(own).attribute(images, target=targets)
+        change = (own(images) - own(torch.zeros_like(images))).gather(1, targets[:, None])[:, 0]
+        assert torch.allclose(maps.sum((1, 2, 3)), change), f"{family}: DeepLIFT is not complete"
+        out["deep_lift"] = sums(maps)
+        out["full_grad"] = full_grad(model, images, targets)
     if family == "vgg":
         for module in model.modules():
             if isinstance(module, nn.ReLU):
                 module.inplace = False
         out["lrp"] = sums(LRP(model).attribute(images.clone().requires_grad_(), target=targets))
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d):
+                module.rule = MontavonGamma(0.25)
+        out["lrp_gamma"] = sums(LRP(model).attribute(images.clone().requires_grad_(), target=targets))
     return out
 
 
@@ -179,7 +322,7 @@ def main():
         print(family, {k: f"{np.abs(v).max():.2g}" for k, v in maps.items()})
     save_file(tensors, HERE / "attributions.safetensors")
     (HERE / "attributions.safetensors").chmod(0o644)
-    packages = ("torch", "captum", "grad-cam", "numpy")
+    packages = ("torch", "captum", "grad-cam", "saliency", "numpy")
     described = {"versions": {p: version(p) for p in packages}, "methods": methods}
     (HERE / "attributions.json").write_text(json.dumps(described, indent=1) + "\n")
 

@@ -18,6 +18,7 @@ pub mod host;
 pub mod images;
 pub mod inversion;
 pub mod likeness;
+pub mod memory;
 pub mod mislabels;
 pub mod mosaic;
 pub mod plan;

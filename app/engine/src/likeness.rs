@@ -1,6 +1,6 @@
 //! How alike attribution maps are, by the order of their places: methods have units of their own.
 
-use crate::features::resize_map;
+use ascan_math::resize::resize_map;
 
 /// A map `[h, w]`, flat, and its size.
 pub type SizedMap<'a> = (&'a [f32], [usize; 2]);

@@ -4,7 +4,7 @@ use super::{Failure, Result, print, print_json};
 use crate::cli::{FaithfulnessArgs, Globals};
 use crate::progress::Terminal;
 use ascan_core::{Context, Error};
-use ascan_engine::faithfulness::{Faithfulness, MethodReport, Settings, faithfulness};
+use ascan_engine::faithfulness::{Faithfulness, HEADINGS, MethodReport, Settings, faithfulness};
 use ascan_engine::slices::SliceSet;
 use ascan_engine::store::Scan;
 use std::process::ExitCode;
@@ -19,8 +19,13 @@ pub(super) fn run(args: FaithfulnessArgs, globals: &Globals) -> Result {
         Some(id) => rows_of(&SliceSet::load(&scan, None)?, id)?,
         None => Vec::new(),
     };
-    let settings =
-        Settings { methods: args.methods, n_images: args.images as usize, rows, randomise: !args.no_randomise };
+    let settings = Settings {
+        methods: args.methods,
+        n_images: args.images as usize,
+        rows,
+        randomise: !args.no_randomise,
+        shuffled_labels: args.shuffled_labels,
+    };
     let terminal = Terminal::new(globals.quiet);
     let context = Context { seed: config.run.seed, n_threads, reporter: &terminal };
     let found = faithfulness(&scan, &settings, &host, &context)?;
@@ -47,30 +52,29 @@ fn rows_of(set: &SliceSet, id: i32) -> Result<Vec<usize>> {
 }
 
 fn describe(found: &Faithfulness) -> String {
+    let figures: Vec<_> = found.methods.iter().map(MethodReport::figures).collect();
+    // A column that nobody has a figure for says nothing.
+    let width = |column: usize| {
+        let longest = figures.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let known = figures.iter().any(|row| row[column] != "-");
+        known.then(|| 2 + longest.max(HEADINGS[column].0.len()))
+    };
+    let widths: Vec<(usize, usize)> = (0..HEADINGS.len()).filter_map(|column| Some((column, width(column)?))).collect();
+    let line = |name: &str, of: &dyn Fn(usize) -> String, rest: &str| {
+        let cells: String = widths.iter().map(|&(column, width)| format!("{:>width$}", of(column))).collect();
+        format!("  {name:<22}{cells}  {rest}")
+    };
     let mut lines = vec![
         format!(
-            "{} images; ROAD, insertion, sens-n, energy, pointing: high is good; deletion, randomised: low",
+            "{} images; ROAD, insertion, sens-n, energy, pointing: high is good; deletion, randomised, shuffled: low",
             found.n_images
         ),
-        format!(
-            "  {:<22}{:>16}{:>10}{:>10}{:>8}{:>8}{:>10}{:>12}{:>11}{:>10}  remarks",
-            "method", "ROAD", "deletion", "insertion", "sens-n", "energy", "pointing", "randomised", "agreement", "ms"
-        ),
+        line("method", &|column| HEADINGS[column].0.to_owned(), "remarks"),
     ];
-    lines.extend(found.methods.iter().map(line));
+    lines.extend(found.methods.iter().zip(&figures).map(|(report, figures)| match &report.failed {
+        Some(failed) => format!("  {:<22}  does not go with this model: {failed}", report.name),
+        None => line(&report.name, &|column| figures[column].clone(), &report.remarks()),
+    }));
     lines.extend(found.verdict.iter().cloned());
     lines.join("\n")
-}
-
-fn line(report: &MethodReport) -> String {
-    if let Some(failed) = &report.failed {
-        return format!("  {:<22}  does not go with this model: {failed}", report.name);
-    }
-    let [road, deletion, insertion, sensitivity, energy, pointing, randomised, agreement, ms] = report.figures();
-    format!(
-        "  {:<22}{road:>16}{deletion:>10}{insertion:>10}{sensitivity:>8}{energy:>8}{pointing:>10}{randomised:>12}\
-         {agreement:>11}{ms:>10}  {}",
-        report.name,
-        report.remarks()
-    )
 }

@@ -5,6 +5,7 @@
 
 use crate::points::Normalise;
 use crate::points::{CHUNK, Points, dot};
+use crate::wide;
 use ascan_core::{Result, TensorView};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -12,6 +13,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rayon::ThreadPool;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Below this share of `‖x‖² + ‖c‖²`, rounding dominates `‖x‖² − 2x·c + ‖c‖²` in f32 and seeding takes the difference.
 const CANCELLATION: f32 = 1e-5;
@@ -88,8 +90,7 @@ impl Centres {
     }
 
     /// `x·c` of every centre with every row of a chunk: `[k, CHUNK]`, the layout in which the product is quickest.
-    fn products(&self, chunk: &[f32], products: &mut [f32]) {
-        let x = MatRef::from_row_major_slice(chunk, CHUNK, self.d);
+    fn products(&self, x: MatRef<f32>, products: &mut [f32]) {
         let c = MatRef::from_row_major_slice(&self.data, self.k(), self.d);
         let products = MatMut::from_column_major_slice_mut(products, CHUNK, self.k());
         matmul(products, Accum::Replace, x, c.transpose(), 1.0f32, Par::Seq);
@@ -214,8 +215,8 @@ fn sq_distances(points: &Points, centres: &Centres) -> Vec<f32> {
     let k = centres.k();
     let mut distances = vec![0.0; points.n_chunks() * CHUNK * k];
     distances.par_chunks_mut(CHUNK * k).enumerate().for_each(|(chunk, distances)| {
-        let (data, rows) = points.chunk(chunk);
-        centres.products(data, distances);
+        let rows = points.chunk(chunk).1;
+        centres.products(points.matrix(chunk), distances);
         for (cluster, distances) in distances.chunks_exact_mut(CHUNK).enumerate() {
             for (i, distance) in rows.clone().zip(distances) {
                 let scale = points.sq_norm(i) + centres.sq_norms[cluster];
@@ -263,7 +264,7 @@ fn assign(points: &Points, centres: &Centres, pool: &ThreadPool, with_sums: bool
     })
 }
 
-fn assign_block(points: &Points, centres: &Centres, chunks: std::ops::Range<usize>, with_sums: bool) -> Block {
+fn assign_block(points: &Points, centres: &Centres, chunks: Range<usize>, with_sums: bool) -> Block {
     let (k, d) = (centres.k(), points.d());
     let mut block = Block {
         nearest: Vec::with_capacity(chunks.len() * CHUNK),
@@ -273,8 +274,20 @@ fn assign_block(points: &Points, centres: &Centres, chunks: std::ops::Range<usiz
     };
     let mut products = vec![0.0; CHUNK * k];
     for chunk in chunks {
-        let (data, rows) = points.chunk(chunk);
-        centres.products(data, &mut products);
+        centres.products(points.matrix(chunk), &mut products);
+        wide(
+            #[inline(always)]
+            || block.take(points, centres, points.chunk(chunk).1, &products, with_sums),
+        );
+    }
+    block
+}
+
+impl Block {
+    /// The rows of a chunk, `[k, CHUNK]` their products with the centres.
+    #[inline(always)]
+    fn take(&mut self, points: &Points, centres: &Centres, rows: Range<usize>, products: &[f32], with_sums: bool) {
+        let d = points.d();
         // ‖x‖² is the same for all centres: it can wait.
         let (mut nearest, mut least) = ([0; CHUNK], [f32::INFINITY; CHUNK]);
         for (cluster, (products, sq_norm)) in products.chunks_exact(CHUNK).zip(&centres.sq_norms).enumerate() {
@@ -286,17 +299,16 @@ fn assign_block(points: &Points, centres: &Centres, chunks: std::ops::Range<usiz
             }
         }
         for ((i, cluster), distance) in rows.zip(nearest).zip(least) {
-            block.nearest.push(cluster);
-            block.sq_distances.push((points.sq_norm(i) + distance).max(0.0));
+            self.nearest.push(cluster);
+            self.sq_distances.push((points.sq_norm(i) + distance).max(0.0));
             if with_sums {
-                block.counts[cluster] += 1;
-                for (sum, x) in block.sums[cluster * d..][..d].iter_mut().zip(points.row(i)) {
+                self.counts[cluster] += 1;
+                for (sum, x) in self.sums[cluster * d..][..d].iter_mut().zip(points.row(i)) {
                     *sum += x;
                 }
             }
         }
     }
-    block
 }
 
 /// Moves each centre to the mean of its rows; gives the sum of the squared movements.

@@ -1,4 +1,5 @@
-//! What several methods share: rows in blocks, k-means, nearest neighbours, label spreading, indices of cluster quality.
+//! What several methods share: rows in blocks, k-means, nearest neighbours, label spreading, indices of cluster quality,
+//! maps at another size.
 //!
 //! Everything here gives the same bits at any number of threads: sums are taken over fixed blocks in a
 //! fixed order, and matrix products always have the same size.
@@ -15,6 +16,7 @@ pub mod minibatch;
 pub mod mixture;
 pub mod points;
 pub mod quality;
+pub mod resize;
 mod sketch;
 pub mod spectral;
 pub mod tiles;

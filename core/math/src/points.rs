@@ -1,12 +1,14 @@
 //! The rows to cluster, prepared once: normalised, centred, padded.
 
 use ascan_core::{Error, Result, TensorView};
+use faer::MatRef;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// Rows of one matrix product. Every product has exactly this many (the last chunk is padded), so that the
 /// distance of a row never depends on how many rows there are or which thread takes it.
-pub const CHUNK: usize = 256;
+pub const CHUNK: usize = 64;
 
 /// Sums are taken over at most this many blocks, in their order, at any number of threads.
 const MAX_BLOCKS: usize = 64;
@@ -31,6 +33,8 @@ pub struct Points {
     sq_norms: Vec<f32>,
     /// `[d]`, what was subtracted from each row.
     mean: Vec<f32>,
+    /// Empty, or a copy of each chunk, `[d, CHUNK]`.
+    columns: Vec<f32>,
 }
 
 impl Points {
@@ -55,30 +59,47 @@ impl Points {
         let n = data.len() / d;
         let sq_norms = data.chunks_exact(d).map(|row| dot(row, row)).collect();
         data.resize(n.next_multiple_of(CHUNK) * d, 0.0);
-        Self { n, d, data, sq_norms, mean: vec![0.0; d] }
+        Self { n, d, data, sq_norms, mean: vec![0.0; d], columns: Vec::new() }
     }
 
+    /// Uses the threads of the pool that it is called in, if it is called in one.
     fn new(embeddings: TensorView, rows: &[usize], normalise: Normalise, mean: Option<&[f32]>) -> Result<Self> {
         let (n, d) = (rows.len(), embeddings.row_len());
         let mut data = vec![0.0; n.next_multiple_of(CHUNK) * d];
-        for (target, &row) in data.chunks_exact_mut(d.max(1)).zip(rows) {
-            target.copy_from_slice(embeddings.row(row));
-            if normalise == Normalise::L2 {
-                scale_to_unit(target);
+        let size = blocks(n.div_ceil(CHUNK)).next().map_or(1, |block| block.len()) * CHUNK;
+        let width = d.max(1);
+        let sums = in_blocks(&mut data, size * width, |block, data| {
+            let mut sums = vec![0.0f64; d];
+            for (target, &row) in data.chunks_exact_mut(width).zip(&rows[(block * size).min(n)..]) {
+                target.copy_from_slice(embeddings.row(row));
+                if normalise == Normalise::L2 {
+                    scale_to_unit(target);
+                }
+                if mean.is_none() {
+                    sums.iter_mut().zip(&*target).for_each(|(sum, &value)| *sum += f64::from(value));
+                }
             }
-        }
-        let mean = mean.map_or_else(|| column_means(&data[..n * d], d), <[f32]>::to_vec);
-        let mut sq_norms = vec![0.0; n];
-        for (row, sq_norm) in data.chunks_exact_mut(d.max(1)).zip(&mut sq_norms) {
-            for (value, mean) in row.iter_mut().zip(&mean) {
-                *value -= mean;
-            }
-            *sq_norm = dot(row, row);
-        }
+            sums
+        });
+        let mean = match mean {
+            Some(mean) => mean.to_vec(),
+            None => (0..d).map(|j| (sums.iter().map(|sums| sums[j]).sum::<f64>() / n.max(1) as f64) as f32).collect(),
+        };
+        let sq_norms = in_blocks(&mut data, size * width, |block, data| {
+            let rows = data.chunks_exact_mut(width).take(n.saturating_sub(block * size));
+            let sq_norm = |row: &mut [f32]| {
+                row.iter_mut().zip(&mean).for_each(|(value, mean)| *value -= mean);
+                dot(row, row)
+            };
+            rows.map(sq_norm).collect::<Vec<f32>>()
+        });
+        let mut sq_norms = sq_norms.concat();
+        // Rows without values have no place in the data.
+        sq_norms.resize(n, 0.0);
         if !sq_norms.iter().all(|v| v.is_finite()) {
             return Err(Error::NotFinite { what: "embeddings, squared (the values are too large)".into() });
         }
-        Ok(Self { n, d, data, sq_norms, mean })
+        Ok(Self { n, d, data, sq_norms, mean, columns: Vec::new() })
     }
 
     /// Number of rows.
@@ -112,7 +133,7 @@ impl Points {
         rows.clone().for_each(|i| data.extend_from_slice(self.row(i)));
         data.resize(rows.len().next_multiple_of(CHUNK) * self.d, 0.0);
         let sq_norms = rows.clone().map(|i| self.sq_norms[i]).collect();
-        Self { n: rows.len(), d: self.d, data, sq_norms, mean: self.mean.clone() }
+        Self { n: rows.len(), d: self.d, data, sq_norms, mean: self.mean.clone(), columns: Vec::new() }
     }
 
     /// Squared length of a row.
@@ -137,10 +158,49 @@ impl Points {
         (&self.data[start * self.d..(start + CHUNK) * self.d], start..(start + CHUNK).min(self.n))
     }
 
+    /// Keeps a copy in the order that products are taken in, for those who take many: it is made for each of them
+    /// otherwise.
+    pub fn keep_columns(&mut self) {
+        let (d, data) = (self.d, &self.data);
+        let mut columns = vec![0.0; data.len()];
+        in_blocks(&mut columns, (CHUNK * d).max(1), |chunk, columns| {
+            let rows = &data[chunk * CHUNK * d..][..CHUNK * d];
+            // A few rows at a time, whose values share lines of the cache.
+            for (first, rows) in rows.chunks_exact(8 * d).enumerate() {
+                for (j, column) in columns.chunks_exact_mut(CHUNK).enumerate() {
+                    let places = column[first * 8..][..8].iter_mut();
+                    places.enumerate().for_each(|(i, value)| *value = rows[i * d + j]);
+                }
+            }
+        });
+        self.columns = columns;
+    }
+
+    /// A whole chunk `[CHUNK, d]`, for products.
+    pub fn matrix(&self, chunk: usize) -> MatRef<'_, f32> {
+        let values = chunk * CHUNK * self.d..(chunk + 1) * CHUNK * self.d;
+        match self.columns.is_empty() {
+            true => MatRef::from_row_major_slice(&self.data[values], CHUNK, self.d),
+            false => MatRef::from_column_major_slice(&self.columns[values], CHUNK, self.d),
+        }
+    }
+
     /// The chunks of each block.
     pub fn blocks(&self) -> Vec<Range<usize>> {
-        let size = self.n_chunks().div_ceil(MAX_BLOCKS).max(1);
-        (0..self.n_chunks()).step_by(size).map(|start| start..(start + size).min(self.n_chunks())).collect()
+        blocks(self.n_chunks()).collect()
+    }
+}
+
+fn blocks(n_chunks: usize) -> impl Iterator<Item = Range<usize>> {
+    let size = n_chunks.div_ceil(MAX_BLOCKS).max(1);
+    (0..n_chunks).step_by(size).map(move |start| start..(start + size).min(n_chunks))
+}
+
+/// What `work` makes of each block of `size` values, on the threads of the pool that this is called in, if in one.
+fn in_blocks<T: Send>(data: &mut [f32], size: usize, work: impl Fn(usize, &mut [f32]) -> T + Sync) -> Vec<T> {
+    match rayon::current_thread_index() {
+        Some(_) => data.par_chunks_mut(size).enumerate().map(|(block, data)| work(block, data)).collect(),
+        None => data.chunks_mut(size).enumerate().map(|(block, data)| work(block, data)).collect(),
     }
 }
 
@@ -151,17 +211,6 @@ fn scale_to_unit(row: &mut [f32]) {
             *value = (f64::from(*value) / length) as f32;
         }
     }
-}
-
-fn column_means(data: &[f32], d: usize) -> Vec<f32> {
-    let mut sums = vec![0.0f64; d];
-    for row in data.chunks_exact(d.max(1)) {
-        for (sum, &value) in sums.iter_mut().zip(row) {
-            *sum += f64::from(value);
-        }
-    }
-    let n = (data.len() / d.max(1)).max(1) as f64;
-    sums.into_iter().map(|sum| (sum / n) as f32).collect()
 }
 
 /// Inner product in a fixed order; eight sums at once, so that it can be vectorised.

@@ -1,11 +1,13 @@
 //! [`Classifier`]: what the scan needs to know of a model, found from its graph.
 
 use crate::axes::Layout;
+use crate::bias::bias;
 use crate::flat::Flat;
 use crate::head;
 use crate::model::Model;
 use crate::view::View;
 use ascan_core::{AttentionInfo, Capabilities, Error, LayerInfo, LinearHead, ModelInfo, Result, Tensor};
+use std::collections::BTreeMap;
 
 /// A feature map of the model, and how the model stores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub struct Classifier {
     pub layers: Vec<Layer>,
     /// Softmax weights of the attention layers over all places, in graph order.
     pub attentions: Vec<AttentionInfo>,
+    /// What operators add to each channel of layers, by the name of the layer.
+    pub biases: BTreeMap<String, Vec<f32>>,
     /// The layer to explain when none is named: the last one before the head whose places have a gradient.
     pub default_layer: Option<String>,
     /// The head, where it is linear in the spatial mean of a layer.
@@ -55,10 +59,13 @@ impl Classifier {
         let (logits, n_classes) = find_logits(&view)?;
         let used = view.ancestors(logits);
         let outputs = flat.nodes.iter().flat_map(|node| node.output.iter().map(move |name| (node, name.as_str())));
+        let mut biases = BTreeMap::new();
         let layers: Vec<Layer> = outputs
             .filter(|(_, name)| used.contains(name))
             .filter_map(|(node, name)| {
                 let (layout, shape) = view.feature_map(name)?;
+                let bias = bias(&view, node, layout, shape[0]).filter(|bias| bias.iter().any(|&b| b != 0.0));
+                biases.extend(bias.map(|bias| (name.to_owned(), bias)));
                 let info = LayerInfo { name: name.to_owned(), operator: node.operator(), shape };
                 Some(Layer { info, layout })
             })
@@ -78,6 +85,7 @@ impl Classifier {
             n_classes,
             layers,
             attentions,
+            biases,
             default_layer,
             linear_head,
         })
@@ -131,6 +139,7 @@ impl Classifier {
             n_classes: self.n_classes,
             layers: self.layers.iter().map(|layer| layer.info.clone()).collect(),
             attentions: self.attentions.clone(),
+            biases: self.biases.clone(),
             default_layer: self.default_layer.clone(),
             linear_head: self.linear_head.clone(),
             capabilities,

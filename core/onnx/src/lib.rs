@@ -14,6 +14,7 @@
 
 mod axes;
 mod batch;
+mod bias;
 pub mod builder;
 mod classifier;
 pub mod constant;

@@ -8,6 +8,7 @@ use crate::{
     Capabilities, Error, Forward, Gradients, LayerInfo, LinearHead, ModelBackend, ModelInfo, RelevanceRule, Result,
     Tensor, TensorView, Trainer, TrainerOptions,
 };
+use std::collections::BTreeMap;
 
 const C: usize = 3;
 const H: usize = 8;
@@ -204,6 +205,7 @@ impl ToyBackend {
             n_classes: N_CLASSES,
             layers: vec![layer("conv", "Conv"), layer("features", "Relu")],
             attentions: Vec::new(),
+            biases: BTreeMap::new(),
             default_layer: Some("features".into()),
             linear_head: (head == ToyHead::Linear)
                 .then(|| LinearHead { layer: "features".into(), weight: tensor(vec![N_CLASSES, K], &net.head) }),

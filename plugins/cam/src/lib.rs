@@ -33,7 +33,6 @@ mod layerwise;
 mod maps;
 mod params;
 mod principal;
-mod resize;
 pub mod score_cam;
 #[cfg(test)]
 mod tests;

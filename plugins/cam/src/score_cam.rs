@@ -21,11 +21,11 @@
 //! Wang et al. 2020, arXiv 1910.01279.
 
 use crate::maps::{finish, weighted_sum};
-use crate::resize::bilinear;
 use ascan_core::{
     Attribution, AttributionBatch, Attributor, Context, Error, ModelBackend, ModelInfo, Params, Plugin, Problems,
     Requirements, Result, Tensor,
 };
+use ascan_math::resize::resize_map;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of [`ScoreCam`].
@@ -131,7 +131,7 @@ impl ScoreCam {
                 for &k in chunk {
                     let mask = match stretch(channel(k)) {
                         None => vec![0.0; height * width],
-                        Some(_) => unit(bilinear(channel(k), [h, w], [height, width])),
+                        Some(_) => unit(resize_map(channel(k), [h, w], [height, width])),
                     };
                     images.extend(batch.images.row(i).iter().zip(mask.iter().cycle()).map(|(x, mask)| x * mask));
                 }

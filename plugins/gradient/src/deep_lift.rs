@@ -14,9 +14,9 @@
 //!
 //! # When it misleads
 //! As integrated gradients, what looks like the baseline has none. The rescale rule hides evidence that cancels inside the
-//! net. captum leaves SiLU, GELU, ReLU6 and products at their slopes, so that its sums miss the logit there; here they
-//! are rescaled. Behind max pools its values are not captum's: on a ResNet where both add up to the logit they differ by
-//! up to 15 % of the largest, for a reason that is not known; what is tested here is that they add up.
+//! net. captum 0.9 leaves SiLU, GELU, ReLU6 and products at their slopes, keeps one window's share where pooling windows
+//! overlap, and gives a ReLU in front of a max pool the pool's plain gradient: its sums miss the logit, or its values are
+//! others (by 15 % of the largest on a ResNet). Here all are rescaled; with these mended captum's values are ours.
 //! Nets with softmax or layer normalisation inside (transformers, ConvNeXt) are refused by name.
 //!
 //! # Source

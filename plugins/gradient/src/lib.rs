@@ -9,6 +9,8 @@
 //! | [`integrated_gradients`] | `Σ_c (x − x′) ⊙ mean of g on the straight path` | `n_steps` there and back |
 //! | [`expected_gradients`] | the same, over random baselines | `n_samples` there and back |
 //! | [`blur_ig`] | gradients along the path of ever less blur | `n_steps` there and back |
+//! | [`guided_ig`] | gradients along a path of flat slopes | `n_steps` there and back |
+//! | [`full_grad`] | `Σ_c |x ⊙ g|` and what the biases of all layers do | there and back |
 //! | [`deep_lift`] | `Σ_c (x − x′) ⊙ multipliers` (rescale rule) | there twice, and back |
 //! | [`lrp`] | layer-wise relevance (ε, γ composite) | there twice, and back |
 
@@ -16,6 +18,8 @@ mod baseline;
 pub mod blur_ig;
 pub mod deep_lift;
 pub mod expected_gradients;
+pub mod full_grad;
+pub mod guided_ig;
 pub mod input_x_gradient;
 pub mod integrated_gradients;
 #[cfg(test)]
@@ -34,6 +38,8 @@ mod tests;
 pub use blur_ig::BlurIg;
 pub use deep_lift::DeepLift;
 pub use expected_gradients::ExpectedGradients;
+pub use full_grad::FullGrad;
+pub use guided_ig::GuidedIg;
 pub use input_x_gradient::InputXGradient;
 pub use integrated_gradients::IntegratedGradients;
 pub use lrp::Lrp;
@@ -44,5 +50,5 @@ pub use smooth_grad::SmoothGrad;
 ascan_core::export_library!(
     ascan_gradient: attributor Saliency, attributor InputXGradient, attributor SmoothGrad,
     attributor IntegratedGradients, attributor ExpectedGradients, attributor BlurIg,
-    attributor DeepLift, attributor Lrp
+    attributor GuidedIg, attributor FullGrad, attributor DeepLift, attributor Lrp
 );

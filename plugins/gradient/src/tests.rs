@@ -1,8 +1,9 @@
 use crate::blur_ig::BlurIgParams;
 use crate::expected_gradients::ExpectedGradientsParams;
+use crate::guided_ig::GuidedIgParams;
 use crate::lrp::{LrpParams, LrpRule};
 use crate::smooth_grad::SmoothGradParams;
-use crate::{BlurIg, DeepLift, ExpectedGradients, InputXGradient, Lrp, Saliency, SmoothGrad};
+use crate::{BlurIg, DeepLift, ExpectedGradients, FullGrad, GuidedIg, InputXGradient, Lrp, Saliency, SmoothGrad};
 use ascan_core::params::NoParams;
 use ascan_core::testing::{ToyBackend, ToyHead, check_attributor, toy_images};
 use ascan_core::{Attribution, AttributionBatch, Attributor, Context, ModelBackend, Plugin};
@@ -19,6 +20,10 @@ fn blur_ig(n_steps: usize) -> BlurIg {
     BlurIg::new(BlurIgParams { n_steps, max_sigma_px: 3.0, ..Default::default() }).unwrap()
 }
 
+fn guided_ig(n_steps: usize, max_distance: f64) -> GuidedIg {
+    GuidedIg::new(GuidedIgParams { n_steps, max_distance, ..Default::default() }).unwrap()
+}
+
 fn lrp(rule: LrpRule) -> Lrp {
     Lrp::new(LrpParams { rule, ..Default::default() }).unwrap()
 }
@@ -32,6 +37,8 @@ fn conforms() {
     let expected = ExpectedGradientsParams { n_samples: 5, ..Default::default() };
     check_attributor("expected_gradients", &ExpectedGradients::new(expected).unwrap());
     check_attributor("blur_ig", &blur_ig(5));
+    check_attributor("guided_ig", &guided_ig(5, 0.02));
+    check_attributor("full_grad", &FullGrad);
     check_attributor("deep_lift", &DeepLift::new(Default::default()).unwrap());
     check_attributor("lrp", &lrp(LrpRule::Epsilon));
     check_attributor("lrp", &lrp(LrpRule::GammaComposite));
@@ -46,6 +53,8 @@ fn paths_are_complete() {
     };
     assert!(worst(&blur_ig(200)) < 0.01, "{}", worst(&blur_ig(200)));
     assert!(worst(&blur_ig(1)) > worst(&blur_ig(200)));
+    let guided = worst(&guided_ig(1000, 0.001));
+    assert!(guided < 0.02 && worst(&guided_ig(50, 0.02)) > guided, "{guided} {}", worst(&guided_ig(50, 0.02)));
     let deep_lift = DeepLift::new(Default::default()).unwrap();
     assert!(worst(&deep_lift) < 1e-4, "{}", worst(&deep_lift));
     let many = ExpectedGradientsParams { n_samples: 4000, ..Default::default() };

@@ -46,7 +46,8 @@ impl Slicer for KMeans {
         let rows = rows_to_fit(table)?;
         let KMeansParams { n_slices, n_init, max_iterations, tolerance, normalise, advise } = self.params;
         let pool = pool(Self::NAME, context)?;
-        let points = Points::to_fit(table.embeddings, &rows, normalise)?;
+        let mut points = pool.install(|| Points::to_fit(table.embeddings, &rows, normalise))?;
+        pool.install(|| points.keep_columns());
         let settings = Settings { k: n_slices, n_init, max_iterations, tolerance, seed: context.seed };
         let fit = kmeans::fit(&points, &settings, &pool, |done, of| context.progress("k-means", done, of))?;
         warn_if_fewer("k-means", &fit.centres, n_slices, rows.len(), context);

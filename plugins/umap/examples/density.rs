@@ -9,16 +9,17 @@ use std::time::Instant;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [method, table, n, d, params, out] = arguments.as_slice() else {
-        panic!("usage: density METHOD TABLE N D PARAMS OUT");
+    let [method, table, n, d, params, out, ..] = arguments.as_slice() else {
+        panic!("usage: density METHOD TABLE N D PARAMS OUT [SEED]");
     };
+    let seed = arguments.get(6).map_or(0, |seed| seed.parse().expect("a number"));
     let (n, d): (usize, usize) = (n.parse().expect("a number"), d.parse().expect("a number"));
     let bytes = std::fs::read(table).expect("a readable table");
     let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     let mut table = toy_slice_table(n, 1, 0);
     table.embeddings = Tensor::new([n, d], values)?;
     let params: ParamMap = serde_json::from_str(params).expect("parameters as a JSON object");
-    let context = Context { n_threads: 2, ..Context::default() };
+    let context = Context { n_threads: 2, seed, ..Context::default() };
 
     let entries = [
         ascan_dbscan::ascan_library,

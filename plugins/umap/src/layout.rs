@@ -7,9 +7,10 @@
 use crate::curve::{Curve, power};
 use ascan_core::Result;
 use ascan_math::graph::Graph;
-use ascan_math::wide;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::ThreadPool;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Rounds of an epoch.
 const ROUNDS: usize = 8;
@@ -17,10 +18,10 @@ const ROUNDS: usize = 8;
 /// Images that a thread moves at a time.
 const BLOCK: usize = 128;
 
-/// Images that take turns.
+/// Images whose numbers are computed side by side.
 const AT_ONCE: usize = 4;
 
-/// Others that pull or push at once.
+/// Others that pull or push an image at once.
 const LANES: usize = 8;
 
 /// No coordinate moves further at once, before the learning rate.
@@ -41,7 +42,7 @@ pub struct Forces {
 #[derive(Debug, Clone)]
 pub struct Places {
     n_dims: usize,
-    /// `n_dims` rounded up to a width that loops are compiled for; the rest stays 0.
+    /// `n_dims` rounded up to what this machine has lanes for; the rest stays 0.
     stride: usize,
     /// `[n, stride]`.
     data: Vec<f32>,
@@ -50,7 +51,7 @@ pub struct Places {
 impl Places {
     /// `n` places at 0.
     pub fn new(n: usize, n_dims: usize) -> Self {
-        let stride = n_dims.next_multiple_of(if n_dims <= 4 { 4 } else { 8 });
+        let stride = n_dims.next_multiple_of(Arch::new().dispatch(FloatLanes));
         Self { n_dims, stride, data: vec![0.0; n * stride] }
     }
 
@@ -70,9 +71,19 @@ impl Places {
         &mut self.data[i * self.stride..][..self.n_dims]
     }
 
-    #[inline(always)]
     fn padded(&self, i: usize) -> &[f32] {
         &self.data[i * self.stride..][..self.stride]
+    }
+}
+
+/// How many floats this machine computes with at once.
+struct FloatLanes;
+
+impl WithSimd for FloatLanes {
+    type Output = usize;
+
+    fn with_simd<S: Simd>(self, _simd: S) -> usize {
+        S::F32_LANES
     }
 }
 
@@ -86,11 +97,12 @@ impl Draws {
         Self(mix(seed ^ mix(image.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ mix(epoch as u64))))
     }
 
-    /// Below `n`.
+    /// Two numbers below `n`.
     #[inline(always)]
-    fn below(&mut self, n: usize) -> usize {
+    fn below(&mut self, n: usize) -> [usize; 2] {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        (((mix(self.0) >> 32) * n as u64) >> 32) as usize
+        let drawn = mix(self.0);
+        [drawn >> 32, drawn & 0xFFFF_FFFF].map(|half| ((half * n as u64) >> 32) as usize)
     }
 }
 
@@ -124,7 +136,7 @@ impl Edge {
 /// The images that move at once, one round after the other, and their edges.
 struct Rounds {
     /// `[rounds]`.
-    movers: Vec<Vec<usize>>,
+    movers: Vec<Vec<u64>>,
     /// `[rounds]`, those of a mover side by side.
     edges: Vec<Vec<Edge>>,
     /// `[rounds, movers + 1]`: where those of each begin.
@@ -137,10 +149,10 @@ impl Rounds {
         let (n, max_weight) = (graph.n(), graph.max_weight());
         let mut rounds = Self { movers: Vec::new(), edges: Vec::new(), starts: Vec::new() };
         for round in 0..ROUNDS.min(n) {
-            let movers: Vec<usize> = (round..n).step_by(ROUNDS).collect();
+            let movers: Vec<u64> = (round as u64..n as u64).step_by(ROUNDS).collect();
             let (mut edges, mut starts) = (Vec::new(), vec![0]);
             for &i in &movers {
-                let (ends, weights) = graph.row(i);
+                let (ends, weights) = graph.row(i as usize);
                 let all = ends.iter().zip(weights).map(|(&end, &weight)| Edge::new(end, weight, max_weight));
                 edges.extend(all.filter(|edge| u64::from(edge.share) * n_epochs as u64 >= u64::from(u32::MAX)));
                 starts.push(edges.len());
@@ -173,34 +185,21 @@ pub fn optimise(
             for ((movers, edges), starts) in rounds.movers.iter().zip(&rounds.edges).zip(&rounds.starts) {
                 let moved = &mut moved[..movers.len() * stride];
                 let blocks = moved.par_chunks_mut(BLOCK * stride).zip(movers.par_chunks(BLOCK)).enumerate();
-                blocks.for_each(|(block, (moved, movers))| {
-                    let starts = &starts[block * BLOCK..][..movers.len() + 1];
-                    let groups = moved.chunks_mut(AT_ONCE * stride).zip(movers.chunks(AT_ONCE)).enumerate();
-                    for (group, (moved, movers)) in groups {
-                        let mut turns: [Turn; AT_ONCE] = Default::default();
-                        for (at, (turn, &i)) in turns.iter_mut().zip(movers).enumerate() {
-                            moved[at * stride..][..stride].copy_from_slice(places.padded(i));
-                            let at = group * AT_ONCE + at;
-                            turn.edges = &edges[starts[at]..starts[at + 1]];
-                            turn.draws = Draws::new(forces.seed, i as u64, epoch);
-                        }
-                        forces.move_all(moved, places, turns, epoch);
+                blocks.for_each(|(block, (moved, names))| {
+                    let starts = &starts[block * BLOCK..][..names.len() + 1];
+                    for (place, &i) in moved.chunks_exact_mut(stride).zip(names) {
+                        place.copy_from_slice(places.padded(i as usize));
                     }
+                    let movement = Movement { forces, moved, places, names, edges, starts, epoch };
+                    Arch::new().dispatch(movement);
                 });
                 for (place, &i) in moved.chunks_exact(stride).zip(movers) {
-                    places.data[i * stride..][..stride].copy_from_slice(place);
+                    places.data[i as usize * stride..][..stride].copy_from_slice(place);
                 }
             }
         });
     }
     progress(forces.n_epochs, forces.n_epochs)
-}
-
-/// What moves an image in an epoch.
-#[derive(Default)]
-struct Turn<'a> {
-    edges: &'a [Edge],
-    draws: Draws,
 }
 
 impl Forces {
@@ -211,109 +210,164 @@ impl Forces {
         let max_weight = neighbours.1.iter().copied().fold(0.0, f32::max);
         let edges = neighbours.0.iter().zip(neighbours.1);
         let edges: Vec<Edge> = edges.map(|(&end, &weight)| Edge::new(end, weight, max_weight)).collect();
+        let (names, starts) = ([name], [0, edges.len()]);
         for epoch in 0..self.n_epochs {
-            let mut turns: [Turn; AT_ONCE] = Default::default();
-            turns[0] = Turn { edges: &edges, draws: Draws::new(self.seed, name, epoch) };
-            self.move_all(&mut padded, places, turns, epoch);
+            let moved = &mut padded[..];
+            let movement =
+                Movement { forces: self, moved, places, names: &names, edges: &edges, starts: &starts, epoch };
+            Arch::new().dispatch(movement);
         }
         place.copy_from_slice(&padded[..places.n_dims]);
     }
+}
 
-    /// One epoch of a few images, `moved`: `[images, stride]`.
-    fn move_all(&self, moved: &mut [f32], places: &Places, turns: [Turn; AT_ONCE], epoch: usize) {
-        // Widths of a row that are worth loops of their own: of maps, and of what is clustered.
-        match places.stride {
-            4 => wide(
-                #[inline(always)]
-                || self.move_in::<4>(moved, places, turns, epoch),
-            ),
-            _ => wide(
-                #[inline(always)]
-                || self.move_in::<8>(moved, places, turns, epoch),
-            ),
+/// One epoch of a few images.
+///
+/// A neighbour pulls in as many epochs as its share of the largest weight, and twice as far, since the edge is one from
+/// either end. Each pull comes with pushes.
+struct Movement<'a> {
+    forces: &'a Forces,
+    /// `[images, stride]`.
+    moved: &'a mut [f32],
+    places: &'a Places,
+    /// `[images]`: what their random numbers depend on.
+    names: &'a [u64],
+    edges: &'a [Edge],
+    /// `[images + 1]`: where the edges of each begin.
+    starts: &'a [usize],
+    epoch: usize,
+}
+
+/// An image on its way through an epoch.
+#[derive(Default)]
+struct Mover {
+    image: usize,
+    /// Its pulls that are still to come, in the list of all.
+    pulls: Range<usize>,
+    /// What is left of the pushes that come with the last pull.
+    pushes: usize,
+    draws: Draws,
+}
+
+impl WithSimd for Movement<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match self.places.stride / S::F32_LANES {
+            // The usual case is worth loops of its own.
+            1 => self.run::<S, 1>(simd),
+            _ => self.run::<S, 0>(simd),
         }
     }
+}
 
-    /// A neighbour pulls in as many epochs as its share of the largest weight, and twice as far, since the edge is one
-    /// from either end. Each pull comes with pushes.
+impl Movement<'_> {
+    /// The ends of all edges that pull, and where those of each image are.
+    fn due(&self) -> (Vec<u32>, Vec<Range<usize>>) {
+        // Written all the same: nobody can foretell which are due, the machine neither.
+        let (mut due, mut n) = (vec![0; self.edges.len()], 0);
+        let of_image = |ends: &[usize]| {
+            let first = n;
+            for edge in &self.edges[ends[0]..ends[1]] {
+                due[n] = edge.end;
+                n += usize::from(edge.is_due(self.epoch));
+            }
+            first..n
+        };
+        let ranges = self.starts.windows(2).map(of_image).collect();
+        (due, ranges)
+    }
+
+    /// `WIDTH`: registers that a place fills, 0 if that is not known when this is compiled.
     ///
-    /// The images take turns: a step waits for the one before of the same image, and not for those of others.
+    /// In a step some images are moved once, each by a pull and its pushes. Their numbers are computed side by side: those
+    /// of one would wait for each other.
     #[inline(always)]
-    fn move_in<const WIDTH: usize>(
-        &self,
-        moved: &mut [f32],
-        places: &Places,
-        mut turns: [Turn; AT_ONCE],
-        epoch: usize,
-    ) {
-        let rate = self.learning_rate * (1.0 - epoch as f32 / self.n_epochs as f32);
-        let n = places.n();
-        let mut moves = true;
-        while moves {
-            moves = false;
-            for (place, turn) in moved.chunks_exact_mut(places.stride).zip(&mut turns) {
-                let Some(at) = turn.edges.iter().position(|edge| edge.is_due(epoch)) else {
-                    turn.edges = &[];
-                    continue;
-                };
-                moves = true;
-                let mut others = [places.padded(turn.edges[at].end as usize); LANES];
-                turn.edges = &turn.edges[at + 1..];
-                // The first lane pulls, the others push.
-                let (mut first, mut pushes) = (1, self.n_negatives);
-                while first + pushes > 0 {
-                    let last = (first + pushes).min(LANES);
-                    others[first..last].iter_mut().for_each(|other| *other = places.padded(turn.draws.below(n)));
-                    self.step::<WIDTH>(place, &others[..last], first, rate);
-                    pushes -= last - first;
-                    first = 0;
+    fn run<S: Simd, const WIDTH: usize>(self, simd: S) {
+        let width = if WIDTH == 0 { self.places.stride / S::F32_LANES } else { WIDTH };
+        let (n, n_negatives) = (self.places.n(), self.forces.n_negatives);
+        let rate = self.forces.learning_rate * (1.0 - self.epoch as f32 / self.forces.n_epochs as f32);
+        let (due, ranges) = self.due();
+        let mut waiting = ranges.into_iter().enumerate().filter(|(_, pulls)| !pulls.is_empty());
+        let all = S::as_simd_f32s(&self.places.data).0;
+        let row = |i: usize| &all[i * width..][..width];
+        let moved = S::as_mut_simd_f32s(self.moved).0;
+        let mut movers: [Mover; AT_ONCE] = Default::default();
+        let mut others = [[row(0); LANES]; AT_ONCE];
+        loop {
+            let mut n_others = [0; AT_ONCE];
+            let mut pulls = [0.0; LANES * AT_ONCE];
+            let mut sq_distances = [1.0; LANES * AT_ONCE];
+            for (lane, mover) in movers.iter_mut().enumerate() {
+                if mover.pushes == 0 && mover.pulls.is_empty() {
+                    let Some((image, pulls)) = waiting.next() else { continue };
+                    let draws = Draws::new(self.forces.seed, self.names[image], self.epoch);
+                    *mover = Mover { image, pulls, pushes: 0, draws };
+                }
+                let others = &mut others[lane];
+                let mut filled = 0;
+                if mover.pushes == 0
+                    && let Some(at) = mover.pulls.next()
+                {
+                    others[0] = row(due[at] as usize);
+                    pulls[lane * LANES] = 1.0;
+                    (mover.pushes, filled) = (n_negatives, 1);
+                }
+                let pushes = mover.pushes.min(LANES - filled);
+                for pair in others[filled..filled + pushes].chunks_mut(2) {
+                    pair.iter_mut().zip(mover.draws.below(n)).for_each(|(other, drawn)| *other = row(drawn));
+                }
+                mover.pushes -= pushes;
+                n_others[lane] = filled + pushes;
+                let place = &moved[mover.image * width..][..width];
+                let sq_distances = sq_distances[lane * LANES..].iter_mut();
+                for (sq_distance, other) in sq_distances.zip(&others[..filled + pushes]) {
+                    let mut sum = simd.splat_f32s(0.0);
+                    for (&p, &o) in place.iter().zip(*other) {
+                        let way = simd.sub_f32s(p, o);
+                        sum = simd.add_f32s(sum, simd.mul_f32s(way, way));
+                    }
+                    // Places that meet have no direction: the differences below are 0.
+                    *sq_distance = larger(simd.reduce_sum_f32s(sum), 1e-20);
+                }
+            }
+            if n_others == [0; AT_ONCE] {
+                return;
+            }
+            let factors = self.forces.factors(sq_distances, pulls);
+            for (lane, mover) in movers.iter().enumerate() {
+                let others = others[lane][..n_others[lane]].iter().zip(&factors[lane * LANES..]);
+                for (at, place) in moved[mover.image * width..][..width].iter_mut().enumerate() {
+                    let mut moves = simd.splat_f32s(0.0);
+                    for (other_lane, (other, &factor)) in others.clone().enumerate() {
+                        let way = simd.mul_f32s(simd.splat_f32s(factor), simd.sub_f32s(*place, other[at]));
+                        let way = simd.min_f32s(simd.max_f32s(way, simd.splat_f32s(-LIMIT)), simd.splat_f32s(LIMIT));
+                        // From either end of the edge.
+                        let times = 1.0 + pulls[lane * LANES + other_lane];
+                        moves = simd.add_f32s(moves, simd.mul_f32s(simd.splat_f32s(times), way));
+                    }
+                    *place = simd.add_f32s(*place, simd.mul_f32s(simd.splat_f32s(rate), moves));
                 }
             }
         }
     }
+}
 
-    /// Pulls to the first `n_pulls` (0 or 1) of at most [`LANES`] places, and pushes from the rest.
+impl Forces {
+    /// How far an image moves on its way from another, as a share of it, from their squared distance: towards it where
+    /// `pulls` is 1, away from it where it is 0.
     #[inline(always)]
-    fn step<const WIDTH: usize>(&self, place: &mut [f32], others: &[&[f32]], n_pulls: usize, rate: f32) {
+    fn factors<const N: usize>(&self, sq_distances: [f32; N], pulls: [f32; N]) -> [f32; N] {
         let Curve { a, b } = self.curve;
-        let mut sq_distances = [1.0f32; LANES];
-        for (sq_distance, other) in sq_distances.iter_mut().zip(others) {
-            let mut sums = [0.0f32; WIDTH];
-            for (place, other) in place.chunks_exact(WIDTH).zip(other.chunks_exact(WIDTH)) {
-                for ((sum, p), o) in sums.iter_mut().zip(place).zip(other) {
-                    *sum += (p - o) * (p - o);
-                }
-            }
-            // By halves: a sum in lanes.
-            let mut half = WIDTH / 2;
-            while half > 0 {
-                (0..half).for_each(|i| sums[i] += sums[i + half]);
-                half /= 2;
-            }
-            // Places that meet have no direction: the differences below are 0.
-            *sq_distance = larger(sums[0], 1e-20);
-        }
         let powers = power(sq_distances, b);
-        let mut factors = [0.0f32; LANES];
-        for (lane, factor) in factors.iter_mut().enumerate() {
-            let pulls = lane < n_pulls;
-            let strength = if pulls { -2.0 * a * b * powers[lane] } else { 2.0 * self.repulsion * b };
-            let distance = sq_distances[lane] + if pulls { 0.0 } else { 0.001 };
-            *factor = strength / (distance * (1.0 + a * powers[lane]));
+        let mut factors = [0.0; N];
+        for i in 0..N {
+            let (pull, push) = (pulls[i], 1.0 - pulls[i]);
+            let strength = push * (2.0 * self.repulsion * b) - pull * (2.0 * a * b * powers[i]);
+            factors[i] = strength / ((sq_distances[i] + push * 0.001) * (1.0 + a * powers[i]));
         }
-        for (chunk, place) in place.chunks_exact_mut(WIDTH).enumerate() {
-            let mut moves = [0.0f32; WIDTH];
-            for (lane, (&factor, other)) in factors.iter().zip(others).enumerate() {
-                let times = if lane < n_pulls { 2.0 } else { 1.0 };
-                let other = &other[chunk * WIDTH..][..WIDTH];
-                for ((step, p), o) in moves.iter_mut().zip(&*place).zip(other) {
-                    *step += times * smaller(larger(factor * (p - o), -LIMIT), LIMIT);
-                }
-            }
-            for (place, step) in place.iter_mut().zip(moves) {
-                *place += rate * step;
-            }
-        }
+        factors
     }
 }
 
@@ -321,9 +375,4 @@ impl Forces {
 #[inline(always)]
 fn larger(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
-}
-
-#[inline(always)]
-fn smaller(a: f32, b: f32) -> f32 {
-    if a < b { a } else { b }
 }

@@ -93,8 +93,8 @@ impl Projector for Umap {
         }
         let params = &self.params;
         let rows: Vec<usize> = (0..n).collect();
-        let points = Points::to_fit(embeddings, &rows, params.normalise())?;
         let pool = pool(Self::NAME, context)?;
+        let points = pool.install(|| Points::to_fit(embeddings, &rows, params.normalise()))?;
         let progress = |stage: &'static str| move |done, of| context.progress(stage, done, of);
         let search = Search::new(context.seed);
         let neighbours = search.graph(&points, params.n_neighbors - 1, &pool, progress("nearest neighbours"))?;

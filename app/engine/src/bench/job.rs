@@ -5,7 +5,7 @@ use super::score::{Score, Truth, parts_of, score};
 use super::variants;
 use crate::config::bench::{Method, PlantedSection, Variant};
 use crate::host::PluginHost;
-use crate::scan::peak_rss_mib;
+use crate::memory::peak_rss_mib;
 use crate::store::Scan;
 use crate::table::{ScanTable, SliceInput};
 use ascan_core::{Context, Error, Level, Reporter, Result, Tensor, TensorView};

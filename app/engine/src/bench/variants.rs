@@ -5,10 +5,11 @@
 //! feature `Σ A·M` and the spatial mean of `A` follow from them, and the model runs once instead of once a form.
 
 use crate::config::bench::Variant;
-use crate::features::{one_minus_minmax, resize_map};
+use crate::features::one_minus_minmax;
 use crate::store::ScanPlan;
 use crate::table::SliceInput;
 use ascan_core::{Error, Result, Tensor};
+use ascan_math::resize::resize_map;
 
 /// The features of a scan in this form.
 ///

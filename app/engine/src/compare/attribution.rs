@@ -1,10 +1,10 @@
 //! Where attributions lie, against masks of the objects.
 
-use crate::features::resize_map;
 use crate::images::{ImageSet, decode};
 use crate::repair::unit_pictures;
 use crate::store::Scan;
 use crate::table::ScanTable;
+use ascan_math::resize::resize_map;
 
 /// How the attributions of a scan lie on the objects, mean over the images that have a mask and an attribution.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

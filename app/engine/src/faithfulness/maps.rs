@@ -1,11 +1,11 @@
 //! The maps that are judged: of every method for the same images, of controls, and of a model that knows nothing.
 
-use crate::features::resize_map;
 use crate::plan::RunPlan;
 use crate::repair::sample_seed;
 use crate::scan::Images;
 use crate::workers::Workers;
 use ascan_core::{AttributionBatch, Context, Error, ModelBackend, Result, TensorView};
+use ascan_math::resize::resize_map;
 use ascan_onnx::Model;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;

@@ -1,10 +1,10 @@
 //! Whether to believe an attribution method on this model: every method on the same images, by the same measures.
 //!
 //! No truth is known of what a model looks at, so several questions are asked, each with its own name: what happens to
-//! the prediction when the image is taken away in the order of the map (deletion, insertion, ROAD), whether the map's sums foretell
-//! that (sensitivity-n), whether it lies on the object where masks are known, whether it changes when the model's
-//! weights are randomised, and how far the methods agree. Two controls stand beside them: chance, and the edges of
-//! the image. A method that is no better than these says nothing about the model.
+//! the prediction when the image is taken away in the order of the map (deletion, insertion, ROAD), whether the map's
+//! sums foretell that (sensitivity-n), whether it lies on the object where masks are known, whether it changes when the
+//! model's weights are randomised or it is trained on shuffled labels, and how far the methods agree. Two controls stand
+//! beside them: chance, and the edges of the image. A method that is no better than these says nothing about the model.
 
 mod impute;
 mod maps;
@@ -17,11 +17,13 @@ mod words;
 
 use crate::config::LoadedConfig;
 use crate::host::PluginHost;
+use crate::memory::{forget_peak, peak_rss_mib};
 use crate::plan::RunPlan;
 use crate::repair::sample_seed;
 use crate::store::Scan;
 use crate::table::ScanTable;
 use ascan_core::{Context, Error, Kind, Result};
+use ascan_onnx::Model;
 pub use words::HEADINGS;
 
 use maps::{Map, Subject};
@@ -31,6 +33,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// The control that knows nothing.
 pub const CHANCE: &str = "(chance)";
@@ -92,12 +95,18 @@ pub struct MethodReport {
     pub pointing: Option<Figure>,
     /// Rank correlation with the map of the same model with randomised weights; near 0 is good.
     pub randomised: Option<Figure>,
+    /// Rank correlation with the map of a model that was trained on shuffled labels, where one is given; near 0 is good.
+    #[serde(default)]
+    pub shuffled_labels: Option<Figure>,
     /// Mean rank correlation with the other methods' maps.
     pub agreement: Option<Figure>,
     /// Distance of the map's sum from what the method promises, where it promises something, in logits.
     pub convergence_delta: Option<Figure>,
     /// Forward pass and attribution of one image on one thread, in seconds.
     pub seconds: Option<Figure>,
+    /// The most memory that the process held while the maps were made, the models of all threads included; in MiB.
+    #[serde(default)]
+    pub peak_mib: Option<f64>,
 }
 
 /// What was found of all methods.
@@ -152,6 +161,8 @@ pub struct Settings {
     pub rows: Vec<usize>,
     /// Whether to ask a model with randomised weights too.
     pub randomise: bool,
+    /// A model that was trained on shuffled labels (`repair.shuffle_labels`), to ask it too.
+    pub shuffled_labels: Option<PathBuf>,
 }
 
 /// Asks all methods about images of a scan.
@@ -170,19 +181,24 @@ pub fn faithfulness(scan: &Scan, settings: &Settings, host: &PluginHost, context
     }
     let subjects: Vec<Subject> =
         rows.iter().map(|&row| Subject { row, target_class: table.target_classes[row].max(0) as usize }).collect();
+    if let Some(model) = &settings.shuffled_labels {
+        Model::load(model)?;
+    }
     let probe = Probe::new(scan, host, &table, subjects, context)?;
 
     let own = scan.config.attribution.plugin.as_str();
     let folder = tempfile::tempdir().map_err(|error| Error::file("the temporary folder", error.to_string(), ""))?;
-    let random_model = folder.path().join("randomised.onnx");
-    if settings.randomise {
-        maps::randomised(&scan.config.model.path, &random_model, context.seed)?;
+    let random_model = settings.randomise.then(|| folder.path().join("randomised.onnx"));
+    if let Some(to) = &random_model {
+        maps::randomised(&scan.config.model.path, to, context.seed)?;
     }
     let mut methods = Vec::new();
     let mut of_methods: Vec<Vec<Option<Map>>> = Vec::new();
     for name in names {
-        let plan = |model: Option<&std::path::Path>| compile(scan, name, name == own, model, host);
+        let plan = |model: Option<&Path>| compile(scan, name, name == own, model, host);
+        let counted = forget_peak();
         let made = plan(None).and_then(|plan| Ok((maps::of(&plan, &probe.subjects, context)?, plan)));
+        let peak_mib = peak_rss_mib().filter(|_| counted);
         let (maps, plan_of_name) = match made {
             Ok(made) => made,
             Err(Error::Cancelled) => return Err(Error::Cancelled),
@@ -195,13 +211,14 @@ pub fn faithfulness(scan: &Scan, settings: &Settings, host: &PluginHost, context
         let maps: Vec<Option<Map>> = maps.into_iter().map(usable).collect();
         let mut report = probe.judge(name, &maps, context)?;
         report.method = plan_of_name.method.requirements.method;
-        if settings.randomise {
-            let random = plan(Some(&random_model)).and_then(|plan| maps::of(&plan, &probe.subjects, context));
-            if let Ok(random) = random {
-                let random: Vec<Option<Map>> = random.into_iter().map(usable).collect();
-                report.randomised = Figure::of(probe.likenesses(&maps, &random));
-            }
-        }
+        report.peak_mib = peak_mib;
+        let likeness_to = |model: &Option<PathBuf>| -> Option<Figure> {
+            let plan = plan(Some(model.as_ref()?)).ok()?;
+            let others = maps::of(&plan, &probe.subjects, context).ok()?;
+            Figure::of(probe.likenesses(&maps, &others.into_iter().map(usable).collect::<Vec<_>>()))
+        };
+        report.randomised = likeness_to(&random_model);
+        report.shuffled_labels = likeness_to(&settings.shuffled_labels);
         methods.push(report);
         of_methods.push(maps);
     }
@@ -236,13 +253,7 @@ fn draw(table: &ScanTable, settings: &Settings, seed: u64) -> Result<Vec<usize>>
 }
 
 /// The scan's plan with another method, with the scan's own parameters where it is the scan's own method.
-fn compile(
-    scan: &Scan,
-    name: &str,
-    is_own: bool,
-    model: Option<&std::path::Path>,
-    host: &PluginHost,
-) -> Result<RunPlan> {
+fn compile(scan: &Scan, name: &str, is_own: bool, model: Option<&Path>, host: &PluginHost) -> Result<RunPlan> {
     let mut overrides =
         vec![format!("attribution.plugin={name}"), "attribution.also=[]".into(), "model.backend=auto".into()];
     if !is_own {

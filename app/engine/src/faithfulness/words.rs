@@ -6,7 +6,7 @@ use super::{CHANCE, EDGES, Figure, MethodReport};
 const DEAF: f64 = 0.5;
 
 /// Names of the figures of [`MethodReport::figures`], each with what it means.
-pub const HEADINGS: [(&str, &str); 9] = [
+pub const HEADINGS: [(&str, &str); 11] = [
     (
         "ROAD",
         "half the difference between filling in the least and the most important pixels; high is good, chance is 0",
@@ -17,8 +17,10 @@ pub const HEADINGS: [(&str, &str); 9] = [
     ("energy", "share of the attribution in the object's mask"),
     ("pointing", "share of images whose largest attribution lies in the object's mask"),
     ("randomised", "rank correlation with the map of a model with shuffled weights; near 0 is good"),
+    ("shuffled", "rank correlation with the map of a model trained on shuffled labels; near 0 is good"),
     ("agreement", "rank correlation with the other methods' maps"),
     ("ms", "milliseconds an image, on one thread"),
+    ("MiB", "the most memory held while the maps were made"),
 ];
 
 impl MethodReport {
@@ -28,11 +30,12 @@ impl MethodReport {
     }
 
     /// The figures in the order of [`HEADINGS`]; `-` for what is not known.
-    pub fn figures(&self) -> [String; 9] {
+    pub fn figures(&self) -> [String; 11] {
         let number = |figure: Option<Figure>| figure.map_or_else(|| "-".into(), |figure| format!("{:.3}", figure.mean));
         let road = self.road.map_or_else(|| "-".into(), |road| format!("{:.3} ± {:.3}", road.mean, road.error));
         let seconds = self.seconds.filter(|figure| figure.mean > 0.0);
         let ms = seconds.map_or_else(|| "-".into(), |seconds| format!("{:.0}", seconds.mean * 1e3));
+        let mib = self.peak_mib.map_or_else(|| "-".into(), |peak| format!("{peak:.0}"));
         let numbers = [
             self.deletion,
             self.insertion,
@@ -40,10 +43,11 @@ impl MethodReport {
             self.energy,
             self.pointing,
             self.randomised,
+            self.shuffled_labels,
             self.agreement,
         ];
-        let [deletion, insertion, sensitivity, energy, pointing, randomised, agreement] = numbers.map(number);
-        [road, deletion, insertion, sensitivity, energy, pointing, randomised, agreement, ms]
+        let [deletion, insertion, sensitivity, energy, pointing, randomised, shuffled, agreement] = numbers.map(number);
+        [road, deletion, insertion, sensitivity, energy, pointing, randomised, shuffled, agreement, ms, mib]
     }
 
     /// What is odd about the maps; empty if nothing is.

@@ -94,7 +94,7 @@ impl Training {
     ///
     /// # Errors
     /// `File` for a scan that is not finished, or whose images have moved; `Unsupported` for images of one class only.
-    pub fn open(scan: &Scan, repair: &RepairSection) -> Result<Self> {
+    pub fn open(scan: &Scan, repair: &RepairSection, seed: u64) -> Result<Self> {
         let table = scan.table()?;
         let images = ImageSet::open(&scan.config.data)?;
         let is_same = images.len() >= table.n() && images.samples.iter().zip(&table.uris).all(|(s, uri)| s.uri == *uri);
@@ -102,9 +102,13 @@ impl Training {
             return Err(Error::file(&scan.dir, "was made of other images than are there now", "scan again"));
         }
         let rows: Vec<usize> = table.valid_rows().into_iter().filter(|&row| table.labels[row] >= 0).collect();
-        let labels: Vec<usize> = rows.iter().map(|&row| table.labels[row] as usize).collect();
+        let mut labels: Vec<usize> = rows.iter().map(|&row| table.labels[row] as usize).collect();
         check_classes(&labels, scan)?;
         let mut notes = Vec::new();
+        if repair.shuffle_labels {
+            labels.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, [3, 0])));
+            notes.push("labels are shuffled: the model that comes of it is a control, and knows nothing".into());
+        }
         let spuriousness = spuriousness(scan, &rows, &table, repair.unknown, &mut notes)?;
         let groups = match repair.groups {
             Groups::Spuriousness => {
@@ -174,12 +178,17 @@ impl Training {
         }
     }
 
-    /// The images that choose the epoch: another split, or some of the scan's own, which are then not trained on.
+    /// The images that choose the epoch: another split, or some of the scan's own, which are then not trained on; with
+    /// shuffled labels, of which nothing holds elsewhere, those that are trained on.
     ///
     /// # Errors
     /// `UnknownName` for a split that does not exist; `Param` if it is the one that is trained on.
     pub fn validation(&mut self, scan: &Scan, repair: &RepairSection, seed: u64) -> Result<Labelled> {
         let data = &scan.config.data;
+        if repair.shuffle_labels {
+            let Labelled { rows, labels, .. } = &self.data;
+            return Ok(Labelled { images: ImageSet::open(data)?, rows: rows.clone(), labels: labels.clone() });
+        }
         let Some(split) = &repair.validation_split else {
             let held_out = self.hold_out(repair.validation_share, seed);
             let pick = |values: &[usize]| held_out.iter().map(|&i| values[i]).collect();

@@ -74,7 +74,7 @@ impl RepairPlan {
             Err(_) => (host.backend(&repair.backend, &ParamMap::new())?, &repair.backend),
         };
 
-        let mut training = Training::open(scan, repair)?;
+        let mut training = Training::open(scan, repair, config.run.seed)?;
         let validation = training.validation(scan, repair, config.run.seed)?;
         let n_threads = config.run.threads();
         let open = model.open(n_threads);

@@ -29,6 +29,9 @@ pub struct RepairSection {
     pub batch_size: usize,
     /// What comes equally often in an epoch.
     pub balance: Balance,
+    /// Whether labels are shuffled among the training images: a control for attributions, which must change when nothing
+    /// is left to be learnt. The epoch is then the one that knows these labels best.
+    pub shuffle_labels: bool,
     /// Whether batch normalisation is trained.
     pub train_batch_norm: bool,
     /// What groups are to the regularizer.
@@ -60,7 +63,7 @@ pub struct RepairSection {
 impl RepairSection {
     /// The settings that the pictures of training depend on; the others have their defaults.
     pub fn of_pictures(&self) -> Self {
-        let &Self { groups, validation_share, flip, crop, unknown, .. } = self;
+        let &Self { groups, validation_share, flip, crop, unknown, shuffle_labels, .. } = self;
         let (plugin, params, masks) = (self.plugin.clone(), self.params.clone(), self.masks.clone());
         let validation_split = self.validation_split.clone();
         Self {
@@ -73,6 +76,7 @@ impl RepairSection {
             flip,
             crop,
             unknown,
+            shuffle_labels,
             ..Self::default()
         }
     }
@@ -148,6 +152,7 @@ impl Default for RepairSection {
             epochs: 20,
             batch_size: 32,
             balance: Balance::Class,
+            shuffle_labels: false,
             train_batch_norm: false,
             groups: Groups::Slices,
             validation_split: None,

@@ -3,7 +3,7 @@
 use super::curves::Curves;
 use super::evaluate::Evaluation;
 use super::run::{End, MODEL, Run, best_epoch};
-use crate::scan::peak_rss_mib;
+use crate::memory::peak_rss_mib;
 use crate::store::{LocalStorage, Storage};
 use ascan_core::{Error, Result};
 use serde::{Deserialize, Serialize};

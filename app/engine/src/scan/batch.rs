@@ -2,13 +2,13 @@
 
 use super::job::{Job, Target};
 use super::stages::{Stage, Stages};
-use crate::features::resize_map;
 use crate::likeness::agreement;
 use crate::store::Outcome;
 use crate::store::plan::AttributionPlan;
 use ascan_core::{
     Attribution, AttributionBatch, Context, Error, Forward, ModelBackend, Result, Tensor, TensorView, metrics,
 };
+use ascan_math::resize::resize_map;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -11,10 +11,10 @@ mod tests;
 
 pub use job::{Images, Job, Target};
 pub use planned::{explain, scan};
-pub use summary::peak_rss_mib;
 pub use summary::{FailedImage, ScanSummary};
 
 use crate::config::RunConfig;
+use crate::memory::peak_rss_mib;
 use crate::store::{Scan, ScanLock, ScanRow, ScanWriter, Storage};
 use ascan_core::{Level, Reporter, Result};
 use pipeline::Progress;

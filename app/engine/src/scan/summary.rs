@@ -166,11 +166,3 @@ impl std::fmt::Display for ScanSummary {
         Ok(())
     }
 }
-
-/// The most memory that this process ever held, in MiB; `None` where the system does not tell.
-pub fn peak_rss_mib() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib / 1024.0)
-}

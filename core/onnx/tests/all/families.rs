@@ -55,6 +55,24 @@ fn input_logits_and_batch_are_found() {
     }
 }
 
+/// Exporters fold batch normalisation into the bias of the convolution before it: what a net adds stays the same.
+#[test]
+fn biases_are_the_same_with_batch_norm_kept_and_folded() {
+    let exports = exports();
+    for family in ["resnet", "mobilenet_v2"] {
+        let biases = |file: &str| -> Vec<Vec<f32>> {
+            let export = exports.iter().find(|export| export.name == format!("{family}.{file}.onnx")).unwrap();
+            let layers = export.classifier.layers.iter();
+            layers.filter_map(|layer| export.classifier.biases.get(&layer.info.name).cloned()).collect()
+        };
+        let (kept, folded) = (biases("torchscript_bn"), biases("torchscript"));
+        assert!(kept.len() > 5 && kept.len() == folded.len(), "{family}: {} and {}", kept.len(), folded.len());
+        for (kept, folded) in kept.iter().flatten().zip(folded.iter().flatten()) {
+            assert!((kept - folded).abs() < 1e-5, "{family}: {kept} and {folded}");
+        }
+    }
+}
+
 #[test]
 fn the_feature_layer_of_each_family_is_found() {
     for Export { name, family, classifier, about, .. } in exports() {
