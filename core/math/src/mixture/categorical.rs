@@ -1,6 +1,7 @@
 //! Categorical columns of a mixture: a class a row, or a distribution over classes a row.
 
 use super::Responsibilities;
+use super::responsibilities::NO_MASS;
 use crate::points::CHUNK;
 use crate::{lanes, wide};
 use ascan_core::TensorView;
@@ -68,12 +69,12 @@ impl Categorical {
         let log = |p: f64| weight * lanes::ln(p + f64::EPSILON);
         match column.values {
             Values::Classes(classes) => {
-                let classes = &classes[rows];
+                // Behind the classes stands what an unknown one says: nothing.
+                let place = |&class: &i32| known(class, self.n_classes).unwrap_or(self.n_classes);
+                let places: Vec<usize> = classes[rows].iter().map(place).collect();
                 for (probs, out) in self.probs.chunks_exact(self.n_classes.max(1)).zip(out.chunks_exact_mut(CHUNK)) {
-                    let logs: Vec<f64> = probs.iter().map(|&p| log(p)).collect();
-                    for (out, &class) in out.iter_mut().zip(classes) {
-                        *out += known(class, self.n_classes).map_or(0.0, |class| logs[class]);
-                    }
+                    let logs: Vec<f64> = probs.iter().map(|&p| log(p)).chain([0.0]).collect();
+                    out.iter_mut().zip(&places).for_each(|(out, &place)| *out += logs[place]);
                 }
             }
             Values::Probs(values) => {
@@ -115,8 +116,7 @@ fn estimate_classes(classes: &[i32], n_classes: usize, responsibilities: &Respon
                 }
             }
         }
-        let mass = responsibilities
-            .mass_where(component, |row| classes.get(row).is_some_and(|&class| known(class, n_classes).is_some()));
+        let mass = NO_MASS + sums.iter().sum::<f64>();
         sums.iter_mut().for_each(|sum| *sum /= mass);
         sums
     };
@@ -147,9 +147,9 @@ fn estimate_probs(probs: TensorView, responsibilities: &Responsibilities) -> Vec
     for block in blocks {
         total.iter_mut().zip(block).for_each(|(total, part)| *total += part);
     }
-    for (component, probs) in total.chunks_exact_mut(n_classes.max(1)).enumerate() {
-        let mass = responsibilities.mass_where(component, |_| true);
+    total.par_chunks_exact_mut(n_classes.max(1)).enumerate().for_each(|(component, probs)| {
+        let mass = responsibilities.mass(component);
         probs.iter_mut().for_each(|p| *p /= mass);
-    }
+    });
     total
 }

@@ -6,6 +6,10 @@ use ascan_core::Tensor;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
+/// Added to the mass of a component, so that an empty one divides nothing by zero (ten times the precision of f64, as in
+/// scikit-learn).
+pub(super) const NO_MASS: f64 = 10.0 * f64::EPSILON;
+
 /// The share of each of `k` components in each of `n` rows.
 pub struct Responsibilities {
     n: usize,
@@ -81,22 +85,15 @@ impl Responsibilities {
         self.data.par_chunks_mut((CHUNK * self.k).max(1))
     }
 
-    /// `[k]`: the sum over all rows, and a little more, so that an empty component divides nothing by zero
-    /// (ten times the precision of f64, as in scikit-learn).
+    /// `[k]`: the mass of each component.
     pub(super) fn masses(&self, pool: &ThreadPool) -> Vec<f64> {
-        pool.install(|| {
-            (0..self.k).into_par_iter().map(|component| self.mass_where(component, |_| true)).collect::<Vec<f64>>()
-        })
+        pool.install(|| (0..self.k).into_par_iter().map(|component| self.mass(component)).collect::<Vec<f64>>())
     }
 
-    /// As [`Self::masses`], of one component over some of the rows.
-    pub(super) fn mass_where(&self, component: usize, counts: impl Fn(usize) -> bool) -> f64 {
-        let chunks = self.component(component).enumerate();
-        let sum = |(chunk, shares): (usize, &[f64])| -> f64 {
-            let counted = |(i, &share): (usize, &f64)| if counts(chunk * CHUNK + i) { share } else { 0.0 };
-            lanes::sum(shares.iter().enumerate().map(counted))
-        };
-        10.0 * f64::EPSILON + chunks.map(sum).sum::<f64>()
+    /// The sum of a component's shares over all rows, and [`NO_MASS`].
+    pub(super) fn mass(&self, component: usize) -> f64 {
+        let of_chunk = |shares: &[f64]| lanes::sum(shares.iter().copied());
+        NO_MASS + self.component(component).map(of_chunk).sum::<f64>()
     }
 
     /// `[n, components]`: the shares of some components, in their order.
