@@ -12,7 +12,7 @@ use linfa_clustering::{Dbscan, GaussianMixtureModel, KMeans, Optics};
 use ndarray::{Array2, ArrayView2};
 use serde_json::{Value, json};
 
-/// `[n, d]`: OPTICS of linfa takes minutes on what is usual here.
+/// `[n, d]`: small, because the time of OPTICS grows with the square of n.
 const SIZE: [usize; 2] = [4_000, 16];
 const N_SLICES: usize = 5;
 const N_ITERATIONS: usize = 20;

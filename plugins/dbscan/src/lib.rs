@@ -5,7 +5,8 @@
 //!
 //! Both are written here and not taken from linfa-clustering (0.8.1): its OPTICS gives the first image of a dense place
 //! its own core distance as reachability, where it should have none, so that a cut cannot tell where a slice begins;
-//! its DBSCAN does not say which images are cores, which images of another table need.
+//! its DBSCAN does not say which images are cores, which images of another table need. What either takes beside these:
+//! `cargo bench -p ascan-benches --bench linfa`.
 
 mod dbscan;
 mod knee;

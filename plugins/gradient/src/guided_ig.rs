@@ -132,17 +132,11 @@ impl Attributor for GuidedIg {
                 let path = &mut paths[image];
                 let before = path.alphas.clone();
                 path.advance(slopes, (step + 1) as f64 / *n_steps as f64, &self.params);
-                let moved = path
-                    .alphas
-                    .iter()
-                    .zip(before)
-                    .zip(path.ways())
-                    .map(|((after, before), way)| (after - before) * way);
-                let sums = &mut sums[image * len..(image + 1) * len];
-                sums.iter_mut()
-                    .zip(moved)
-                    .zip(slopes)
-                    .for_each(|((sum, moved), &slope)| *sum += moved * f64::from(slope));
+                let steps = path.alphas.iter().zip(&before).map(|(after, before)| after - before);
+                let sums = sums[image * len..(image + 1) * len].iter_mut();
+                for ((sum, step), (way, &slope)) in sums.zip(steps).zip(path.ways().zip(slopes)) {
+                    *sum += step * way * f64::from(slope);
+                }
             })?;
         }
         let maps = sum_channels(images, |at| sums[at])?;

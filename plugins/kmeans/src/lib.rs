@@ -23,7 +23,8 @@ use model::{CentresModel, rows_to_fit, warn_if_fewer};
 
 /// k-means slices: each image belongs to the slice with the nearest centre.
 ///
-/// Copies the embeddings once, centred, while it fits; [`MiniBatchKMeans`] never does.
+/// Copies the embeddings twice, centred, while it fits: row by row, and as products take them; [`MiniBatchKMeans`] never
+/// does.
 ///
 /// # Source
 /// Lloyd 1982; Arthur & Vassilvitskii 2007 (k-means++), with the best of `2 + ln k` candidates a seed.

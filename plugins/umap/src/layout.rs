@@ -2,7 +2,8 @@
 //!
 //! Images move in a few rounds an epoch. In a round, some of them move at once: each on its own, from its own place,
 //! among the places that the others had before the round, with random numbers of its own. So the result does not
-//! depend on the threads, and an image still sees nearly all others where they are now.
+//! depend on the threads, and an image still sees nearly all others where they are now. Sums over the dimensions are
+//! taken in the machine's own lanes: another kind of processor may give other last digits, and so another layout.
 
 use crate::curve::{Curve, power};
 use ascan_core::Result;

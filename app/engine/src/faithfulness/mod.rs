@@ -182,6 +182,7 @@ pub fn faithfulness(scan: &Scan, settings: &Settings, host: &PluginHost, context
     let subjects: Vec<Subject> =
         rows.iter().map(|&row| Subject { row, target_class: table.target_classes[row].max(0) as usize }).collect();
     if let Some(model) = &settings.shuffled_labels {
+        // Before anything is computed.
         Model::load(model)?;
     }
     let probe = Probe::new(scan, host, &table, subjects, context)?;
@@ -212,13 +213,13 @@ pub fn faithfulness(scan: &Scan, settings: &Settings, host: &PluginHost, context
         let mut report = probe.judge(name, &maps, context)?;
         report.method = plan_of_name.method.requirements.method;
         report.peak_mib = peak_mib;
-        let likeness_to = |model: &Option<PathBuf>| -> Option<Figure> {
-            let plan = plan(Some(model.as_ref()?)).ok()?;
-            let others = maps::of(&plan, &probe.subjects, context).ok()?;
-            Figure::of(probe.likenesses(&maps, &others.into_iter().map(usable).collect::<Vec<_>>()))
+        let likeness_to = |model: &Option<PathBuf>| -> Result<Option<Figure>> {
+            let Some(model) = model else { return Ok(None) };
+            let others = maps::of(&plan(Some(model))?, &probe.subjects, context)?;
+            Ok(Figure::of(probe.likenesses(&maps, &others.into_iter().map(usable).collect::<Vec<_>>())))
         };
-        report.randomised = likeness_to(&random_model);
-        report.shuffled_labels = likeness_to(&settings.shuffled_labels);
+        report.randomised = likeness_to(&random_model)?;
+        report.shuffled_labels = likeness_to(&settings.shuffled_labels)?;
         methods.push(report);
         of_methods.push(maps);
     }
