@@ -71,8 +71,8 @@ for method in methods:
         rows = table(20_000, 512)
         model = lambda: umap.UMAP(n_neighbors=15, min_dist=0.0, n_components=8)
         model().fit_transform(rows[:5_000])  # compiles
-        mine = ours("umap", rows, {})
-        reference = theirs(lambda: model().fit_transform(rows))
+        pairs = [(ours("umap", rows, {}), theirs(lambda: model().fit_transform(rows))) for _ in range(3)]  # in turns
+        mine, reference = (min(runs, key=lambda run: run[0]) for runs in zip(*pairs))
         some = np.random.default_rng(0).permutation(len(rows))[:3_000]
         trust = [trustworthiness(rows[some], y[some], n_neighbors=15) for y in (mine[3].reshape(-1, 8), reference[2])]
         report(method, rows.shape, mine, reference, "trustworthiness on 3000 rows %.4f and %.4f" % tuple(trust))

@@ -2,7 +2,7 @@
 
 use crate::knn::Neighbours;
 use crate::points::Points;
-use crate::tiles::{Bounds, NOTHING, SIDE, Tile, sq_distance};
+use crate::tiles::{Bounds, NOTHING, Tile, sq_distance};
 use crate::wide;
 use std::ops::Range;
 
@@ -14,10 +14,12 @@ pub struct Block<'a> {
     pub rows: Range<usize>,
 }
 
-/// The `k` nearest so far of each row of a block: sorted by distance, then by index. Which they are in the end does
+/// The `k` nearest so far of each of some consecutive rows: sorted by distance, then by index. Which they are in the end does
 /// not depend on the order in which candidates come.
 pub struct Best {
     k: usize,
+    /// The first of the rows.
+    start: usize,
     /// `[rows, k]`.
     indices: Vec<u32>,
     /// `[rows, k]`, infinite where there is none yet.
@@ -27,23 +29,36 @@ pub struct Best {
 }
 
 impl Best {
-    pub fn new(n_rows: usize, k: usize) -> Self {
+    pub fn new(rows: Range<usize>, k: usize) -> Self {
         Self {
             k,
-            indices: vec![u32::MAX; n_rows * k],
-            sq_distances: vec![f32::INFINITY; n_rows * k],
-            limits: vec![if k == 0 { f32::NEG_INFINITY } else { f32::INFINITY }; n_rows],
+            start: rows.start,
+            indices: vec![u32::MAX; rows.len() * k],
+            sq_distances: vec![f32::INFINITY; rows.len() * k],
+            limits: vec![if k == 0 { f32::NEG_INFINITY } else { f32::INFINITY }; rows.len()],
         }
     }
 
-    /// Whether a candidate at no less than `bound` can be among the nearest.
-    fn wants(&self, row: usize, bound: f32, index: u32) -> bool {
+    /// The last distance of each of some rows.
+    fn limits(&self, rows: Range<usize>) -> &[f32] {
+        &self.limits[rows.start - self.start..rows.end - self.start]
+    }
+
+    /// Beyond this squared distance no row wants anything.
+    pub fn furthest(&self) -> f32 {
+        self.limits.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+    }
+
+    /// Whether a candidate of row `i`, at no less than `bound`, can be among the nearest.
+    fn wants(&self, i: usize, bound: f32, index: u32) -> bool {
+        let row = i - self.start;
         let limit = self.limits[row];
         // Many equal rows have a limit of zero, and the bound is below it by rounding alone.
         bound.max(0.0) < limit || (bound <= limit && index < self.indices[(row + 1) * self.k - 1])
     }
 
-    fn insert(&mut self, row: usize, sq_distance: f32, index: u32) {
+    fn insert(&mut self, i: usize, sq_distance: f32, index: u32) {
+        let row = i - self.start;
         let range = row * self.k..(row + 1) * self.k;
         let (distances, indices) = (&mut self.sq_distances[range.clone()], &mut self.indices[range]);
         let mut at = distances.len();
@@ -70,15 +85,15 @@ impl Best {
     }
 }
 
-/// Pairs of a tile that are measured one by one; where more remain, the whole product is quicker.
-const FEW: usize = SIDE * SIDE / 16;
+/// A share of an area: as many of its pairs, and measuring them one by one is as quick as the whole product.
+const FEW: usize = 16;
 
 /// What a thread needs to look at tiles.
 #[derive(Default)]
 pub struct Scan {
     tile: Tile,
     found: Vec<(usize, f32)>,
-    /// Rows, columns and bounds.
+    /// Rows, other rows and bounds.
     pairs: Vec<(usize, usize, f32)>,
 }
 
@@ -92,12 +107,12 @@ impl Scan {
             #[inline(always)]
             || {
                 for (row, (i, &bound)) in queries.rows.clone().zip(queries.bounds.rows(queries.rows)).enumerate() {
-                    let limits = (best.limits[row], &NOTHING[..columns.len()]);
+                    let limits = (best.limits(i..i + 1)[0], &NOTHING[..columns.len()]);
                     self.tile.below(row, (bound, columns), limits, &mut self.found);
                     for &(column, bound) in &self.found {
                         let j = base.rows.start + column;
-                        if let Some(index) = index(i, j).filter(|&index| best.wants(row, bound, index)) {
-                            best.insert(row, sq_distance(queries.points.row(i), base.points.row(j)), index);
+                        if let Some(index) = index(i, j).filter(|&index| best.wants(i, bound, index)) {
+                            best.insert(i, sq_distance(queries.points.row(i), base.points.row(j)), index);
                         }
                     }
                 }
@@ -118,41 +133,53 @@ impl Scan {
             #[inline(always)]
             || {
                 for (row, (i, &bound)) in a.rows.clone().zip(a.bounds.rows(a.rows.clone())).enumerate() {
-                    self.tile.below(row, (bound, columns), (best_a.limits[row], &best_b.limits), &mut self.found);
+                    let limits = (best_a.limits(i..i + 1)[0], best_b.limits(b.rows.clone()));
+                    self.tile.below(row, (bound, columns), limits, &mut self.found);
                     for &(column, bound) in &self.found {
-                        let j = b.rows.start + column;
-                        measure((a, b), (i, j), bound, (best_a, best_b), &index);
+                        measure(a.points, (i, b.rows.start + column), bound, (best_a, best_b), &index);
                     }
                 }
             },
         );
     }
 
-    /// As [`Self::offer_both`], by the bounds of a tile of sketches, `of_sketch`. `false` if too many pairs remain:
-    /// nothing is offered then.
-    pub fn offer_few(
+    /// As [`Self::offer_both`], by the bounds of a tile of sketches, `of_sketch`. Where too many pairs remain, nothing is
+    /// offered; the blocks that hold them all are given back.
+    pub fn offer_few<'a>(
         &mut self,
-        (a, b): (&Block, &Block),
+        (a, b): (&Block<'a>, &Block<'a>),
         of_sketch: &Bounds,
         (best_a, best_b): (&mut Best, &mut Best),
         index: impl Fn(usize) -> u32,
-    ) -> bool {
+    ) -> Option<(Block<'a>, Block<'a>)> {
         let columns = of_sketch.rows(b.rows.clone());
+        let most = a.rows.len() * b.rows.len() / FEW;
+        let (mut rows, mut others, mut n_pairs) = (a.rows.end..0, b.rows.end..0, 0);
         self.pairs.clear();
         wide(
             #[inline(always)]
             || {
-                for (row, &bound) in of_sketch.rows(a.rows.clone()).iter().enumerate() {
-                    self.tile.below(row, (bound, columns), (best_a.limits[row], &best_b.limits), &mut self.found);
-                    self.pairs.extend(self.found.iter().map(|&(column, bound)| (row, column, bound)));
-                    if self.pairs.len() > FEW {
-                        return false;
+                for (row, (i, &bound)) in a.rows.clone().zip(of_sketch.rows(a.rows.clone())).enumerate() {
+                    let limits = (best_a.limits(i..i + 1)[0], best_b.limits(b.rows.clone()));
+                    self.tile.below(row, (bound, columns), limits, &mut self.found);
+                    let (Some(&(first, _)), Some(&(last, _))) = (self.found.first(), self.found.last()) else {
+                        continue;
+                    };
+                    rows = rows.start.min(i)..i + 1;
+                    others = others.start.min(b.rows.start + first)..others.end.max(b.rows.start + last + 1);
+                    n_pairs += self.found.len();
+                    if n_pairs <= most {
+                        let found = self.found.iter();
+                        self.pairs.extend(found.map(|&(column, bound)| (i, b.rows.start + column, bound)));
                     }
                 }
-                for &(row, column, bound) in &self.pairs {
-                    measure((a, b), (a.rows.start + row, b.rows.start + column), bound, (best_a, best_b), &index);
+                if n_pairs > rows.len() * others.len() / FEW {
+                    return Some((Block { rows, ..a.clone() }, Block { rows: others, ..b.clone() }));
                 }
-                true
+                for &(i, j, bound) in &self.pairs {
+                    measure(a.points, (i, j), bound, (best_a, best_b), &index);
+                }
+                None
             },
         )
     }
@@ -166,16 +193,15 @@ impl Scan {
 /// Measures a pair, if either row wants it at no less than `bound`.
 #[inline(always)]
 fn measure(
-    (a, b): (&Block, &Block),
+    points: &Points,
     (i, j): (usize, usize),
     bound: f32,
-    (best_a, best_b): (&mut Best, &mut Best),
+    (best_i, best_j): (&mut Best, &mut Best),
     index: &impl Fn(usize) -> u32,
 ) {
-    let (row, column) = (i - a.rows.start, j - b.rows.start);
-    if best_a.wants(row, bound, index(j)) || best_b.wants(column, bound, index(i)) {
-        let distance = sq_distance(a.points.row(i), b.points.row(j));
-        best_a.insert(row, distance, index(j));
-        best_b.insert(column, distance, index(i));
+    if best_i.wants(i, bound, index(j)) || best_j.wants(j, bound, index(i)) {
+        let distance = sq_distance(points.row(i), points.row(j));
+        best_i.insert(i, distance, index(j));
+        best_j.insert(j, distance, index(i));
     }
 }

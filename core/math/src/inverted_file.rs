@@ -73,7 +73,7 @@ impl InvertedFile {
             start - len..start
         });
         let cells: Vec<Range<usize>> = cells.collect();
-        let ordered = points.select(order.iter().map(|&row| row as usize));
+        let ordered = pool.install(|| points.select(order.iter().map(|&row| row as usize)));
         let near = pool.install(|| {
             let of_cell = |cell: usize| {
                 let distance = |other: &usize| sq_distance(centres.row(cell), centres.row(*other));
@@ -126,7 +126,7 @@ impl InvertedFile {
         let cell_of_row = kmeans::nearest(queries, &self.centres, pool);
         let mut order: Vec<u32> = (0..queries.n() as u32).collect();
         order.sort_by_key(|&row| cell_of_row[row as usize]);
-        let ordered = queries.select(order.iter().map(|&row| row as usize));
+        let ordered = pool.install(|| queries.select(order.iter().map(|&row| row as usize)));
         let bounds = Bounds::new(&ordered);
         let mut cell_blocks = Vec::new();
         let mut start = 0;
@@ -152,7 +152,7 @@ impl InvertedFile {
     ) -> Result<Neighbours> {
         const AT_ONCE: usize = 64;
         let search = |scan: &mut Scan, (cell, rows): &(usize, Range<usize>)| {
-            let mut best = Best::new(rows.len(), k);
+            let mut best = Best::new(rows.clone(), k);
             let mut n_seen = 0;
             for (probe, &near) in self.near[*cell].iter().enumerate() {
                 // More than k rows, so that k are left without the row itself.

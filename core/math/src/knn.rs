@@ -121,7 +121,7 @@ pub fn graph(
     let index = |i: usize| sketch.as_ref().map_or(i as u32, |sketch| sketch.order[i]);
     let bounds = Bounds::new(points);
     let blocks: Vec<Range<usize>> = blocks(0..points.n()).collect();
-    let best: Vec<Mutex<Best>> = blocks.iter().map(|rows| Mutex::new(Best::new(rows.len(), k))).collect();
+    let best: Vec<Mutex<Best>> = blocks.iter().map(|rows| Mutex::new(Best::new(rows.clone(), k))).collect();
     let mut pairs: Vec<(usize, usize)> =
         (0..blocks.len()).flat_map(|a| (a..blocks.len()).map(move |b| (a, b))).collect();
     // Near blocks first: what they find rules out most of the rest.
@@ -132,14 +132,18 @@ pub fn graph(
         if a == b {
             return scan.offer(block(a), block(a), &mut lock(a), |i, j| (i != j).then_some(index(j)));
         }
-        let (rows_a, rows_b) = (block(a), block(b));
+        let (mut rows_a, mut rows_b) = (block(a), block(b));
         if let Some(sketch) = &sketch {
+            let apart = sketch.apart(a, b);
+            if apart > lock(a).furthest() && apart > lock(b).furthest() {
+                return;
+            }
             let short = |rows: &Block| Block { points: &sketch.short, bounds: &sketch.bounds, rows: rows.rows.clone() };
             scan.multiply(&short(&rows_a), &short(&rows_b));
             let (mut best_a, mut best_b) = (lock(a), lock(b));
-            if scan.offer_few((&rows_a, &rows_b), &sketch.bounds, (&mut best_a, &mut best_b), index) {
-                return;
-            }
+            let bests = (&mut *best_a, &mut *best_b);
+            let Some(left) = scan.offer_few((&rows_a, &rows_b), &sketch.bounds, bests, index) else { return };
+            (rows_a, rows_b) = left;
         }
         scan.multiply(&rows_a, &rows_b);
         // Always the earlier block first, so that no two threads wait for each other.
@@ -180,7 +184,7 @@ pub fn nearest(
     for (batch, query_blocks_of_batch) in query_blocks.chunks(at_once).enumerate() {
         progress(batch * at_once, query_blocks.len())?;
         let search = |scan: &mut Scan, rows: &Range<usize>| {
-            let mut best = Best::new(rows.len(), k);
+            let mut best = Best::new(rows.clone(), k);
             for columns in &base_blocks {
                 let queries = Block { points: queries, bounds: &of_queries, rows: rows.clone() };
                 let base = Block { points: base, bounds: &bounds, rows: columns.clone() };

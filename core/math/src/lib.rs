@@ -4,6 +4,7 @@
 //! Everything here gives the same bits at any number of threads: sums are taken over fixed blocks in a
 //! fixed order, and matrix products always have the same size.
 
+pub mod barrier;
 mod best;
 pub mod graph;
 pub mod inverted_file;

@@ -127,12 +127,18 @@ impl Points {
         &self.data[rows.start * self.d..rows.end * self.d]
     }
 
-    /// These rows, in this order, around the same mean.
-    pub fn select(&self, rows: impl ExactSizeIterator<Item = usize> + Clone) -> Self {
-        let mut data = Vec::with_capacity(rows.len().next_multiple_of(CHUNK) * self.d);
-        rows.clone().for_each(|i| data.extend_from_slice(self.row(i)));
-        data.resize(rows.len().next_multiple_of(CHUNK) * self.d, 0.0);
-        let sq_norms = rows.clone().map(|i| self.sq_norms[i]).collect();
+    /// These rows, in this order, around the same mean. Uses the threads of the pool that it is called in, if it is called
+    /// in one.
+    pub fn select(&self, rows: impl Iterator<Item = usize>) -> Self {
+        const BLOCK: usize = 8 * CHUNK;
+        let rows: Vec<usize> = rows.collect();
+        let mut data = vec![0.0; rows.len().next_multiple_of(CHUNK) * self.d];
+        let width = self.d.max(1);
+        in_blocks(&mut data, BLOCK * width, |block, data| {
+            let rows = &rows[(block * BLOCK).min(rows.len())..];
+            data.chunks_exact_mut(width).zip(rows).for_each(|(target, &i)| target.copy_from_slice(self.row(i)));
+        });
+        let sq_norms = rows.iter().map(|&i| self.sq_norms[i]).collect();
         Self { n: rows.len(), d: self.d, data, sq_norms, mean: self.mean.clone(), columns: Vec::new() }
     }
 

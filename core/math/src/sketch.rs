@@ -4,9 +4,9 @@
 //! distance of two sketches is never above that of the rows: `‖Px − Py‖² + (r_x − r_y)² ≤ ‖x − y‖²`. So a search by
 //! sketches stays exact. Rows are sorted by clusters of their sketches, so that whole tiles can be ruled out.
 
-use crate::kmeans;
+use crate::kmeans::{self, Centres};
 use crate::points::{CHUNK, Points};
-use crate::tiles::{Bounds, SIDE};
+use crate::tiles::{Bounds, SIDE, blocks, sq_distance};
 use ascan_core::Result;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
@@ -14,6 +14,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rayon::ThreadPool;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Directions; with the length of the rest, numbers of a sketch fill lanes.
 const DIRECTIONS: usize = 31;
@@ -34,6 +35,31 @@ pub struct Sketch {
     pub short: Points,
     /// Of `short`, such that no pair has a bound above its distance as rows.
     pub bounds: Bounds,
+    /// One around the sketches of each block of rows.
+    balls: Vec<Ball>,
+}
+
+/// Where some sketches are.
+struct Ball {
+    centre: Vec<f64>,
+    radius: f64,
+    /// The most that rounding takes off a bound.
+    slack: f64,
+}
+
+impl Ball {
+    fn around(short: &Points, slack: &[f32], rows: Range<usize>) -> Self {
+        let n = rows.len() as f64;
+        let mut centre = vec![0.0; short.d()];
+        for i in rows.clone() {
+            centre.iter_mut().zip(short.row(i)).for_each(|(sum, &v)| *sum += f64::from(v) / n);
+        }
+        let sq_distance = |i: usize| -> f64 {
+            short.row(i).iter().zip(&centre).map(|(&v, centre)| (f64::from(v) - centre).powi(2)).sum()
+        };
+        let radius = rows.clone().map(sq_distance).fold(0.0, f64::max).sqrt();
+        Self { radius, slack: slack[rows].iter().copied().fold(0.0, f32::max).into(), centre }
+    }
 }
 
 impl Sketch {
@@ -55,14 +81,43 @@ impl Sketch {
         let k = points.n().div_ceil(SIDE);
         let settings = kmeans::Settings { k, n_init: 1, max_iterations: 10, tolerance: 1e-3, seed: 0 };
         let centres = kmeans::fit(&short.select(sample()), &settings, pool, |_, _| progress(0, 1))?.centres;
+        let places = chain(&centres);
         let cluster = kmeans::nearest(&short, &centres, pool);
         let mut order: Vec<u32> = (0..points.n() as u32).collect();
-        order.sort_by_key(|&row| cluster[row as usize]);
+        order.sort_by_key(|&row| places[cluster[row as usize]]);
         let ordered = || order.iter().map(|&row| row as usize);
-        let (rows, short) = (points.select(ordered()), short.select(ordered()));
-        let bounds = Bounds::new(&short).lowered(ordered().map(|row| slack[row]));
-        Ok(Some(Self { order, rows, short, bounds }))
+        let (rows, short) = pool.install(|| (points.select(ordered()), short.select(ordered())));
+        let slack: Vec<f32> = ordered().map(|row| slack[row]).collect();
+        let bounds = Bounds::new(&short).lowered(slack.iter().copied());
+        let blocks: Vec<Range<usize>> = blocks(0..points.n()).collect();
+        let ball = |rows: &Range<usize>| Ball::around(&short, &slack, rows.clone());
+        let balls = pool.install(|| blocks.par_iter().map(ball).collect());
+        Ok(Some(Self { order, rows, short, bounds, balls }))
     }
+
+    /// What the squared distance of no row of block `a` from one of block `b` is below.
+    pub fn apart(&self, a: usize, b: usize) -> f32 {
+        let (a, b) = (&self.balls[a], &self.balls[b]);
+        let sq_distance: f64 = a.centre.iter().zip(&b.centre).map(|(a, b)| (a - b).powi(2)).sum();
+        let between = (sq_distance.sqrt() - a.radius - b.radius).max(0.0);
+        // Less what f32 may round up.
+        (between * between * (1.0 - 1e-6) - a.slack - b.slack) as f32
+    }
+}
+
+/// The place of each centre in a chain from each to the nearest that is left: neighbours share blocks of rows, so that few
+/// blocks lie in two places.
+fn chain(centres: &Centres) -> Vec<usize> {
+    let mut left: Vec<usize> = (0..centres.k()).collect();
+    let mut places = vec![0; centres.k()];
+    let mut last = 0;
+    for place in 0..centres.k() {
+        let distance = |&centre: &usize| sq_distance(centres.row(last), centres.row(centre));
+        let nearest = (0..left.len()).min_by(|&a, &b| distance(&left[a]).total_cmp(&distance(&left[b])));
+        last = left.swap_remove(nearest.unwrap_or(0));
+        places[last] = place;
+    }
+    places
 }
 
 /// Orthonormal directions of large variance, `[d, DIRECTIONS]`.
@@ -127,7 +182,7 @@ fn rounding(error: f32, sq_rest: f32) -> f32 {
 mod tests {
     use super::*;
     use crate::knn::tests::points;
-    use crate::tiles::{Tile, sq_distance};
+    use crate::tiles::Tile;
     use ascan_core::testing::toy_slice_table;
 
     #[test]
@@ -155,6 +210,8 @@ mod tests {
                     let low = sketch.bounds.rows(i..i + 1)[0] + sketch.bounds.rows(j..j + 1)[0] - 2.0 * product;
                     let distance = sq_distance(sketch.rows.row(i), sketch.rows.row(j));
                     assert!(low <= distance, "{i}, {j}: {low} > {distance}");
+                    let apart = sketch.apart(i / SIDE, j / SIDE);
+                    assert!(apart <= distance, "{i}, {j}: {apart} > {distance}");
                     assert_eq!(sketch.rows.row(i), points.row(sketch.order[i] as usize));
                     if distance > 0.0 {
                         ratios.push(low / distance);

@@ -3,7 +3,7 @@
 use crate::graph::Graph;
 use ascan_core::{Error, Result};
 use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatRef, Par, Side};
+use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rayon::ThreadPool;
@@ -14,6 +14,9 @@ const DEGREE: usize = 12;
 
 /// Rows that a thread multiplies at a time.
 const BLOCK: usize = 512;
+
+/// Vectors that are multiplied side by side.
+const LANES: usize = 4;
 
 /// When to stop.
 #[derive(Debug, Clone, Copy)]
@@ -60,37 +63,38 @@ pub fn spectrum(
     let n = graph.n();
     let wanted = settings.n_vectors.min(n);
     let width = (wanted + wanted / 2 + 4).min(n);
-    let degrees: Vec<f64> = (0..n).map(|i| graph.row(i).1.iter().map(|&w| f64::from(w)).sum()).collect();
-    // A vertex without edges is a component of its own.
-    let inverse_sqrt = degrees.iter().map(|&degree: &f64| if degree > 0.0 { 1.0 / degree.sqrt() } else { 1.0 });
-    let matrix = Matrix { graph, degrees: &degrees, inverse_sqrt: inverse_sqrt.collect(), pool };
+    let matrix = Matrix::new(graph, pool);
 
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(settings.seed);
-    let mut basis = Mat::from_fn(n, width, |_, _| rng.random::<f64>() - 0.5);
+    let mut basis = Basis::zeros(n, width);
+    for row in basis.rows_mut() {
+        row[..width].fill_with(|| rng.random::<f64>() - 0.5);
+    }
     // One eigenvector is known.
-    (0..n).for_each(|i| {
-        if width > 0 {
-            basis[(i, 0)] = degrees[i].max(f64::MIN_POSITIVE).sqrt()
-        }
-    });
+    for (row, inverse_sqrt) in basis.rows_mut().zip(&matrix.inverse_sqrt) {
+        row[0] = 1.0 / inverse_sqrt;
+    }
     let (mut values, mut converged) = (Vec::new(), false);
     for iteration in 0..settings.max_iterations {
         progress(iteration, settings.max_iterations)?;
-        let orthonormal = basis.qr().compute_thin_Q();
-        let image = matrix.apply(&orthonormal);
+        let orthonormal = basis.as_mat().qr().compute_thin_Q();
+        basis = Basis::zeros(n, width);
+        basis.as_mat_mut().copy_from(&orthonormal);
+        let mut image = Basis::zeros(n, width);
+        matrix.apply(&basis, &mut image, Terms { product: 1.0, own: 0.0, before: 0.0 });
         let mut projected = Mat::<f64>::zeros(width, width);
-        matmul(projected.as_mut(), Accum::Replace, orthonormal.transpose(), &image, 1.0, Par::Seq);
+        matmul(projected.as_mut(), Accum::Replace, orthonormal.transpose(), image.as_mat(), 1.0, Par::Seq);
         let eigen = projected
             .self_adjoint_eigen(Side::Lower)
             .map_err(|_| Error::NotFinite { what: "eigenvalues of the graph of neighbours".into() })?;
         // faer sorts eigenvalues upwards; the largest of the matrix are the smallest of the Laplacian.
         let rotation = eigen.U().reverse_cols();
         values = (0..width).map(|i| eigen.S()[width - 1 - i]).collect::<Vec<f64>>();
-        basis = times(orthonormal.as_ref(), rotation);
-        let image = times(image.as_ref(), rotation);
+        basis = basis.times(rotation);
+        image = image.times(rotation);
         let residual = |column: usize| -> f64 {
-            let differences = (0..n).map(|i| image[(i, column)] - values[column] * basis[(i, column)]);
-            differences.map(|v| v * v).sum::<f64>().sqrt()
+            let rows = image.rows().zip(basis.rows());
+            rows.map(|(image, row)| (image[column] - values[column] * row[column]).powi(2)).sum::<f64>().sqrt()
         };
         converged = width == n || (0..wanted).all(|column| residual(column) <= settings.tolerance);
         if converged {
@@ -103,60 +107,121 @@ pub fn spectrum(
     progress(settings.max_iterations, settings.max_iterations)?;
     values.truncate(wanted);
     let values = values.into_iter().map(|value| (1.0 - value).max(0.0)).collect();
-    let vectors = Mat::from_fn(n, wanted, |i, j| basis[(i, j)]);
-    let inverse_sqrt_degrees = matrix.inverse_sqrt;
-    Ok(Spectrum { values, vectors, inverse_sqrt_degrees, converged })
+    let vectors = basis.as_mat().subcols(0, wanted).to_owned();
+    Ok(Spectrum { values, vectors, inverse_sqrt_degrees: matrix.inverse_sqrt, converged })
 }
 
 /// A Chebyshev polynomial of the matrix: at most 1 on [−1, `cut`], large beyond.
-fn filter(matrix: &Matrix, basis: Mat<f64>, cut: f64) -> Mat<f64> {
+fn filter(matrix: &Matrix, basis: Basis, cut: f64) -> Basis {
     let (half, centre) = ((cut + 1.0) / 2.0, (cut - 1.0) / 2.0);
-    let scaled = |x: &Mat<f64>| (matrix.apply(x) - x * faer::Scale(centre)) * faer::Scale(1.0 / half);
     let mut previous = basis;
-    let mut current = scaled(&previous);
+    let mut current = Basis::zeros(previous.n(), previous.width);
+    matrix.apply(&previous, &mut current, Terms { product: 1.0 / half, own: -centre / half, before: 0.0 });
     for _ in 1..DEGREE {
-        let next = scaled(&current) * faer::Scale(2.0) - &previous;
-        previous = std::mem::replace(&mut current, next);
+        let next = Terms { product: 2.0 / half, own: -2.0 * centre / half, before: -1.0 };
+        matrix.apply(&current, &mut previous, next);
+        std::mem::swap(&mut previous, &mut current);
     }
     current
 }
 
-fn times(a: MatRef<f64>, b: MatRef<f64>) -> Mat<f64> {
-    let mut product = Mat::<f64>::zeros(a.nrows(), b.ncols());
-    matmul(product.as_mut(), Accum::Replace, a, b, 1.0, Par::Seq);
-    product
+/// Some vectors side by side, row after row, so that an edge of the graph reads one place.
+struct Basis {
+    width: usize,
+    /// `width` rounded up to [`LANES`].
+    stride: usize,
+    /// `[n, stride]`, zero beyond `width`.
+    data: Vec<f64>,
+}
+
+impl Basis {
+    fn zeros(n: usize, width: usize) -> Self {
+        // At least one lane, so that no vectors are still `n` rows.
+        let stride = width.next_multiple_of(LANES).max(LANES);
+        Self { width, stride, data: vec![0.0; n * stride] }
+    }
+
+    fn n(&self) -> usize {
+        self.data.len() / self.stride
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &[f64]> {
+        self.data.chunks_exact(self.stride)
+    }
+
+    fn rows_mut(&mut self) -> impl Iterator<Item = &mut [f64]> {
+        self.data.chunks_exact_mut(self.stride)
+    }
+
+    /// `[n, width]`.
+    fn as_mat(&self) -> MatRef<'_, f64> {
+        MatRef::from_row_major_slice_with_stride(&self.data, self.n(), self.width, self.stride)
+    }
+
+    fn as_mat_mut(&mut self) -> MatMut<'_, f64> {
+        let n = self.n();
+        // Not `from_row_major_slice_with_stride_mut`: faer 0.24 takes its stride for that of the columns.
+        MatMut::from_column_major_slice_with_stride_mut(&mut self.data, self.width, n, self.stride).transpose_mut()
+    }
+
+    fn times(&self, square: MatRef<f64>) -> Self {
+        let mut product = Self::zeros(self.n(), self.width);
+        matmul(product.as_mat_mut(), Accum::Replace, self.as_mat(), square, 1.0, Par::Seq);
+        product
+    }
 }
 
 /// `D^-½ W D^-½`.
 struct Matrix<'a> {
     graph: &'a Graph,
-    degrees: &'a [f64],
     inverse_sqrt: Vec<f64>,
     pool: &'a ThreadPool,
 }
 
-impl Matrix<'_> {
-    fn apply(&self, x: &Mat<f64>) -> Mat<f64> {
-        let (n, width) = (x.nrows(), x.ncols());
-        // Row after row, so that an edge reads one place.
-        let rows: Vec<f64> = (0..n).flat_map(|i| (0..width).map(move |j| (i, j))).map(|at| x[at]).collect();
-        let mut out = vec![0.0; n * width];
+/// Factors of a matrix's product with some vectors, of the vectors themselves, and of what stood there before.
+#[derive(Clone, Copy)]
+struct Terms {
+    product: f64,
+    own: f64,
+    before: f64,
+}
+
+impl<'a> Matrix<'a> {
+    fn new(graph: &'a Graph, pool: &'a ThreadPool) -> Self {
+        let degree = |i: usize| graph.row(i).1.iter().map(|&w| f64::from(w)).sum::<f64>();
+        // A vertex without edges is a component of its own: as if it had one to itself.
+        let inverse_sqrt = |degree: f64| if degree > 0.0 { 1.0 / degree.sqrt() } else { 1.0 };
+        let inverse_sqrt = (0..graph.n()).map(|i| inverse_sqrt(degree(i))).collect();
+        Self { graph, inverse_sqrt, pool }
+    }
+
+    /// Writes the sum of the terms to `out`.
+    fn apply(&self, x: &Basis, out: &mut Basis, terms: Terms) {
+        let stride = x.stride;
+        let blocks = out.data.par_chunks_mut(BLOCK * stride).enumerate();
         self.pool.install(|| {
-            out.par_chunks_mut(BLOCK * width.max(1)).enumerate().for_each(|(block, out)| {
+            blocks.for_each(|(block, out)| {
                 crate::wide(
                     #[inline(always)]
                     || {
-                        for (at, out) in out.chunks_exact_mut(width.max(1)).enumerate() {
-                            let i = block * BLOCK + at;
-                            if self.degrees[i] <= 0.0 {
-                                out.copy_from_slice(&rows[i * width..(i + 1) * width]);
-                            }
+                        let mut edges = Vec::new();
+                        for (i, out) in (block * BLOCK..).zip(out.chunks_exact_mut(stride)) {
                             let (ends, weights) = self.graph.row(i);
-                            for (&j, &weight) in ends.iter().zip(weights) {
-                                let j = j as usize;
-                                let scaled = f64::from(weight) * self.inverse_sqrt[i] * self.inverse_sqrt[j];
-                                for (out, x) in out.iter_mut().zip(&rows[j * width..(j + 1) * width]) {
-                                    *out += scaled * x;
+                            let weight = |j: usize, weight: f32| f64::from(weight) * self.inverse_sqrt[j];
+                            edges.clear();
+                            edges.extend(ends.iter().zip(weights).map(|(&j, &w)| (j as usize, weight(j as usize, w))));
+                            if weights.iter().all(|&weight| weight == 0.0) {
+                                edges.push((i, 1.0));
+                            }
+                            let product = terms.product * self.inverse_sqrt[i];
+                            for (lane, out) in out.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+                                let at = |j: usize| &x.data[j * stride + lane * LANES..][..LANES];
+                                let mut sums = [0.0; LANES];
+                                for &(j, weight) in &edges {
+                                    sums.iter_mut().zip(at(j)).for_each(|(sum, x)| *sum += weight * x);
+                                }
+                                for ((out, sum), x) in out.iter_mut().zip(sums).zip(at(i)) {
+                                    *out = product * sum + terms.own * x + terms.before * *out;
                                 }
                             }
                         }
@@ -164,7 +229,6 @@ impl Matrix<'_> {
                 );
             });
         });
-        Mat::from_fn(n, width, |i, j| out[i * width + j])
     }
 }
 

@@ -7,6 +7,7 @@
 use crate::points::Points;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
+use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
 /// Rows on each side of a tile, at most.
@@ -118,23 +119,47 @@ impl Tile {
     }
 }
 
-/// Squared Euclidean distance, by the differences; exactly zero for equal rows.
+/// Squared Euclidean distance, by the differences; exactly zero for equal rows, and the same bits on every machine.
 #[inline(always)]
 pub fn sq_distance(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 16];
-    let (a_chunks, b_chunks) = (a.chunks_exact(16), b.chunks_exact(16));
-    let tail: f32 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(a, b)| (a - b) * (a - b)).sum();
-    for (a, b) in a_chunks.zip(b_chunks) {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += (a - b) * (a - b);
+    Arch::new().dispatch(SqDistance { a, b })
+}
+
+/// Sums of one distance that are taken side by side.
+const SUMS: usize = 16;
+
+/// Written in registers: from a loop over arrays the compiler takes the sums apart again, to add them up.
+struct SqDistance<'a> {
+    a: &'a [f32],
+    b: &'a [f32],
+}
+
+impl WithSimd for SqDistance<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f32 {
+        const { assert!(SUMS.is_multiple_of(S::F32_LANES)) };
+        let n_registers = SUMS / S::F32_LANES;
+        let whole = self.a.len().min(self.b.len()) / SUMS * SUMS;
+        let ((a, a_tail), (b, b_tail)) = (self.a.split_at(whole), self.b.split_at(whole));
+        let (a, b) = (S::as_simd_f32s(a).0, S::as_simd_f32s(b).0);
+        let mut sums = [simd.splat_f32s(0.0); SUMS];
+        for (a, b) in a.chunks_exact(n_registers).zip(b.chunks_exact(n_registers)) {
+            for (sum, (&a, &b)) in sums[..n_registers].iter_mut().zip(a.iter().zip(b)) {
+                let difference = simd.sub_f32s(a, b);
+                *sum = simd.add_f32s(*sum, simd.mul_f32s(difference, difference));
+            }
         }
+        let mut lanes = [0.0; SUMS];
+        S::as_mut_simd_f32s(&mut lanes).0.copy_from_slice(&sums[..n_registers]);
+        let tail: f32 = a_tail.iter().zip(b_tail).map(|(a, b)| (a - b) * (a - b)).sum();
+        sum(lanes) + tail
     }
-    sum(sums) + tail
 }
 
 /// In a fixed order, by halves: sums in lanes, not one after the other.
-#[inline(always)]
-fn sum(mut sums: [f32; 16]) -> f32 {
+fn sum(mut sums: [f32; SUMS]) -> f32 {
     for half in [8, 4, 2, 1] {
         for i in 0..half {
             sums[i] += sums[i + half];

@@ -1,5 +1,7 @@
 //! The curve `1 / (1 + a·x^2b)` by which near images of the layout are neighbours.
 
+use pulp::Simd;
+
 /// `a` and `b`.
 #[derive(Debug, Clone, Copy)]
 pub struct Curve {
@@ -48,48 +50,60 @@ impl Curve {
     }
 }
 
-/// `x^y` of positive numbers, good to about 1e-5 of the value, and the same on every machine: a standard library's own
-/// is neither the same everywhere nor quick in lanes.
+/// `x^y` of positive numbers in registers, good to about 1e-5 of the value, and the same on every machine: a standard
+/// library's own is neither the same everywhere nor quick in lanes.
 #[inline(always)]
-pub fn power<const N: usize>(x: [f32; N], y: f32) -> [f32; N] {
-    let mut result = [0.0; N];
-    for (result, x) in result.iter_mut().zip(x) {
-        *result = exp2(y * log2(x));
-    }
-    result
+pub fn power<S: Simd>(simd: S, x: S::f32s, y: f32) -> S::f32s {
+    exp2(simd, simd.mul_f32s(simd.splat_f32s(y), log2(simd, x)))
 }
 
 /// By the series of `atanh` around the nearest power of two.
 #[inline(always)]
-fn log2(x: f32) -> f32 {
-    // A mantissa in [√½, √2).
-    let bits = x.to_bits().wrapping_sub(0x3f35_04f3) as i32;
-    let exponent = bits >> 23;
-    let mantissa = f32::from_bits(((bits & 0x007f_ffff) + 0x3f35_04f3) as u32);
-    let t = (mantissa - 1.0) / (mantissa + 1.0);
-    let t2 = t * t;
-    let series = t * (2.885_39 + t2 * (0.961_796_7 + t2 * (0.577_078 + t2 * 0.412_198_6)));
-    exponent as f32 + series
+fn log2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    const SQRT_HALF: u32 = 0x3f35_04f3;
+    // A mantissa in [√½, √2), and the exponent + 127.
+    let bits = simd.add_u32s(simd.transmute_u32s_f32s(x), simd.splat_u32s((127 << 23) - SQRT_HALF));
+    let exponent = simd.wrapping_dyn_shr_u32s(bits, simd.splat_u32s(23));
+    let mantissa = simd.add_u32s(simd.and_u32s(bits, simd.splat_u32s(0x007f_ffff)), simd.splat_u32s(SQRT_HALF));
+    let mantissa = simd.transmute_f32s_u32s(mantissa);
+    // Behind the bits of 2²³ a whole number is that much more.
+    let exponent = simd.transmute_f32s_u32s(simd.or_u32s(exponent, simd.splat_u32s(0x4b00_0000)));
+    let exponent = simd.sub_f32s(exponent, simd.splat_f32s(8_388_608.0 + 127.0));
+    let one = simd.splat_f32s(1.0);
+    let t = simd.div_f32s(simd.sub_f32s(mantissa, one), simd.add_f32s(mantissa, one));
+    let series = series(simd, simd.mul_f32s(t, t), [0.412_198_6, 0.577_078, 0.961_796_7, 2.885_39]);
+    simd.add_f32s(exponent, simd.mul_f32s(t, series))
 }
 
 /// By the series of `exp` around the nearest whole number.
 #[inline(always)]
-fn exp2(x: f32) -> f32 {
-    let x = if x < -126.0 { -126.0 } else { x };
-    let x = if x > 126.0 { 126.0 } else { x };
-    // Adding and subtracting 1.5·2²³ rounds.
-    let shifted = x + 12_582_912.0;
-    let whole = shifted - 12_582_912.0;
-    let r = x - whole;
-    let series = 1.0
-        + r * (std::f32::consts::LN_2 + r * (0.240_226_5 + r * (0.055_504_1 + r * (0.009_618_13 + r * 0.001_333_36))));
-    // The whole number stands in the lowest bits of the sum.
-    series * f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23))
+fn exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let x = simd.min_f32s(simd.max_f32s(x, simd.splat_f32s(-126.0)), simd.splat_f32s(126.0));
+    // Adding and subtracting 1.5·2²³ rounds; the whole number stands in the lowest bits of the sum.
+    let rounding = simd.splat_f32s(12_582_912.0);
+    let shifted = simd.add_f32s(x, rounding);
+    let r = simd.sub_f32s(x, simd.sub_f32s(shifted, rounding));
+    let terms = [0.001_333_36, 0.009_618_13, 0.055_504_1, 0.240_226_5, std::f32::consts::LN_2, 1.0];
+    let series = series(simd, r, terms);
+    let power = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
+    let power = simd.add_u32s(power, simd.splat_u32s(127 << 23));
+    simd.mul_f32s(series, simd.transmute_f32s_u32s(power))
+}
+
+/// A polynomial, the coefficient of its highest power first.
+#[inline(always)]
+fn series<S: Simd, const N: usize>(simd: S, x: S::f32s, terms: [f32; N]) -> S::f32s {
+    let mut sum = simd.splat_f32s(terms[0]);
+    for term in &terms[1..] {
+        sum = simd.add_f32s(simd.mul_f32s(sum, x), simd.splat_f32s(*term));
+    }
+    sum
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pulp::{Arch, WithSimd};
 
     /// umap-learn 0.5.12, `find_ab_params(spread, min_dist)`.
     #[test]
@@ -102,12 +116,26 @@ mod tests {
         }
     }
 
+    struct Power {
+        x: f32,
+        y: f32,
+    }
+
+    impl WithSimd for Power {
+        type Output = f32;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> f32 {
+            simd.reduce_max_f32s(power(simd, simd.splat_f32s(self.x), self.y))
+        }
+    }
+
     #[test]
     fn power_is_power() {
         for i in 1..2_000 {
             let x = 1.3f32.powi(i % 90 - 60) * (1.0 + i as f32 / 2_000.0);
             for y in [0.25, 0.79, 1.0, 1.3] {
-                let [found] = power([x], y);
+                let found = Arch::new().dispatch(Power { x, y });
                 assert!((found / x.powf(y) - 1.0).abs() < 3e-5, "{x}^{y} = {found}");
             }
         }

@@ -6,6 +6,7 @@
 mod curve;
 mod fuzzy;
 mod layout;
+mod movement;
 mod params;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ pub use params::{Metric, UmapParams};
 use ascan_core::{Context, Error, Plugin, Projection, Projector, Result, Tensor, TensorView};
 use ascan_math::graph::Graph;
 use ascan_math::knn::Search;
-use ascan_math::lookup::{self, Lookup};
+use ascan_math::lookup::Lookup;
 use ascan_math::points::{Normalise, Points};
 use ascan_math::{pool, spectral};
 use curve::Curve;
@@ -106,7 +107,7 @@ impl Projector for Umap {
             ));
         }
         let graph = fuzzy::union(&neighbours, &fuzzy::weights(&neighbours, |d| params.distance(d), true, &pool));
-        let mut places = start(&graph, params.n_dims, context.seed, &pool, progress("spectral start"))?;
+        let places = start(&graph, params.n_dims, context.seed, &pool, progress("spectral start"))?;
         let forces = Forces {
             curve: Curve::fit(params.min_dist, params.spread),
             repulsion: params.repulsion_strength as f32,
@@ -115,7 +116,7 @@ impl Projector for Umap {
             n_epochs: params.n_epochs_for(n),
             seed: context.seed,
         };
-        layout::optimise(&mut places, &graph, &forces, &pool, progress("umap"))?;
+        layout::optimise(&places, &graph, &forces, &pool, progress("umap"))?;
         let lookup = Lookup::new(&points);
         Ok(Box::new(Layout { params: params.clone(), forces, points, lookup, places }))
     }
@@ -138,7 +139,7 @@ fn start(
     };
     let spectrum = spectral::spectrum(graph, &settings, pool, progress)?;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let mut places = Places::new(n, n_dims);
+    let mut values = vec![0.0; n * n_dims];
     for dim in 0..n_dims {
         // Few images have few eigenvectors: nothing but noise for the rest.
         let at = |i: usize| if dim + 1 < spectrum.values.len() { spectrum.vectors[(i, dim + 1)] } else { 0.0 };
@@ -146,9 +147,11 @@ fn start(
         let scale = if high > low { SIDE / (high - low) } else { 0.0 };
         for i in 0..n {
             let noise = NOISE * (rng.random::<f64>() - 0.5);
-            places.row_mut(i)[dim] = ((at(i) - low) * scale + noise) as f32;
+            values[i * n_dims + dim] = ((at(i) - low) * scale + noise) as f32;
         }
     }
+    let places = Places::new(n, n_dims);
+    values.chunks_exact(n_dims).enumerate().for_each(|(i, place)| places.write(i, place));
     Ok(places)
 }
 
@@ -163,18 +166,25 @@ impl Projection for Layout {
             let expected = format!("[n, {}], as at the fit", self.points.d());
             return Err(Error::shape("embeddings", expected, embeddings.shape()));
         }
+        let pool = pool(Umap::NAME, context)?;
         let rows: Vec<usize> = (0..n).collect();
-        let points = Points::to_assign(embeddings, &rows, self.params.normalise(), self.points.mean())?;
+        let (points, known) = pool.install(|| {
+            let points = Points::to_assign(embeddings, &rows, self.params.normalise(), self.points.mean())?;
+            let known = rows.par_iter().map(|&row| self.lookup.find(&self.points, points.row(row)));
+            let known: Vec<Option<usize>> = known.collect();
+            Ok::<_, Error>((points, known))
+        })?;
         let mut projected = Tensor::zeros([n, self.n_dims()]);
         let mut new = Vec::new();
-        for (row, place) in projected.data_mut().chunks_exact_mut(self.n_dims()).enumerate() {
-            match self.lookup.find(&self.points, points.row(row)) {
-                Some(known) => place.copy_from_slice(self.places.row(known)),
+        let places = projected.data_mut().chunks_exact_mut(self.n_dims());
+        for (row, (place, known)) in places.zip(known).enumerate() {
+            match known {
+                Some(known) => self.places.read(known, place),
                 None => new.push(row),
             }
         }
         let queries = points.select(new.iter().copied());
-        let placed = self.place(&queries, context)?;
+        let placed = self.place(&queries, context, &pool)?;
         for (row, place) in new.into_iter().zip(placed) {
             projected.data_mut()[row * self.n_dims()..][..self.n_dims()].copy_from_slice(&place);
         }
@@ -184,13 +194,12 @@ impl Projection for Layout {
 
 impl Layout {
     /// The places of new images; each depends on nothing but itself and the images of the fit.
-    fn place(&self, queries: &Points, context: &Context) -> Result<Vec<Vec<f32>>> {
-        let pool = pool(Umap::NAME, context)?;
+    fn place(&self, queries: &Points, context: &Context, pool: &ThreadPool) -> Result<Vec<Vec<f32>>> {
         let progress = |stage: &'static str| move |done, of| context.progress(stage, done, of);
         let search = Search::new(context.seed);
         let k = self.params.n_neighbors;
-        let neighbours = search.nearest(&self.points, queries, k, &pool, progress("nearest neighbours"))?;
-        let weights = fuzzy::weights(&neighbours, |d| self.params.distance(d), false, &pool);
+        let neighbours = search.nearest(&self.points, queries, k, pool, progress("nearest neighbours"))?;
+        let weights = fuzzy::weights(&neighbours, |d| self.params.distance(d), false, pool);
         let forces = Forces {
             n_epochs: (self.forces.n_epochs / 3).max(1),
             // They start near to where they belong.
@@ -206,10 +215,10 @@ impl Layout {
             let mut place = vec![0.0; self.n_dims()];
             for (&end, weight) in ends.iter().zip(weights) {
                 for (value, known) in place.iter_mut().zip(self.places.row(end as usize)) {
-                    *value += weight / total * known;
+                    *value += weight / total * layout::load(known);
                 }
             }
-            forces.settle(&mut place, &self.places, (ends, weights), lookup::hash(queries.row(row)));
+            forces.settle(&mut place, &self.places, (ends, weights));
             place
         };
         let placed = pool.install(|| (0..queries.n()).into_par_iter().map(settle).collect());
