@@ -86,7 +86,7 @@ impl Best {
 }
 
 /// A share of an area: as many of its pairs, and measuring them one by one is as quick as the whole product.
-const FEW: usize = 16;
+const FEW: usize = 8;
 
 /// What a thread needs to look at tiles.
 #[derive(Default)]

@@ -39,8 +39,8 @@ impl Edge {
 /// A neighbour that pulls an image.
 #[derive(Debug, Clone, Copy, Default)]
 struct Pull {
-    image: usize,
-    end: usize,
+    image: u32,
+    end: u32,
 }
 
 /// One epoch of a few images.
@@ -82,7 +82,7 @@ impl Movement<'_> {
         let (mut pulls, mut n) = (vec![Pull::default(); edges.len() + 1], 0);
         for (image, ends) in self.starts.windows(2).enumerate() {
             for edge in &self.edges[ends[0]..ends[1]] {
-                pulls[n] = Pull { image, end: edge.end as usize };
+                pulls[n] = Pull { image: image as u32, end: edge.end };
                 n += usize::from(edge.is_due(self.epoch));
             }
         }
@@ -111,7 +111,10 @@ impl Movement<'_> {
         let n = self.places.n();
         let lanes = share_out(&pulls);
         let n_steps = lanes.iter().map(Range::len).max().unwrap_or(0);
-        let pull = |lane: usize, step: usize| (step < lanes[lane].len()).then(|| pulls[lanes[lane].start + step]);
+        let pull = |lane: usize, step: usize| {
+            let Pull { image, end } = pulls[(step < lanes[lane].len()).then(|| lanes[lane].start + step)?];
+            Some((image as usize, end as usize))
+        };
         let mut images = [None; LANES];
         let mut rates = [0.0; LANES];
         // `[n_dims, LANES]`: of the images that move, and of the neighbours that pull them.
@@ -121,7 +124,7 @@ impl Movement<'_> {
         let mut ways = vec![[simd.splat_f32s(0.0); R]; n_others * n_dims];
         let mut factors = vec![[simd.splat_f32s(0.0); R]; n_others];
         for lane in 0..LANES {
-            if let Some(Pull { end, .. }) = pull(lane, 0) {
+            if let Some((_, end)) = pull(lane, 0) {
                 take(&mut next_near[..n_dims], lane, self.places.row(end)[..n_dims].iter().map(load));
             }
         }
@@ -130,7 +133,7 @@ impl Movement<'_> {
             for lane in 0..LANES {
                 match pull(lane, step) {
                     None => rates[lane] = 0.0,
-                    Some(Pull { image, .. }) if images[lane] != Some(image) => {
+                    Some((image, _)) if images[lane] != Some(image) => {
                         put(&place[..n_dims], lane, images[lane], self.moved);
                         take(&mut place[..n_dims], lane, self.moved[image * n_dims..][..n_dims].iter().copied());
                         (images[lane], rates[lane]) = (Some(image), rate);
@@ -138,7 +141,7 @@ impl Movement<'_> {
                     _ => {}
                 }
                 // A step ahead, so that they are there when they are needed.
-                if let Some(Pull { end, .. }) = pull(lane, step + 1) {
+                if let Some((_, end)) = pull(lane, step + 1) {
                     take(&mut next_near[..n_dims], lane, self.places.row(end)[..n_dims].iter().map(load));
                 }
             }
