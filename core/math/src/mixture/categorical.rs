@@ -1,18 +1,12 @@
 //! Categorical columns of a mixture: a class a row, or a distribution over classes a row.
 
-use super::Responsibilities;
 use super::responsibilities::NO_MASS;
 use crate::points::CHUNK;
 use crate::{lanes, wide};
 use ascan_core::TensorView;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
-use rayon::ThreadPool;
-use rayon::prelude::*;
 use std::ops::Range;
-
-/// Chunks whose sums are taken together.
-const BLOCK: usize = 16;
 
 /// A column beside the rows of a mixture.
 #[derive(Clone, Copy)]
@@ -42,17 +36,51 @@ pub struct Categorical {
     probs: Vec<f64>,
 }
 
-fn known(class: i32, n_classes: usize) -> Option<usize> {
-    usize::try_from(class).ok().filter(|&class| class < n_classes)
+/// What a column has in the rows of a chunk.
+pub(super) enum ColumnChunk {
+    /// The class of each row, `n_classes` where it is unknown.
+    Classes(Vec<usize>),
+    /// `[CHUNK, n_classes]`, zero beyond the last row.
+    Probs(Vec<f64>),
+}
+
+impl ColumnChunk {
+    /// Of one column.
+    pub fn new(column: &Column, rows: Range<usize>) -> Self {
+        let n_classes = column.n_classes;
+        match column.values {
+            Values::Classes(classes) => {
+                let class = |&class: &i32| usize::try_from(class).map_or(n_classes, |class| class.min(n_classes));
+                Self::Classes(classes[rows].iter().map(class).collect())
+            }
+            Values::Probs(probs) => {
+                let mut chunk = Vec::with_capacity(CHUNK * n_classes);
+                chunk.extend(probs.rows(rows).iter().map(|&p| f64::from(p)));
+                chunk.resize(CHUNK * n_classes, 0.0);
+                Self::Probs(chunk)
+            }
+        }
+    }
+
+    /// Of all columns.
+    pub fn all(columns: &[Column], rows: Range<usize>) -> Vec<Self> {
+        columns.iter().map(|column| Self::new(column, rows.clone())).collect()
+    }
 }
 
 impl Categorical {
-    pub(super) fn estimate(column: &Column, responsibilities: &Responsibilities, pool: &ThreadPool) -> Self {
+    /// From the sums `[k, n_classes]` over a column, and the mass of each component.
+    pub(super) fn estimate(column: &Column, sums: &[f64], masses: &[f64]) -> Self {
         let n_classes = column.n_classes;
-        let probs = pool.install(|| match column.values {
-            Values::Classes(classes) => estimate_classes(classes, n_classes, responsibilities),
-            Values::Probs(probs) => estimate_probs(probs, responsibilities),
-        });
+        let mut probs = sums.to_vec();
+        for (probs, &mass) in probs.chunks_exact_mut(n_classes.max(1)).zip(masses) {
+            let mass = match column.values {
+                // Of the rows whose class is known.
+                Values::Classes(_) => NO_MASS + probs.iter().sum::<f64>(),
+                Values::Probs(_) => mass,
+            };
+            probs.iter_mut().for_each(|p| *p /= mass);
+        }
         Self { n_classes, weight: column.weight, probs }
     }
 
@@ -64,27 +92,24 @@ impl Categorical {
     /// Adds γ·ln p of the rows of a chunk to `[k, CHUNK]`. A distribution q over classes has p = Σ_c q_c·p_c.
     ///
     /// The logarithm is of p plus the precision of f64, as in the published Domino: no component is ruled out.
-    pub(super) fn add_log_densities(&self, column: &Column, rows: Range<usize>, out: &mut [f64]) {
+    pub(super) fn add_log_densities(&self, chunk: &ColumnChunk, out: &mut [f64]) {
         let weight = self.weight;
         let log = |p: f64| weight * lanes::ln(p + f64::EPSILON);
-        match column.values {
-            Values::Classes(classes) => {
-                // Behind the classes stands what an unknown one says: nothing.
-                let place = |&class: &i32| known(class, self.n_classes).unwrap_or(self.n_classes);
-                let places: Vec<usize> = classes[rows].iter().map(place).collect();
+        match chunk {
+            ColumnChunk::Classes(places) => {
                 for (probs, out) in self.probs.chunks_exact(self.n_classes.max(1)).zip(out.chunks_exact_mut(CHUNK)) {
+                    // Behind the classes stands what an unknown one says: nothing.
                     let logs: Vec<f64> = probs.iter().map(|&p| log(p)).chain([0.0]).collect();
-                    out.iter_mut().zip(&places).for_each(|(out, &place)| *out += logs[place]);
+                    out.iter_mut().zip(places).for_each(|(out, &place)| *out += logs[place]);
                 }
             }
-            Values::Probs(values) => {
-                let chunk = widened(values, rows, self.n_classes);
+            ColumnChunk::Probs(probs) => {
                 let k = out.len() / CHUNK;
                 let mut products = vec![0.0; CHUNK * k];
                 matmul(
                     MatMut::from_column_major_slice_mut(&mut products, CHUNK, k),
                     Accum::Replace,
-                    MatRef::from_row_major_slice(&chunk, CHUNK, self.n_classes),
+                    MatRef::from_row_major_slice(probs, CHUNK, self.n_classes),
                     MatRef::from_row_major_slice(&self.probs, k, self.n_classes).transpose(),
                     1.0,
                     Par::Seq,
@@ -96,60 +121,4 @@ impl Categorical {
             }
         }
     }
-}
-
-/// Rows of probabilities in f64, zero beyond the last: `[CHUNK, n_classes]`.
-fn widened(probs: TensorView, rows: Range<usize>, n_classes: usize) -> Vec<f64> {
-    let mut chunk: Vec<f64> = probs.rows(rows).iter().map(|&p| f64::from(p)).collect();
-    chunk.resize(CHUNK * n_classes, 0.0);
-    chunk
-}
-
-/// The classes' shares of each component's known rows: `[k, n_classes]`.
-fn estimate_classes(classes: &[i32], n_classes: usize, responsibilities: &Responsibilities) -> Vec<f64> {
-    let of_component = |component: usize| {
-        let mut sums = vec![0.0; n_classes];
-        for (shares, classes) in responsibilities.component(component).zip(classes.chunks(CHUNK)) {
-            for (share, &class) in shares.iter().zip(classes) {
-                if let Some(class) = known(class, n_classes) {
-                    sums[class] += share;
-                }
-            }
-        }
-        let mass = NO_MASS + sums.iter().sum::<f64>();
-        sums.iter_mut().for_each(|sum| *sum /= mass);
-        sums
-    };
-    (0..responsibilities.k()).into_par_iter().flat_map_iter(of_component).collect()
-}
-
-/// The mean distribution of each component's rows: `[k, n_classes]`.
-fn estimate_probs(probs: TensorView, responsibilities: &Responsibilities) -> Vec<f64> {
-    let (k, n, n_classes) = (responsibilities.k(), responsibilities.n(), probs.row_len());
-    let n_chunks = n.div_ceil(CHUNK);
-    let of_block = |block: usize| {
-        let mut sums = vec![0.0; k * n_classes];
-        for chunk in block * BLOCK..((block + 1) * BLOCK).min(n_chunks) {
-            let rows = chunk * CHUNK..((chunk + 1) * CHUNK).min(n);
-            matmul(
-                MatMut::from_row_major_slice_mut(&mut sums, k, n_classes),
-                Accum::Add,
-                MatRef::from_row_major_slice(responsibilities.chunk(chunk), k, CHUNK),
-                MatRef::from_row_major_slice(&widened(probs, rows, n_classes), CHUNK, n_classes),
-                1.0,
-                Par::Seq,
-            );
-        }
-        sums
-    };
-    let blocks: Vec<Vec<f64>> = (0..n_chunks.div_ceil(BLOCK)).into_par_iter().map(of_block).collect();
-    let mut total = vec![0.0; k * n_classes];
-    for block in blocks {
-        total.iter_mut().zip(block).for_each(|(total, part)| *total += part);
-    }
-    total.par_chunks_exact_mut(n_classes.max(1)).enumerate().for_each(|(component, probs)| {
-        let mass = responsibilities.mass(component);
-        probs.iter_mut().for_each(|p| *p /= mass);
-    });
-    total
 }

@@ -1,6 +1,6 @@
 //! The Gaussians of a mixture.
 
-use super::{Responsibilities, Settings};
+use super::{Responsibilities, Settings, Sums};
 use crate::points::{CHUNK, Points};
 use crate::{lanes, wide};
 use ascan_core::{Error, Result};
@@ -43,7 +43,7 @@ impl Covariance {
     }
 
     /// Numbers of a row whose weighted sums give the means and, unless it is full, the covariance.
-    fn n_features(self, d: usize) -> usize {
+    pub(super) fn n_features(self, d: usize) -> usize {
         match self {
             Self::Full => d,
             Self::Diagonal => 2 * d,
@@ -52,18 +52,22 @@ impl Covariance {
     }
 
     /// Of a chunk `[CHUNK, d]` of rows x: x itself; x and x²; x and ‖x‖². `[CHUNK, n_features]`
-    fn features(self, chunk: &[f32], d: usize, features: &mut [f64]) {
+    pub(super) fn features(self, chunk: &[f32], d: usize, features: &mut [f64]) {
         let rows = chunk.chunks_exact(d).zip(features.chunks_exact_mut(self.n_features(d)));
         wide(
             #[inline(always)]
             || {
                 for (row, features) in rows {
                     let (x, squares) = features.split_at_mut(d);
+                    if self == Self::Diagonal {
+                        for ((x, square), &value) in x.iter_mut().zip(squares).zip(row) {
+                            (*x, *square) = (f64::from(value), f64::from(value) * f64::from(value));
+                        }
+                        continue;
+                    }
                     x.iter_mut().zip(row).for_each(|(x, &value)| *x = f64::from(value));
-                    match self {
-                        Self::Full => {}
-                        Self::Diagonal => squares.iter_mut().zip(x).for_each(|(square, x)| *square = *x * *x),
-                        Self::Spherical => squares[0] = lanes::sum(x.iter().map(|x| x * x)),
+                    if self == Self::Spherical {
+                        squares[0] = lanes::sum(x.iter().map(|x| x * x));
                     }
                 }
             },
@@ -93,8 +97,8 @@ pub struct Gaussians {
 
 /// What [`Gaussians::log_densities`] computes in.
 pub(super) struct Scratch {
-    /// `[CHUNK, n_features]`.
-    features: Vec<f64>,
+    /// `[CHUNK, n_features]`, of the last chunk.
+    pub(super) features: Vec<f64>,
     /// `[STRIPE, CHUNK]`.
     whitened: Vec<f64>,
 }
@@ -103,13 +107,14 @@ impl Gaussians {
     pub(super) fn estimate(
         points: &Points,
         responsibilities: &Responsibilities,
-        masses: &[f64],
+        sums: &Sums,
         settings: &Settings,
         pool: &ThreadPool,
     ) -> Result<Self> {
-        let (k, d, covariance) = (masses.len(), points.d(), settings.covariance);
+        let (masses, d, covariance) = (&sums.masses, points.d(), settings.covariance);
+        let k = masses.len();
         let width = covariance.n_features(d);
-        let mut moments = moments(points, responsibilities, covariance, pool);
+        let mut moments = sums.features.clone();
         for (moments, mass) in moments.chunks_exact_mut(width.max(1)).zip(masses) {
             moments.iter_mut().for_each(|value| *value /= mass);
         }
@@ -222,18 +227,26 @@ impl Gaussians {
         Scratch { features, whitened: vec![0.0; CHUNK * STRIPE] }
     }
 
-    /// `ln N(x; μ, Σ)` of the rows of a chunk: `[k, CHUNK]`, of no meaning beyond the last row.
-    pub(super) fn log_densities(&self, points: &Points, chunk: usize, scratch: &mut Scratch, out: &mut [f64]) {
+    /// `ln w + ln N(x; μ, Σ)` of the rows of a chunk, w being each component's weight: `[k, CHUNK]`, of no meaning beyond
+    /// the last row.
+    pub(super) fn log_densities(
+        &self,
+        points: &Points,
+        chunk: usize,
+        weights: &[f64],
+        scratch: &mut Scratch,
+        out: &mut [f64],
+    ) {
         let (d, width) = (self.d, self.covariance.n_features(self.d));
         self.covariance.features(points.chunk(chunk).0, d, &mut scratch.features);
         let features = MatRef::from_row_major_slice(&scratch.features, CHUNK, width);
         if self.covariance != Covariance::Full {
+            for (out, (constant, weight)) in out.chunks_exact_mut(CHUNK).zip(self.constants.iter().zip(weights)) {
+                out.fill(constant + weight.ln());
+            }
             let factors = MatRef::from_row_major_slice(&self.factors, self.k, width);
             let products = MatMut::from_column_major_slice_mut(out, CHUNK, self.k);
-            matmul(products, Accum::Replace, features, factors.transpose(), 1.0, Par::Seq);
-            for (out, constant) in out.chunks_exact_mut(CHUNK).zip(&self.constants) {
-                out.iter_mut().for_each(|value| *value += constant);
-            }
+            matmul(products, Accum::Add, features, factors.transpose(), 1.0, Par::Seq);
             return;
         }
         for (component, out) in out.chunks_exact_mut(CHUNK).enumerate() {
@@ -262,7 +275,7 @@ impl Gaussians {
                     },
                 );
             }
-            let constant = self.constants[component];
+            let constant = self.constants[component] + weights[component].ln();
             out.iter_mut().for_each(|value| *value = constant - 0.5 * *value);
         }
     }
@@ -271,39 +284,6 @@ impl Gaussians {
 /// d·ln 2π
 fn log_normaliser(d: usize) -> f64 {
     d as f64 * std::f64::consts::TAU.ln()
-}
-
-/// The components' weighted sums of the rows' features: `[k, n_features]`.
-fn moments(
-    points: &Points,
-    responsibilities: &Responsibilities,
-    covariance: Covariance,
-    pool: &ThreadPool,
-) -> Vec<f64> {
-    let (k, d) = (responsibilities.k(), points.d());
-    let width = covariance.n_features(d);
-    let of_block = |chunks: std::ops::Range<usize>| {
-        let mut sums = vec![0.0; k * width];
-        let mut features = vec![0.0; CHUNK * width];
-        for chunk in chunks {
-            covariance.features(points.chunk(chunk).0, d, &mut features);
-            matmul(
-                MatMut::from_row_major_slice_mut(&mut sums, k, width),
-                Accum::Add,
-                MatRef::from_row_major_slice(responsibilities.chunk(chunk), k, CHUNK),
-                MatRef::from_row_major_slice(&features, CHUNK, width),
-                1.0,
-                Par::Seq,
-            );
-        }
-        sums
-    };
-    let blocks = pool.install(|| points.blocks().into_par_iter().map(of_block).collect::<Vec<_>>());
-    let mut total = vec![0.0; k * width];
-    for block in blocks {
-        total.iter_mut().zip(block).for_each(|(total, part)| *total += part);
-    }
-    total
 }
 
 /// Σ = Σ_i r_i x_i x_iᵀ / mass − μμᵀ + reg·I of each component: `[k, d, d]`, the lower triangle and a little more.

@@ -6,18 +6,23 @@
 mod categorical;
 mod gaussian;
 mod responsibilities;
+mod sums;
 #[cfg(test)]
 mod tests;
 
+use categorical::ColumnChunk;
 pub use categorical::{Categorical, Column, Values};
+use gaussian::Scratch;
 pub use gaussian::{Covariance, Gaussians};
 pub use responsibilities::Responsibilities;
+use sums::Sums;
 
 use crate::points::{CHUNK, Points};
 use crate::{kmeans, lanes, wide};
 use ascan_core::{Error, Result};
 use rayon::ThreadPool;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// What is modelled: the rows, and what goes with each of them.
 #[derive(Clone, Copy)]
@@ -85,13 +90,17 @@ pub fn fit(
     mut progress: impl FnMut(usize, usize) -> Result<()>,
 ) -> Result<Fit> {
     let mut responsibilities = start;
-    let mut mixture = Mixture::estimate(data, &responsibilities, settings, pool)?;
+    let covariance = settings.covariance;
+    let sums = Sums::of(data, covariance, &responsibilities, pool);
+    let mut mixture = Mixture::estimate(data, &responsibilities, &sums, settings, pool)?;
     let mut log_likelihoods: Vec<f64> = Vec::new();
     let mut converged = false;
     while !converged && log_likelihoods.len() < settings.max_iterations {
         progress(log_likelihoods.len(), settings.max_iterations)?;
-        let reached = mixture.expect(data, &mut responsibilities, pool);
-        mixture = Mixture::estimate(data, &responsibilities, settings, pool)?;
+        let none = || Sums::new(mixture.k(), covariance.n_features(data.points.d()), data.columns);
+        let (reached, sums) = mixture.expect(data, &mut responsibilities, pool, none, Sums::add);
+        let sums = Sums::total(none(), sums);
+        mixture = Mixture::estimate(data, &responsibilities, &sums, settings, pool)?;
         converged = log_likelihoods.last().is_some_and(|before| (reached - before).abs() < settings.tolerance);
         log_likelihoods.push(reached);
     }
@@ -148,15 +157,15 @@ impl Mixture {
     fn estimate(
         data: Data,
         responsibilities: &Responsibilities,
+        sums: &Sums,
         settings: &Settings,
         pool: &ThreadPool,
     ) -> Result<Self> {
-        let masses = responsibilities.masses(pool);
-        let gaussians = Gaussians::estimate(data.points, responsibilities, &masses, settings, pool)?;
-        let estimate = |column| Categorical::estimate(column, responsibilities, pool);
-        let categoricals = data.columns.iter().map(estimate).collect();
-        let weights = masses.iter().map(|mass| mass / data.points.n().max(1) as f64).collect();
-        Ok(Self { weights, gaussians, categoricals })
+        let gaussians = Gaussians::estimate(data.points, responsibilities, sums, settings, pool)?;
+        let columns = data.columns.iter().zip(&sums.classes);
+        let categoricals = columns.map(|(column, classes)| Categorical::estimate(column, classes, &sums.masses));
+        let weights = sums.masses.iter().map(|mass| mass / data.points.n().max(1) as f64).collect();
+        Ok(Self { weights, gaussians, categoricals: categoricals.collect() })
     }
 
     /// Number of components.
@@ -176,34 +185,41 @@ impl Mixture {
     /// The share of each component in each row, and the mean log-likelihood of a row.
     pub fn responsibilities(&self, data: Data, pool: &ThreadPool) -> (Responsibilities, f64) {
         let mut responsibilities = Responsibilities::zeros(data.points.n(), self.k());
-        let log_likelihood = self.expect(data, &mut responsibilities, pool);
+        let (log_likelihood, _) = self.expect(data, &mut responsibilities, pool, || (), |_, _, _, _| {});
         (responsibilities, log_likelihood)
     }
 
-    /// The E-step: writes the responsibilities, gives the mean log-likelihood of a row.
-    fn expect(&self, data: Data, responsibilities: &mut Responsibilities, pool: &ThreadPool) -> f64 {
-        let total: f64 = pool
-            .install(|| {
-                let chunks = responsibilities.chunks_mut().enumerate();
-                let scratch = || self.gaussians.scratch();
-                chunks
-                    .map_init(scratch, |scratch, (chunk, out)| {
-                        let (_, rows) = data.points.chunk(chunk);
-                        self.gaussians.log_densities(data.points, chunk, scratch, out);
-                        for (out, weight) in out.chunks_exact_mut(CHUNK).zip(&self.weights) {
-                            let log_weight = weight.ln();
-                            out.iter_mut().for_each(|value| *value += log_weight);
-                        }
-                        for (categorical, column) in self.categoricals.iter().zip(data.columns) {
-                            categorical.add_log_densities(column, rows.clone(), out);
-                        }
-                        normalise(out, rows.len())
-                    })
-                    .collect::<Vec<f64>>()
-            })
-            .into_iter()
-            .sum();
-        total / data.points.n().max(1) as f64
+    /// The E-step: writes the responsibilities, gives the mean log-likelihood of a row, and what `add` has made of each
+    /// block of rows, chunk by chunk: it gets all components' shares of a chunk, its features and its columns.
+    fn expect<T: Send>(
+        &self,
+        data: Data,
+        responsibilities: &mut Responsibilities,
+        pool: &ThreadPool,
+        none: impl Fn() -> T + Sync,
+        add: impl Fn(&mut T, &[f64], &[f64], &[ColumnChunk]) + Sync,
+    ) -> (f64, Vec<T>) {
+        let blocks = data.points.blocks();
+        let of_block = |scratch: &mut Scratch, (chunks, out): (&Range<usize>, &mut [f64])| {
+            let (mut log_likelihood, mut made) = (0.0, none());
+            for (chunk, out) in chunks.clone().zip(out.chunks_exact_mut(CHUNK * self.k())) {
+                let (_, rows) = data.points.chunk(chunk);
+                self.gaussians.log_densities(data.points, chunk, &self.weights, scratch, out);
+                let n_rows = rows.len();
+                let columns = ColumnChunk::all(data.columns, rows);
+                for (categorical, column) in self.categoricals.iter().zip(&columns) {
+                    categorical.add_log_densities(column, out);
+                }
+                log_likelihood += normalise(out, n_rows);
+                add(&mut made, out, &scratch.features, &columns);
+            }
+            (log_likelihood, made)
+        };
+        let parts: (Vec<f64>, Vec<T>) = pool.install(|| {
+            let out = responsibilities.blocks_mut(blocks.first().map_or(1, Range::len));
+            blocks.par_iter().zip(out).map_init(|| self.gaussians.scratch(), of_block).unzip()
+        });
+        (parts.0.into_iter().sum::<f64>() / data.points.n().max(1) as f64, parts.1)
     }
 }
 

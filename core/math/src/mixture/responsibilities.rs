@@ -1,9 +1,7 @@
 //! Who is responsible for which row.
 
-use crate::lanes;
 use crate::points::CHUNK;
 use ascan_core::Tensor;
-use rayon::ThreadPool;
 use rayon::prelude::*;
 
 /// Added to the mass of a component, so that an empty one divides nothing by zero (ten times the precision of f64, as in
@@ -81,19 +79,9 @@ impl Responsibilities {
         self.data.chunks_exact(CHUNK).skip(component).step_by(self.k)
     }
 
-    pub(super) fn chunks_mut(&mut self) -> rayon::slice::ChunksMut<'_, f64> {
-        self.data.par_chunks_mut((CHUNK * self.k).max(1))
-    }
-
-    /// `[k]`: the mass of each component.
-    pub(super) fn masses(&self, pool: &ThreadPool) -> Vec<f64> {
-        pool.install(|| (0..self.k).into_par_iter().map(|component| self.mass(component)).collect::<Vec<f64>>())
-    }
-
-    /// The sum of a component's shares over all rows, and [`NO_MASS`].
-    pub(super) fn mass(&self, component: usize) -> f64 {
-        let of_chunk = |shares: &[f64]| lanes::sum(shares.iter().copied());
-        NO_MASS + self.component(component).map(of_chunk).sum::<f64>()
+    /// So many chunks at a time.
+    pub(super) fn blocks_mut(&mut self, n_chunks: usize) -> rayon::slice::ChunksMut<'_, f64> {
+        self.data.par_chunks_mut((n_chunks * CHUNK * self.k).max(1))
     }
 
     /// `[n, components]`: the shares of some components, in their order.
