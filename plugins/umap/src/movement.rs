@@ -11,7 +11,7 @@ use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
 /// Images that move at once: a multiple of every machine's lanes.
-const LANES: usize = 8;
+const LANES: usize = 16;
 
 /// No coordinate moves further at once, before the learning rate.
 const LIMIT: f32 = 4.0;
@@ -69,6 +69,7 @@ impl WithSimd for Movement<'_> {
         match LANES / S::F32_LANES {
             1 => self.run::<S, 1>(simd),
             2 => self.run::<S, 2>(simd),
+            4 => self.run::<S, 4>(simd),
             _ => self.run::<S, LANES>(simd),
         }
     }
