@@ -161,17 +161,18 @@ impl Scan {
             || {
                 for (row, (i, &bound)) in a.rows.clone().zip(of_sketch.rows(a.rows.clone())).enumerate() {
                     let limits = (best_a.limits(i..i + 1)[0], best_b.limits(b.rows.clone()));
-                    self.tile.below(row, (bound, columns), limits, &mut self.found);
-                    let (Some(&(first, _)), Some(&(last, _))) = (self.found.first(), self.found.last()) else {
-                        continue;
-                    };
-                    rows = rows.start.min(i)..i + 1;
-                    others = others.start.min(b.rows.start + first)..others.end.max(b.rows.start + last + 1);
-                    n_pairs += self.found.len();
-                    if n_pairs <= most {
+                    let reach = if n_pairs > most {
+                        self.tile.reach(row, (bound, columns), limits)
+                    } else {
+                        self.tile.below(row, (bound, columns), limits, &mut self.found);
+                        n_pairs += self.found.len();
                         let found = self.found.iter();
                         self.pairs.extend(found.map(|&(column, bound)| (i, b.rows.start + column, bound)));
-                    }
+                        self.found.first().zip(self.found.last()).map(|(first, last)| first.0..last.0 + 1)
+                    };
+                    let Some(reach) = reach else { continue };
+                    rows = rows.start.min(i)..i + 1;
+                    others = others.start.min(b.rows.start + reach.start)..others.end.max(b.rows.start + reach.end);
                 }
                 if n_pairs > rows.len() * others.len() / FEW {
                     return Some((Block { rows, ..a.clone() }, Block { rows: others, ..b.clone() }));

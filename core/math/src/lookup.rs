@@ -1,6 +1,7 @@
 //! Finds rows that were seen before.
 
 use crate::points::Points;
+use rayon::prelude::*;
 use std::collections::HashMap;
 
 /// Rows by their bits: a model that keeps its rows gives the same answer for them as it did at the fit, without a
@@ -8,11 +9,16 @@ use std::collections::HashMap;
 pub struct Lookup(HashMap<u64, Vec<u32>>);
 
 impl Lookup {
-    /// Over all rows.
+    /// Over all rows. Uses the threads of the pool that it is called in, if it is called in one.
     pub fn new(points: &Points) -> Self {
+        let of_row = |i: usize| hash(points.row(i));
+        let hashes: Vec<u64> = match rayon::current_thread_index() {
+            Some(_) => (0..points.n()).into_par_iter().map(of_row).collect(),
+            None => (0..points.n()).map(of_row).collect(),
+        };
         let mut rows: HashMap<u64, Vec<u32>> = HashMap::with_capacity(points.n());
-        for i in 0..points.n() {
-            rows.entry(hash(points.row(i))).or_default().push(i as u32);
+        for (i, hash) in hashes.into_iter().enumerate() {
+            rows.entry(hash).or_default().push(i as u32);
         }
         Self(rows)
     }

@@ -99,24 +99,59 @@ impl Tile {
         found: &mut Vec<(usize, f32)>,
     ) {
         found.clear();
-        let products = self.row(row);
-        let groups = products.chunks(LANES).zip(columns.chunks(LANES)).zip(limits.chunks(LANES));
-        for (start, ((products, columns), limits)) in (0..).step_by(LANES).zip(groups) {
-            let mut low = [f32::INFINITY; LANES];
-            for ((low, product), column) in low.iter_mut().zip(products).zip(columns) {
-                *low = bound + column - 2.0 * product;
-            }
-            let mut any = false;
-            for (low, of_column) in low.iter().zip(limits) {
-                any |= (*low <= limit) | (low <= of_column);
-            }
-            if any {
-                let hits = low.iter().zip(limits).enumerate();
+        for (start, lows, limits) in self.groups(row, (bound, columns), limits) {
+            if any(&lows, limit, limits) {
+                let hits = lows.iter().zip(limits).enumerate();
                 let hits = hits.filter(|(_, (low, of_column))| **low <= limit || low <= of_column);
                 found.extend(hits.map(|(column, (low, _))| (start + column, *low)));
             }
         }
     }
+
+    /// Columns between which are all that [`Self::below`] finds: no more is said of them, at less cost.
+    #[inline(always)]
+    pub fn reach(
+        &self,
+        row: usize,
+        (bound, columns): (f32, &[f32]),
+        (limit, limits): (f32, &[f32]),
+    ) -> Option<Range<usize>> {
+        let mut reach = None;
+        for (start, lows, limits) in self.groups(row, (bound, columns), limits) {
+            if any(&lows, limit, limits) {
+                let first = reach.map_or(start, |reach: Range<usize>| reach.start);
+                reach = Some(first..start + limits.len());
+            }
+        }
+        reach
+    }
+
+    /// The lower bounds of a row, some columns at a time, with the first of the columns and their limits.
+    #[inline(always)]
+    fn groups<'a>(
+        &'a self,
+        row: usize,
+        (bound, columns): (f32, &'a [f32]),
+        limits: &'a [f32],
+    ) -> impl Iterator<Item = (usize, [f32; LANES], &'a [f32])> {
+        let groups = self.row(row).chunks(LANES).zip(columns.chunks(LANES)).zip(limits.chunks(LANES));
+        (0..).step_by(LANES).zip(groups).map(
+            #[inline(always)]
+            move |(start, ((products, columns), limits))| {
+                let mut lows = [f32::INFINITY; LANES];
+                for ((low, product), column) in lows.iter_mut().zip(products).zip(columns) {
+                    *low = bound + column - 2.0 * product;
+                }
+                (start, lows, limits)
+            },
+        )
+    }
+}
+
+/// Whether a bound is at most `limit`, or at most that of its column.
+#[inline(always)]
+fn any(lows: &[f32; LANES], limit: f32, limits: &[f32]) -> bool {
+    lows.iter().zip(limits).fold(false, |any, (low, of_column)| any | (*low <= limit) | (low <= of_column))
 }
 
 /// Squared Euclidean distance, by the differences; exactly zero for equal rows, and the same bits on every machine.

@@ -40,8 +40,15 @@ fn main() -> Result<()> {
         let slices = ascan_core::slicer::assignment(&membership);
         Tensor::new([n, 1], slices.into_iter().map(|slice| slice as f32).collect())?
     };
-    println!("{:.3}", start.elapsed().as_secs_f64());
+    println!("{:.3} {}", start.elapsed().as_secs_f64(), peak_mib());
     let bytes: Vec<u8> = result.data().iter().flat_map(|value| value.to_le_bytes()).collect();
     std::fs::write(out, bytes).expect("a writable file");
     Ok(())
+}
+
+/// Peak resident memory of this process, as Linux counts it; 0 elsewhere.
+fn peak_mib() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok()).unwrap_or(0) / 1024
 }

@@ -117,7 +117,7 @@ impl Projector for Umap {
             seed: context.seed,
         };
         layout::optimise(&places, &graph, &forces, &pool, progress("umap"))?;
-        let lookup = Lookup::new(&points);
+        let lookup = pool.install(|| Lookup::new(&points));
         Ok(Box::new(Layout { params: params.clone(), forces, points, lookup, places }))
     }
 }
