@@ -1,6 +1,6 @@
 //! A place where threads wait for each other, many times a second.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 /// Looks at the others before a thread lets another program run: a few tens of microseconds.
@@ -12,15 +12,33 @@ pub struct Barrier {
     n_threads: usize,
     arrived: AtomicUsize,
     meetings: AtomicUsize,
+    is_broken: AtomicBool,
+}
+
+/// That a thread comes to the meetings. One that panics keeps nobody waiting.
+pub struct Attendance<'a>(&'a Barrier);
+
+impl Drop for Attendance<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.is_broken.store(true, Ordering::Release);
+        }
+    }
 }
 
 impl Barrier {
     /// For `n_threads` threads that all come to every meeting.
     pub fn new(n_threads: usize) -> Self {
-        Self { n_threads, arrived: AtomicUsize::new(0), meetings: AtomicUsize::new(0) }
+        let (arrived, meetings) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { n_threads, arrived, meetings, is_broken: AtomicBool::new(false) }
     }
 
-    /// Returns when all threads are here. What they wrote before is seen after.
+    /// Says that this thread comes to all meetings, as long as the answer lives.
+    pub fn attend(&self) -> Attendance<'_> {
+        Attendance(self)
+    }
+
+    /// Returns when all threads are here, or one has panicked. What they wrote before is seen after.
     pub fn wait(&self) {
         let meeting = self.meetings.load(Ordering::Acquire);
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.n_threads {
@@ -29,7 +47,7 @@ impl Barrier {
             return;
         }
         let mut spins = 0;
-        while self.meetings.load(Ordering::Acquire) == meeting {
+        while self.meetings.load(Ordering::Acquire) == meeting && !self.is_broken.load(Ordering::Acquire) {
             spins += 1;
             if spins < SPINS { std::hint::spin_loop() } else { thread::yield_now() }
         }
@@ -56,5 +74,19 @@ mod tests {
                 });
             }
         });
+    }
+
+    #[test]
+    fn nobody_waits_for_a_thread_that_has_panicked() {
+        let barrier = Barrier::new(2);
+        let ended = thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                let _attendance = barrier.attend();
+                panic!("as a test");
+            });
+            barrier.wait();
+            other.join()
+        });
+        assert!(ended.is_err());
     }
 }

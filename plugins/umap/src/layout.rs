@@ -119,6 +119,7 @@ pub fn optimise(
         progress(epoch, forces.n_epochs)?;
         let next: [AtomicUsize; ROUNDS] = Default::default();
         pool.broadcast(|_| {
+            let _attendance = barrier.attend();
             for (round, next) in rounds.iter().zip(&next) {
                 let moved = forces.move_blocks(places, round, next, epoch);
                 barrier.wait();

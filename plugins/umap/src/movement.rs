@@ -251,3 +251,77 @@ impl Forces {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pulp::Arch;
+
+    /// By the formulas, one number at a time.
+    fn one_by_one(movement: Movement) {
+        let Movement { forces, places, moved, epoch, name, .. } = &movement;
+        let n_dims = places.n_dims();
+        let (pulls, stream) = (movement.pulls(), stream(forces.seed, *name, *epoch));
+        let mut moved = moved.to_vec();
+        let rate = f64::from(forces.learning_rate) * (1.0 - *epoch as f64 / forces.n_epochs as f64);
+        let (a, b) = (f64::from(forces.curve.a), f64::from(forces.curve.b));
+        for lane in share_out(&pulls) {
+            for (step, pull) in lane.enumerate() {
+                let place = &mut moved[pulls[pull].image as usize * n_dims..][..n_dims];
+                let before: Vec<f64> = place.iter().map(|&v| f64::from(v)).collect();
+                for other in 0..=forces.n_negatives {
+                    let drawn = draw(stream, step * (1 + forces.n_negatives) + other, places.n());
+                    let end = if other == 0 { pulls[pull].end as usize } else { drawn };
+                    let ways: Vec<f64> =
+                        before.iter().zip(places.row(end)).map(|(p, o)| p - f64::from(load(o))).collect();
+                    let sq_distance = ways.iter().map(|way| way * way).sum::<f64>() + 1e-20;
+                    let fall = 1.0 + a * sq_distance.powf(b);
+                    let factor = match other {
+                        0 => -2.0 * a * b * sq_distance.powf(b - 1.0) / fall,
+                        _ => 2.0 * f64::from(forces.repulsion) * b / ((0.001 + sq_distance) * fall),
+                    };
+                    let times = if other == 0 { 2.0 } else { 1.0 };
+                    for (value, way) in place.iter_mut().zip(ways) {
+                        *value += (rate * times * (factor * way).clamp(-4.0, 4.0)) as f32;
+                    }
+                }
+            }
+        }
+        movement.moved.copy_from_slice(&moved);
+    }
+
+    #[test]
+    fn images_move_as_the_formulas_say() {
+        for (n_dims, n_negatives) in [(1, 1), (2, 5), (3, 0), (8, 5), (17, 9)] {
+            let n = 41;
+            let places = Places::new(n, n_dims);
+            let all: Vec<f32> = (0..n * n_dims).map(|i| ((i * 37 % 101) as f32 / 10.0).sin() * 3.0).collect();
+            all.chunks_exact(n_dims).enumerate().for_each(|(i, place)| places.write(i, place));
+            let edges: Vec<Edge> = (0..n * 4).map(|i| Edge::new((i * 13 % n) as u32, (i % 7) as f32, 6.0)).collect();
+            let starts: Vec<usize> = (0..=n).map(|i| i * 4).collect();
+            let forces = Forces {
+                curve: Curve { a: 1.9, b: 0.79 },
+                repulsion: 1.0,
+                learning_rate: 0.5,
+                n_negatives,
+                n_epochs: 10,
+                seed: 3,
+            };
+            let (mut found, mut expected) = (all.clone(), all.clone());
+            let movement = |moved| Movement {
+                forces: &forces,
+                places: &places,
+                moved,
+                edges: &edges,
+                starts: &starts,
+                epoch: 2,
+                name: 5,
+            };
+            Arch::new().dispatch(movement(&mut found));
+            one_by_one(movement(&mut expected));
+            let most = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(most < 2e-3, "{n_dims} dimensions, {n_negatives} pushes: {most}");
+            assert!(found.iter().zip(&all).any(|(a, b)| (a - b).abs() > 0.1), "nothing moved");
+        }
+    }
+}

@@ -113,7 +113,9 @@ fn densities_are_those_of_the_definition() {
         let (means, covariances) = (gaussians.means(), gaussians.covariances());
         let mut out = vec![0.0; k * CHUNK];
         let last = (n - 1) / CHUNK;
-        gaussians.log_densities(&points, last, &mut gaussians.scratch(), &mut out);
+        // Of weight 1, so that the logarithm is that of the density alone.
+        let weights = vec![1.0; k];
+        gaussians.log_densities(&points, last, &weights, &mut gaussians.scratch(), &mut out);
         for component in 0..k {
             let matrix = Mat::from_fn(d, d, |i, j| match covariance {
                 Covariance::Full => covariances[component * d * d + i.max(j) * d + i.min(j)],
