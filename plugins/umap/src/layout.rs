@@ -159,24 +159,18 @@ impl Forces {
         std::iter::from_fn(take).map(go).collect()
     }
 
-    /// Moves one new image among `places` that stay, for all epochs.
-    pub fn settle(&self, place: &mut [f32], places: &Places, neighbours: (&[u32], &[f32])) {
-        let max_weight = neighbours.1.iter().copied().fold(0.0, f32::max);
-        let edges = neighbours.0.iter().zip(neighbours.1);
-        let edges: Vec<Edge> = edges.map(|(&end, &weight)| Edge::new(end, weight, max_weight)).collect();
+    /// Moves new images among `places` that stay, for all epochs: `moved` is `[images, n_dims]`, at most [`LANES`](crate::movement::LANES) of them.
+    /// Each has a lane of its own, and the same others push every new image: where one goes does not depend on those beside it.
+    pub fn settle(&self, moved: &mut [f32], places: &Places, neighbours: &[(&[u32], &[f32])]) {
+        let (mut edges, mut starts) = (Vec::new(), vec![0]);
+        for (ends, weights) in neighbours {
+            let max_weight = weights.iter().copied().fold(0.0, f32::max);
+            edges.extend(ends.iter().zip(*weights).map(|(&end, &weight)| Edge::new(end, weight, max_weight)));
+            starts.push(edges.len());
+        }
         for epoch in 0..self.n_epochs {
-            let starts = &[0, edges.len()];
-            // The same others push every new image.
-            let name = u64::MAX;
-            Arch::new().dispatch(Movement {
-                forces: self,
-                places,
-                moved: &mut *place,
-                edges: &edges,
-                starts,
-                epoch,
-                name,
-            });
+            let (moved, edges, starts) = (&mut *moved, &edges, &starts);
+            Arch::new().dispatch(Movement { forces: self, places, moved, edges, starts, epoch, name: u64::MAX });
         }
     }
 }

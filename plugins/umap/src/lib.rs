@@ -185,16 +185,16 @@ impl Projection for Layout {
         }
         let queries = points.select(new.iter().copied());
         let placed = self.place(&queries, context, &pool)?;
-        for (row, place) in new.into_iter().zip(placed) {
-            projected.data_mut()[row * self.n_dims()..][..self.n_dims()].copy_from_slice(&place);
+        for (row, place) in new.into_iter().zip(placed.chunks_exact(self.n_dims())) {
+            projected.data_mut()[row * self.n_dims()..][..self.n_dims()].copy_from_slice(place);
         }
         Ok(projected)
     }
 }
 
 impl Layout {
-    /// The places of new images; each depends on nothing but itself and the images of the fit.
-    fn place(&self, queries: &Points, context: &Context, pool: &ThreadPool) -> Result<Vec<Vec<f32>>> {
+    /// The places of new images, `[queries, n_dims]`; each depends on nothing but itself and the images of the fit.
+    fn place(&self, queries: &Points, context: &Context, pool: &ThreadPool) -> Result<Vec<f32>> {
         let progress = |stage: &'static str| move |done, of| context.progress(stage, done, of);
         let search = Search::new(context.seed);
         let k = self.params.n_neighbors;
@@ -207,21 +207,24 @@ impl Layout {
             ..self.forces
         };
         context.progress("umap", 0, 1)?;
-        let settle = |row: usize| {
-            let ends = neighbours.row(row).0;
-            let weights = &weights[row * neighbours.k..(row + 1) * neighbours.k];
-            // Weights may all vanish where an image has one neighbour.
-            let total = weights.iter().sum::<f32>().max(f32::MIN_POSITIVE);
-            let mut place = vec![0.0; self.n_dims()];
-            for (&end, weight) in ends.iter().zip(weights) {
-                for (value, known) in place.iter_mut().zip(self.places.row(end as usize)) {
-                    *value += weight / total * layout::load(known);
+        let of_row = |row: usize| (neighbours.row(row).0, &weights[row * neighbours.k..(row + 1) * neighbours.k]);
+        let settle = |(group, moved): (usize, &mut [f32])| {
+            let first = group * movement::LANES;
+            let of_group: Vec<_> = (first..).take(moved.len() / self.n_dims()).map(of_row).collect();
+            for (place, (ends, weights)) in moved.chunks_exact_mut(self.n_dims()).zip(&of_group) {
+                // Weights may all vanish where an image has one neighbour.
+                let total = weights.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+                for (&end, weight) in ends.iter().zip(*weights) {
+                    for (value, known) in place.iter_mut().zip(self.places.row(end as usize)) {
+                        *value += weight / total * layout::load(known);
+                    }
                 }
             }
-            forces.settle(&mut place, &self.places, (ends, weights));
-            place
+            forces.settle(moved, &self.places, &of_group);
         };
-        let placed = pool.install(|| (0..queries.n()).into_par_iter().map(settle).collect());
+        let mut placed = vec![0.0; queries.n() * self.n_dims()];
+        let groups = placed.par_chunks_mut(movement::LANES * self.n_dims()).enumerate();
+        pool.install(|| groups.for_each(settle));
         context.progress("umap", 1, 1)?;
         Ok(placed)
     }

@@ -11,7 +11,7 @@ use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
 /// Images that move at once: a multiple of every machine's lanes.
-const LANES: usize = 16;
+pub const LANES: usize = 16;
 
 /// No coordinate moves further at once, before the learning rate.
 const LIMIT: f32 = 4.0;
@@ -110,7 +110,7 @@ impl Movement<'_> {
         let rate = self.forces.learning_rate * (1.0 - self.epoch as f32 / self.forces.n_epochs as f32);
         let (pulls, stream) = (self.pulls(), stream(self.forces.seed, self.name, self.epoch));
         let n = self.places.n();
-        let lanes = share_out(&pulls);
+        let lanes = share_out(&pulls, self.starts.len() - 1);
         let n_steps = lanes.iter().map(Range::len).max().unwrap_or(0);
         let pull = |lane: usize, step: usize| {
             let Pull { image, end } = pulls[(step < lanes[lane].len()).then(|| lanes[lane].start + step)?];
@@ -191,9 +191,13 @@ impl Movement<'_> {
     }
 }
 
-/// The pulls of each lane: about as many for each, and all those of an image in one.
-fn share_out(pulls: &[Pull]) -> [Range<usize>; LANES] {
+/// The pulls of each lane, all those of an image in one: a lane for each image where there are few, and about as many pulls
+/// for each lane otherwise.
+fn share_out(pulls: &[Pull], n_images: usize) -> [Range<usize>; LANES] {
     let begin = |lane: usize| {
+        if n_images <= LANES {
+            return pulls.partition_point(|pull| (pull.image as usize) < lane);
+        }
         let image = pulls.get(lane * pulls.len() / LANES).map(|pull| pull.image);
         image.map_or(pulls.len(), |image| pulls.partition_point(|pull| pull.image < image))
     };
@@ -265,7 +269,7 @@ mod tests {
         let mut moved = moved.to_vec();
         let rate = f64::from(forces.learning_rate) * (1.0 - *epoch as f64 / forces.n_epochs as f64);
         let (a, b) = (f64::from(forces.curve.a), f64::from(forces.curve.b));
-        for lane in share_out(&pulls) {
+        for lane in share_out(&pulls, movement.starts.len() - 1) {
             for (step, pull) in lane.enumerate() {
                 let place = &mut moved[pulls[pull].image as usize * n_dims..][..n_dims];
                 let before: Vec<f64> = place.iter().map(|&v| f64::from(v)).collect();

@@ -115,6 +115,21 @@ fn the_same_bits_at_any_number_of_threads_on_many_blocks() {
 }
 
 #[test]
+fn where_a_new_image_goes_does_not_depend_on_those_beside_it() {
+    let projection = fit(
+        &UmapParams { n_epochs: 30, ..Default::default() },
+        &toy_slice_table(300, 6, 5).embeddings,
+        &Context::default(),
+    );
+    let new = toy_slice_table(37, 6, 8);
+    let together = project(projection.as_ref(), &new.embeddings);
+    for i in [0, 5, 15, 16, 36] {
+        let alone = project(projection.as_ref(), &new.rows(&[i]).embeddings);
+        assert_eq!(alone.data(), together.row(i), "image {i}");
+    }
+}
+
+#[test]
 fn parameters_out_of_range_are_named() {
     let bad = UmapParams {
         n_dims: 0,
