@@ -236,6 +236,10 @@ pub struct SliceArgs {
     /// Slice only the images that the model got wrong: what kinds of errors there are
     #[arg(long)]
     pub errors_only: bool,
+    /// Try other numbers of slices, a quarter to four times as many, and say which ones silhouette, Davies–Bouldin index and
+    /// elbow prefer; no slices are kept
+    #[arg(long)]
+    pub advise: bool,
 }
 
 /// What `ascan slice --per-class` divides the images by.

@@ -3,14 +3,35 @@
 //! They only carry numbers between plugins; each plugin computes with the array
 //! type of its own library.
 
+use crate::abi::Mapped;
 use crate::{Error, Result};
 use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 
-/// An owned array, row-major.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// An owned array, row-major. Clones share their values until one of them is changed.
+#[derive(Debug, Clone, Default)]
 pub struct Tensor {
     shape: Vec<usize>,
-    data: Vec<f32>,
+    values: Values,
+}
+
+#[derive(Debug, Clone)]
+enum Values {
+    InMemory(Arc<Vec<f32>>),
+    Mapped(Arc<Mapped>),
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self::InMemory(Arc::default())
+    }
+}
+
+impl PartialEq for Tensor {
+    fn eq(&self, other: &Self) -> bool {
+        self.view() == other.view()
+    }
 }
 
 /// A borrowed array, row-major.
@@ -36,14 +57,24 @@ impl Tensor {
     pub fn new(shape: impl Into<Vec<usize>>, data: Vec<f32>) -> Result<Self> {
         let shape = shape.into();
         check_len(&shape, data.len())?;
-        Ok(Self { shape, data })
+        Ok(Self { shape, values: Values::InMemory(Arc::new(data)) })
+    }
+
+    /// An array of this shape over the values of a file, mapped; see [`Mapped::open`] for what the file must be.
+    ///
+    /// # Errors
+    /// `File` if the file cannot be mapped, `Shape` as [`Self::new`].
+    pub fn map(shape: impl Into<Vec<usize>>, path: &Path) -> Result<Self> {
+        let (shape, mapped) = (shape.into(), Mapped::open(path)?);
+        check_len(&shape, mapped.values().len())?;
+        Ok(Self { shape, values: Values::Mapped(Arc::new(mapped)) })
     }
 
     /// An array of zeros.
     pub fn zeros(shape: impl Into<Vec<usize>>) -> Self {
         let shape = shape.into();
         let data = vec![0.0; shape.iter().product()];
-        Self { shape, data }
+        Self { shape, values: Values::InMemory(Arc::new(data)) }
     }
 
     /// Length of each axis.
@@ -53,17 +84,29 @@ impl Tensor {
 
     /// All values, row-major.
     pub fn data(&self) -> &[f32] {
-        &self.data
+        match &self.values {
+            Values::InMemory(values) => values.as_slice(),
+            Values::Mapped(mapped) => mapped.values(),
+        }
     }
 
-    /// All values, to change in place.
+    /// All values, to change in place; copied first if they are shared or mapped.
     pub fn data_mut(&mut self) -> &mut [f32] {
-        &mut self.data
+        if let Values::Mapped(mapped) = &self.values {
+            self.values = Values::InMemory(Arc::new(mapped.values().to_vec()));
+        }
+        match &mut self.values {
+            Values::InMemory(values) => Arc::make_mut(values).as_mut_slice(),
+            Values::Mapped(_) => unreachable!("copied above"),
+        }
     }
 
-    /// The values alone.
+    /// The values alone; copied if they are shared or mapped.
     pub fn into_data(self) -> Vec<f32> {
-        self.data
+        match self.values {
+            Values::InMemory(values) => Arc::unwrap_or_clone(values),
+            Values::Mapped(mapped) => mapped.values().to_vec(),
+        }
     }
 
     /// Length of the first axis; 0 for a scalar.
@@ -78,7 +121,7 @@ impl Tensor {
 
     /// This array, borrowed.
     pub fn view(&self) -> TensorView<'_> {
-        TensorView { shape: &self.shape, data: &self.data }
+        TensorView { shape: &self.shape, data: self.data() }
     }
 }
 
@@ -146,7 +189,7 @@ impl<'a> TensorView<'a> {
 
     /// An owned copy.
     pub fn to_tensor(self) -> Tensor {
-        Tensor { shape: self.shape.to_vec(), data: self.data.to_vec() }
+        Tensor { shape: self.shape.to_vec(), values: Values::InMemory(Arc::new(self.data.to_vec())) }
     }
 }
 
@@ -160,6 +203,39 @@ mod tests {
         let error = Tensor::new([2, 3], vec![0.0; 5]).unwrap_err();
         assert_eq!(error.to_string(), "tensor: expected values for shape [2, 3], got 5");
         assert!(Tensor::new([usize::MAX, 2], vec![]).is_err());
+    }
+
+    #[test]
+    fn clones_share_values_until_one_is_changed() {
+        let mut tensor = Tensor::new([2], vec![1.0, 2.0]).unwrap();
+        let clone = tensor.clone();
+        assert_eq!(clone.data().as_ptr(), tensor.data().as_ptr());
+        tensor.data_mut()[0] = 5.0;
+        assert_eq!((tensor.data(), clone.data()), (&[5.0, 2.0][..], &[1.0, 2.0][..]));
+        assert_eq!(clone.into_data(), [1.0, 2.0]);
+    }
+
+    #[test]
+    fn a_file_is_a_tensor_that_never_changes_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("values.f32");
+        let values = [1.5f32, -2.0, 0.25, 8.0];
+        std::fs::write(&path, values.map(f32::to_ne_bytes).as_flattened()).unwrap();
+        let mut tensor = Tensor::map([2, 2], &path).unwrap();
+        assert_eq!(tensor, Tensor::new([2, 2], values.to_vec()).unwrap());
+        let clone = tensor.clone();
+        tensor.data_mut()[3] = 0.0;
+        assert_eq!((tensor.row(1), clone.row(1)), (&[0.25, 0.0][..], &[0.25, 8.0][..]));
+        assert_eq!(Tensor::map([2, 2], &path).unwrap().into_data(), values);
+
+        assert!(Tensor::map([3], &path).unwrap_err().to_string().contains("expected values for shape [3], got 4"));
+        std::fs::write(&path, [0; 5]).unwrap();
+        let error = Tensor::map([1], &path).unwrap_err().to_string();
+        assert!(error.contains("values.f32") && error.contains("has 5 bytes"), "{error}");
+        std::fs::write(&path, []).unwrap();
+        assert_eq!(Tensor::map([0, 7], &path).unwrap().n_rows(), 0);
+        let error = Tensor::map([1], &dir.path().join("gone")).unwrap_err().to_string();
+        assert!(error.contains("gone") && error.contains("cannot be mapped"), "{error}");
     }
 
     #[test]

@@ -31,6 +31,11 @@ fn the_commands_of_the_readme_work() {
     let few = ["slice", "scan", "--set", "slicing.params.n_slices=3", "--json"];
     assert!(dir.ascan(&few).exits(0).json()["slices"].as_array().unwrap().len() <= 3);
     dir.ascan(&["slice", "scan", "--plugin", "confusion_matrix"]).exits(0);
+    for plugin in ["kmeans", "gmm"] {
+        let advise = ["slice", "scan", "--plugin", plugin, "--advise", "--set", "slicing.params.n_slices=8"];
+        assert!(dir.ascan(&advise).exits(0).stdout.contains("\nat least "), "{plugin}");
+    }
+    dir.ascan(&["slice", "scan", "--plugin", "confusion_matrix", "--advise"]).exits(1).says(&["finds the number"]);
     dir.ascan(&["report", "scan", "-o", "report.html"]).exits(0);
     dir.ascan(&["mosaic", "scan", "-o", "mosaic.png"]).exits(0);
     for format in ["csv", "parquet", "json", "npy", "fiftyone", "hf"] {

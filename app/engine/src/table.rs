@@ -174,7 +174,12 @@ fn append_column<T: Clone>(column: &mut Option<Vec<T>>, more: Option<Vec<T>>, [n
     column.resize(n, blank);
 }
 
+/// Some rows, rising.
 fn pick_rows(tensor: &Tensor, rows: &[usize]) -> Tensor {
+    if rows.len() == tensor.n_rows() {
+        // All of them: shared, not copied.
+        return tensor.clone();
+    }
     let mut shape = tensor.shape().to_vec();
     if shape.is_empty() {
         return Tensor::zeros([rows.len(), 0]);

@@ -5,6 +5,7 @@ use crate::cli::{Globals, SliceArgs};
 use crate::progress::Terminal;
 use ascan_core::Context;
 use ascan_engine::mosaic::percent;
+use ascan_engine::slices::advice::{Advice, advise};
 use ascan_engine::slices::evidence::Evidence;
 use ascan_engine::slices::{self, SliceSet};
 use ascan_engine::store::Scan;
@@ -22,6 +23,16 @@ pub(super) fn run(args: SliceArgs, globals: &Globals) -> Result {
     let n_threads = config.run.threads();
     let terminal = Terminal::new(globals.quiet);
     let context = Context { seed: config.run.seed, n_threads, reporter: &terminal };
+    if args.advise {
+        let advice = advise(&scan.table()?, &config, &host, &context)?;
+        terminal.clear();
+        if globals.json {
+            print_json(&advice)?;
+        } else {
+            print(&tell(&advice))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let set = slices::slice(&scan.table()?, &config, &host, &context)?;
     set.save(&scan)?;
     terminal.clear();
@@ -32,6 +43,24 @@ pub(super) fn run(args: SliceArgs, globals: &Globals) -> Result {
         note(globals, format_args!("`ascan report {} -o report.html` shows them", args.scan.display()));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A line a number, and what they prefer.
+fn tell(advice: &Advice) -> String {
+    let index = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+    let mut text = format!("{:>8} {:>12} {:>11} {:>15}", "n_slices", "inertia", "silhouette", "Davies–Bouldin");
+    for line in &advice.table {
+        let (silhouette, davies_bouldin) = (index(line.silhouette), index(line.davies_bouldin));
+        text += &format!("\n{:>8} {:>12.4e} {silhouette:>11} {davies_bouldin:>15}", line.n_clusters, line.inertia);
+    }
+    let number = |k: Option<usize>| k.map_or_else(|| "-".to_owned(), |k| k.to_string());
+    let [silhouette, davies_bouldin, elbow] =
+        [advice.by_silhouette, advice.by_davies_bouldin, advice.by_elbow].map(number);
+    // Slices are cut finer than clusters on purpose.
+    text + &advice.suggestion.map_or_else(
+        || "\nthe indices say nothing".to_owned(),
+        |k| format!("\nat least {k} (silhouette {silhouette}, Davies–Bouldin {davies_bouldin}, elbow {elbow})"),
+    )
 }
 
 fn describe(set: &SliceSet) -> String {

@@ -11,6 +11,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::index;
 use rayon::ThreadPool;
 use rayon::prelude::*;
+use serde::Serialize;
 
 /// Rows up to which a silhouette is exact by default: seconds, and more than a mean needs.
 pub const MAX_EXACT: usize = 10_000;
@@ -60,6 +61,16 @@ impl Clustered {
         let mut sizes = vec![0; self.k];
         self.clusters.iter().for_each(|&cluster| sizes[cluster] += 1);
         sizes
+    }
+
+    /// The mean of each cluster, `[k, d]`.
+    fn centres(&self, sizes: &[usize]) -> Vec<f64> {
+        let mut centres = vec![0.0; self.k * self.d];
+        for (i, &cluster) in self.clusters.iter().enumerate() {
+            let centre = &mut centres[cluster * self.d..][..self.d];
+            centre.iter_mut().zip(self.row(i)).for_each(|(sum, x)| *sum += x / sizes[cluster] as f64);
+        }
+        centres
     }
 
     fn distance(&self, i: usize, j: usize, product: f64) -> f64 {
@@ -164,11 +175,7 @@ pub fn davies_bouldin(embeddings: TensorView, assignment: &[i32]) -> Option<f64>
         return None;
     }
     let sizes = clustered.sizes();
-    let mut centres = vec![0.0; k * d];
-    for (i, &cluster) in clustered.clusters.iter().enumerate() {
-        let centre = &mut centres[cluster * d..][..d];
-        centre.iter_mut().zip(clustered.row(i)).for_each(|(sum, x)| *sum += x / sizes[cluster] as f64);
-    }
+    let centres = clustered.centres(&sizes);
     let centre = |cluster: usize| &centres[cluster * d..][..d];
     let mut spreads = vec![0.0; k];
     for (i, &cluster) in clustered.clusters.iter().enumerate() {
@@ -180,6 +187,19 @@ pub fn davies_bouldin(embeddings: TensorView, assignment: &[i32]) -> Option<f64>
     };
     let worst = |a: usize| (0..k).map(|b| ratio(a, b)).fold(0.0, f64::max);
     Some((0..k).map(worst).sum::<f64>() / k as f64)
+}
+
+/// Sum of squared distances of the rows to the mean of their cluster.
+///
+/// # Shapes
+/// `embeddings`: `[n, d]`; `assignment`: `[n]`, −1 for noise
+pub fn inertia(embeddings: TensorView, assignment: &[i32]) -> f64 {
+    let clustered = Clustered::new(embeddings, assignment, 0..assignment.len());
+    let centres = clustered.centres(&clustered.sizes());
+    let of_row = |(i, &cluster): (usize, &usize)| {
+        distance(clustered.row(i), &centres[cluster * clustered.d..][..clustered.d]).powi(2)
+    };
+    clustered.clusters.iter().enumerate().map(of_row).sum()
 }
 
 /// Where a falling curve bends most: the point furthest below the line from its first to its last, both axes scaled to 1.
@@ -210,16 +230,14 @@ pub struct Candidate<'a> {
     pub n_clusters: usize,
     /// `[n]`, −1 for noise.
     pub assignment: &'a [i32],
-    /// Sum of squared distances to the centres.
-    pub inertia: f64,
 }
 
 /// A line of the table of [`advise`].
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Measured {
     /// Number of clusters that was asked for.
     pub n_clusters: usize,
-    /// Sum of squared distances to the centres; falls with the number, whatever the data.
+    /// See [`inertia`]; falls with the number, whatever the data.
     pub inertia: f64,
     /// See [`silhouette`].
     pub silhouette: Option<f64>,
@@ -228,7 +246,7 @@ pub struct Measured {
 }
 
 /// What the indices say about the number of clusters.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Advice {
     /// One line a candidate, by rising number.
     pub table: Vec<Measured>,
@@ -258,7 +276,7 @@ pub fn advise(
 ) -> Advice {
     let measure = |candidate: &Candidate| Measured {
         n_clusters: candidate.n_clusters,
-        inertia: candidate.inertia,
+        inertia: inertia(embeddings, candidate.assignment),
         silhouette: silhouette(embeddings, candidate.assignment, max_exact, seed, pool),
         davies_bouldin: davies_bouldin(embeddings, candidate.assignment),
     };
@@ -362,20 +380,20 @@ mod tests {
         let pool = threads(1);
         let rows: Vec<usize> = (0..600).collect();
         let points = Points::to_fit(table.embeddings.view(), &rows, Normalise::None).unwrap();
-        let fits: Vec<(usize, Vec<i32>, f64)> = [2, 3, 4, 5, 6, 8, 12]
+        let fits: Vec<(usize, Vec<i32>)> = [2, 3, 4, 5, 6, 8, 12]
             .into_iter()
             .map(|k| {
                 let settings = kmeans::Settings { k, n_init: 4, max_iterations: 100, tolerance: 1e-4, seed: 0 };
                 let fit = kmeans::fit(&points, &settings, &pool, |_, _| Ok(())).unwrap();
-                let nearest = kmeans::nearest(&points, &fit.centres, &pool);
-                (k, nearest.into_iter().map(|c| c as i32).collect(), fit.inertia)
+                let nearest: Vec<i32> =
+                    kmeans::nearest(&points, &fit.centres, &pool).into_iter().map(|c| c as i32).collect();
+                let ratio = inertia(table.embeddings.view(), &nearest) / fit.inertia;
+                assert!((ratio - 1.0).abs() < 1e-5, "{k} clusters: {ratio} of k-means' own");
+                (k, nearest)
             })
             .collect();
-        let candidates: Vec<Candidate> = fits
-            .iter()
-            .rev()
-            .map(|(k, a, inertia)| Candidate { n_clusters: *k, assignment: a, inertia: *inertia })
-            .collect();
+        let candidates: Vec<Candidate> =
+            fits.iter().rev().map(|(k, assignment)| Candidate { n_clusters: *k, assignment }).collect();
         let advice = advise(table.embeddings.view(), &candidates, MAX_EXACT, 0, &pool);
         assert_eq!(advice.table.iter().map(|line| line.n_clusters).collect::<Vec<_>>(), [2, 3, 4, 5, 6, 8, 12]);
         assert_eq!(

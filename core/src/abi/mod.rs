@@ -1,4 +1,4 @@
-//! The plugin boundary: a small C ABI, and the only unsafe code of the workspace.
+//! The plugin boundary: a small C ABI. Beside it, files as memory ([`Mapped`]): the only unsafe code of the workspace.
 //!
 //! A library exports one symbol, `ascan_library_<stem>` (`<stem>` is its file name without `lib` and
 //! extension), which returns its [`AscanLibrary`]: magic number, ABI version, and a list of
@@ -32,6 +32,7 @@ mod explain;
 mod host;
 mod library;
 mod load;
+mod mapped;
 mod projector;
 mod regularizer;
 mod reply;
@@ -44,6 +45,7 @@ pub use backend::{AscanBackend, AscanBackendTable, AscanRuntimeTable};
 pub use explain::AscanCotangent;
 pub use library::{AscanLibrary, AscanPlugin, ExportPlugin, export_plugin, library_descriptor};
 pub use load::{EntryPoint, Library, LoadedPlugin};
+pub use mapped::Mapped;
 pub use projector::AscanProjectorTable;
 pub use regularizer::{AscanRegularizerTable, AscanTrainingBatch, AscanTrainingSet};
 pub use slicer::{AscanSliceTable, AscanSlicerTable};

@@ -4,7 +4,6 @@
 //! moved to the points that are served worst. The number of slices is meant to be too large
 //! ("over-clustering"): a few pure slices are worth more here than a faithful partition.
 
-mod advice;
 mod minibatch;
 mod model;
 mod params;
@@ -45,7 +44,7 @@ impl Plugin for KMeans {
 impl Slicer for KMeans {
     fn fit(&self, table: &SliceTable, context: &Context) -> Result<Box<dyn SliceModel>> {
         let rows = rows_to_fit(table)?;
-        let KMeansParams { n_slices, n_init, max_iterations, tolerance, normalise, advise } = self.params;
+        let KMeansParams { n_slices, n_init, max_iterations, tolerance, normalise } = self.params;
         let pool = pool(Self::NAME, context)?;
         let mut points = pool.install(|| Points::to_fit(table.embeddings, &rows, normalise))?;
         pool.install(|| points.keep_columns());
@@ -56,9 +55,6 @@ impl Slicer for KMeans {
             context.warn(&format!(
                 "k-means: the centres still moved after {max_iterations} iterations; raise `max_iterations` or `tolerance`",
             ));
-        }
-        if advise {
-            advice::advise(&points, &self.params, &pool, context)?;
         }
         Ok(Box::new(CentresModel { plugin: Self::NAME, normalise, centres: fit.centres }))
     }

@@ -19,20 +19,11 @@ pub struct KMeansParams {
     pub tolerance: f64,
     /// What is done to each embedding first.
     pub normalise: Normalise,
-    /// Whether other numbers of slices are tried too, and compared by indices of their quality.
-    pub advise: bool,
 }
 
 impl Default for KMeansParams {
     fn default() -> Self {
-        Self {
-            n_slices: 40,
-            n_init: 4,
-            max_iterations: 300,
-            tolerance: 1e-4,
-            normalise: Normalise::None,
-            advise: false,
-        }
+        Self { n_slices: 40, n_init: 4, max_iterations: 300, tolerance: 1e-4, normalise: Normalise::None }
     }
 }
 
@@ -43,10 +34,6 @@ impl Params for KMeansParams {
         ("n_init", "restarts; the tightest result is kept"),
         ("max_iterations", "limit of iterations of each restart"),
         ("tolerance", "movement of the centres, as a share of the variance, at which a restart ends"),
-        (
-            "advise",
-            "whether to try other numbers of slices too, and say which one silhouette, Davies–Bouldin and elbow prefer",
-        ),
     ];
 
     fn check(&self, problems: &mut Problems) {

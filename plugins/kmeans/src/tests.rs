@@ -76,24 +76,6 @@ fn the_same_bits_at_any_number_of_threads_on_many_blocks() {
     assert_eq!(at(3), one);
 }
 
-/// Five planted clusters, asked for ten, and for one, which has no others around it.
-#[test]
-fn advice_finds_the_planted_number_and_changes_nothing() {
-    let table = toy_slice_table(500, 10, 3);
-    let told = |n_slices: usize| {
-        let reporter = Memory::default();
-        let context = Context { reporter: &reporter, ..Context::default() };
-        let found = assign(KMeansParams { advise: true, ..k(n_slices) }, &table, &context);
-        assert_eq!(found, assign(k(n_slices), &table, &Context::default()));
-        reporter.0.into_inner().unwrap().concat()
-    };
-    let advice = told(10);
-    assert!(advice.contains("at least 5 (silhouette 5, Davies–Bouldin 5, elbow 5)"), "{advice}");
-    let numbers = advice.lines().skip(2).map(|line| line.split_whitespace().next().unwrap());
-    assert_eq!(numbers.collect::<Vec<_>>(), ["2", "5", "10", "20", "40"], "{advice}");
-    assert!(told(1).contains("how many slices"), "{}", told(1));
-}
-
 #[test]
 fn fewer_distinct_images_than_slices_give_fewer_slices_and_a_warning() {
     let table = toy_slice_table(30, 4, 0).rows(&[0, 1, 2, 0, 1, 2, 2, 2]);

@@ -1,5 +1,6 @@
 //! From a scan to slices: project, slice, and say what is in each slice.
 
+pub mod advice;
 pub mod evidence;
 mod layout;
 mod per_class;
@@ -15,13 +16,12 @@ pub use report::{ConfusionCell, N_MEMBERS, SliceReport, VERDICT_GAP};
 use crate::config::RunConfig;
 use crate::config::sections::{PerClass, PluginSection};
 use crate::host::PluginHost;
-use crate::table::ScanTable;
+use crate::table::{ScanTable, SliceInput};
 use ascan_core::params::ParamMap;
-use ascan_core::{Context, Error, Kind, Projector, Result, SliceTable, Slicer, metrics, slicer};
+use ascan_core::{Context, Error, Kind, Projector, Result, SliceTable, Slicer, Tensor, metrics, slicer};
 use evidence::{Errors, Evidence};
 use report::Source;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The slices that one slicer found in one scan.
@@ -107,6 +107,13 @@ impl SliceSet {
 /// # Errors
 /// `UnknownName` or `Param` from the configuration, or whatever the plugins report.
 pub fn slice(table: &ScanTable, config: &RunConfig, host: &PluginHost, context: &Context) -> Result<SliceSet> {
+    let (recipe, projector) = recipe(config, host, context)?;
+    let slicer = host.slicer(&recipe.plugin, &recipe.params)?;
+    find(table, recipe, projector.as_deref(), slicer.as_ref(), context)
+}
+
+/// What a configuration says, with its projector.
+fn recipe(config: &RunConfig, host: &PluginHost, context: &Context) -> Result<(Recipe, Option<Box<dyn Projector>>)> {
     let mut recipe = Recipe {
         plugin: config.slicing.plugin.clone(),
         params: host.checked(Kind::Slicer, &config.slicing.plugin, &config.slicing.params)?,
@@ -115,14 +122,13 @@ pub fn slice(table: &ScanTable, config: &RunConfig, host: &PluginHost, context: 
         errors_only: config.slicing.errors_only,
         seed: context.seed,
     };
-    let slicer = host.slicer(&recipe.plugin, &recipe.params)?;
     let mut projector = None;
     if !matches!(config.projection.plugin.as_str(), "" | "none") {
         let params = host.checked(Kind::Projector, &config.projection.plugin, &config.projection.params)?;
         projector = Some(host.projector(&config.projection.plugin, &params)?);
         recipe.projection = PluginSection { plugin: config.projection.plugin.clone(), params };
     }
-    find(table, recipe, projector.as_deref(), slicer.as_ref(), context)
+    Ok((recipe, projector))
 }
 
 /// Slices a scan with these plugins; `recipe` is what they were made from.
@@ -136,31 +142,43 @@ pub fn find(
     slicer: &dyn Slicer,
     context: &Context,
 ) -> Result<SliceSet> {
-    // The only door to a slicer: it has no groups, no masks and no failed rows.
+    let input = sliced(table, &recipe)?;
+    let embeddings = projected(&input, projector, context)?;
+    let assigned = assigned(slicer, &input.table(&embeddings), recipe.per_class, context)?;
+    Ok(describe(table, recipe, &input.rows, &embeddings, &assigned))
+}
+
+/// The rows that are sliced. The only door to a slicer: they have no groups, no masks and no failed rows.
+fn sliced(table: &ScanTable, recipe: &Recipe) -> Result<SliceInput> {
     let input = if recipe.errors_only { table.slice_errors() } else { table.slice_input() };
-    if input.rows.is_empty() {
-        let (message, hint) = if recipe.errors_only && table.valid_rows().iter().any(|&row| table.labels[row] >= 0) {
-            ("no image of this scan is wrong, and only wrong ones were asked for", "leave `errors_only` out")
-        } else if recipe.errors_only {
-            ("without labels nobody knows which images are wrong", "give the data labels, or leave `errors_only` out")
-        } else {
-            ("no image of this scan can be sliced: all failed", "look at the scan's errors")
-        };
-        return Err(Error::param("scan", message, hint));
+    if !input.rows.is_empty() {
+        return Ok(input);
     }
-    let sliced = match projector {
-        None => Cow::Borrowed(&input.embeddings),
-        Some(projector) => {
-            let view = input.embeddings.view();
-            Cow::Owned(projector.fit(view, context)?.project(view, context)?)
-        }
+    let (message, hint) = if recipe.errors_only && table.valid_rows().iter().any(|&row| table.labels[row] >= 0) {
+        ("no image of this scan is wrong, and only wrong ones were asked for", "leave `errors_only` out")
+    } else if recipe.errors_only {
+        ("without labels nobody knows which images are wrong", "give the data labels, or leave `errors_only` out")
+    } else {
+        ("no image of this scan can be sliced: all failed", "look at the scan's errors")
     };
-    let view = input.table(&sliced);
-    let assigned = match per_class::column(recipe.per_class, &view) {
-        None => assign(slicer, &view, context)?.0,
-        Some(classes) => per_class::assign(slicer, &view, classes, context)?,
-    };
-    Ok(describe(table, recipe, &input.rows, &sliced, &assigned))
+    Err(Error::param("scan", message, hint))
+}
+
+/// The embeddings that are sliced.
+fn projected(input: &SliceInput, projector: Option<&dyn Projector>, context: &Context) -> Result<Tensor> {
+    let embeddings = &input.embeddings;
+    projector.map_or_else(
+        || Ok(embeddings.clone()),
+        |projector| projector.fit(embeddings.view(), context)?.project(embeddings.view(), context),
+    )
+}
+
+/// The slice of each image.
+fn assigned(slicer: &dyn Slicer, table: &SliceTable, per_class: PerClass, context: &Context) -> Result<Vec<i32>> {
+    match per_class::column(per_class, table) {
+        None => Ok(assign(slicer, table, context)?.0),
+        Some(classes) => per_class::assign(slicer, table, classes, context),
+    }
 }
 
 /// Fits a slicer to a table and applies it: the slice of each image, and the number of slices.
@@ -175,13 +193,7 @@ fn assign(slicer: &dyn Slicer, table: &SliceTable, context: &Context) -> Result<
 }
 
 /// Everything said about an assignment of the given scan rows.
-fn describe(
-    table: &ScanTable,
-    recipe: Recipe,
-    rows: &[usize],
-    sliced: &ascan_core::Tensor,
-    assigned: &[i32],
-) -> SliceSet {
+fn describe(table: &ScanTable, recipe: Recipe, rows: &[usize], sliced: &Tensor, assigned: &[i32]) -> SliceSet {
     let mut members: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
     let mut assignment = vec![-1; table.n()];
     for (member, &slice) in assigned.iter().enumerate() {

@@ -71,7 +71,7 @@ pub(crate) fn table() -> ScanTable {
 }
 
 /// `n` images, each in the slice that its first value says.
-fn table_of(slices: &[(usize, usize)]) -> ScanTable {
+pub(super) fn table_of(slices: &[(usize, usize)]) -> ScanTable {
     let rows: Vec<(usize, bool)> = slices
         .iter()
         .enumerate()
@@ -158,7 +158,7 @@ fn per_class_slices_do_not_mix_classes() {
     );
 }
 
-fn recipe() -> Recipe {
+pub(super) fn recipe() -> Recipe {
     Recipe { plugin: "by_sign".into(), ..Recipe::default() }
 }
 

@@ -30,6 +30,7 @@ mod spread;
 mod storage;
 #[cfg(test)]
 pub(crate) mod tests;
+mod whole;
 mod writer;
 
 pub use lock::ScanLock;

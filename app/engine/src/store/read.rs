@@ -2,6 +2,7 @@
 
 use super::commit::Commit;
 use super::plan::AttributionPlan;
+use super::whole::MAPPED_FROM;
 use super::{Scan, features, layout, samples};
 use crate::images::ImageSet;
 use crate::table::ScanTable;
@@ -22,31 +23,26 @@ pub enum Part {
 }
 
 impl Scan {
-    /// All rows.
+    /// All rows. Embeddings and maps are mapped where they are large.
     ///
     /// # Errors
     /// `File` if shards are missing or damaged; it names them and says how to mend the scan.
     pub fn table(&self) -> Result<ScanTable> {
+        self.table_mapped_from(MAPPED_FROM)
+    }
+
+    pub(super) fn table_mapped_from(&self, bytes: usize) -> Result<ScanTable> {
         self.check_complete()?;
         let n = self.plan.data.n_rows;
-        let [h, w] = self.plan.attribution.stored_map_size;
-        let (d, k) = (self.plan.features.n_dims, self.plan.model.n_classes);
         let mut table = ScanTable::default();
-        let mut probs = Vec::with_capacity(n * k);
-        let mut embeddings = Vec::with_capacity(n * d);
-        let mut maps = Vec::with_capacity(n * h * w);
+        let mut probs = Vec::with_capacity(n * self.plan.model.n_classes);
         for commit in self.commits.iter().flatten() {
             let (rows, probs_of_rows) = self.samples(commit)?;
             table.append(rows);
             probs.extend(probs_of_rows);
-            let bytes = self.read(commit, &layout::features(commit.shard))?;
-            for (part, values) in [(Part::Embeddings, &mut embeddings), (Part::Maps, &mut maps)] {
-                self.features(commit, &bytes, part, values)?;
-            }
         }
-        table.probs = Tensor::new([n, k], probs)?;
-        table.embeddings = Tensor::new([n, d], embeddings)?;
-        table.maps = Tensor::new([n, h, w], maps)?;
+        table.probs = Tensor::new(self.shape(Part::Probs, n)?, probs)?;
+        [table.embeddings, table.maps] = self.whole([Part::Embeddings, Part::Maps], bytes)?;
         Ok(table)
     }
 
@@ -133,12 +129,17 @@ impl Scan {
             let bytes = self.read(commit, &layout::features(shard))?;
             self.features(commit, &bytes, part, &mut values)?;
         }
-        match part {
-            Part::Probs => Tensor::new([n, self.plan.model.n_classes], values),
-            Part::Embeddings => Tensor::new([n, self.plan.features.n_dims], values),
-            Part::Maps => Tensor::new([&[n][..], &self.plan.attribution.stored_map_size].concat(), values),
-            Part::Also(i) => Tensor::new([&[n][..], &self.also(i)?.stored_map_size].concat(), values),
-        }
+        Tensor::new(self.shape(part, n)?, values)
+    }
+
+    /// Of a part of `n` rows.
+    pub(super) fn shape(&self, part: Part, n: usize) -> Result<Vec<usize>> {
+        Ok(match part {
+            Part::Probs => vec![n, self.plan.model.n_classes],
+            Part::Embeddings => vec![n, self.plan.features.n_dims],
+            Part::Maps => [&[n][..], &self.plan.attribution.stored_map_size].concat(),
+            Part::Also(i) => [&[n][..], &self.also(i)?.stored_map_size].concat(),
+        })
     }
 
     fn samples(&self, commit: &Commit) -> Result<(ScanTable, Vec<f32>)> {
@@ -152,7 +153,7 @@ impl Scan {
         }
     }
 
-    fn features(&self, commit: &Commit, bytes: &[u8], part: Part, values: &mut Vec<f32>) -> Result<()> {
+    pub(super) fn features(&self, commit: &Commit, bytes: &[u8], part: Part, values: &mut Vec<f32>) -> Result<()> {
         let column = match part {
             Part::Maps => "attribution".to_owned(),
             Part::Also(i) => features::column_of(self.also(i)?),
@@ -167,7 +168,7 @@ impl Scan {
         self.plan.also.get(i).ok_or_else(|| Error::shape("method", format!("one of {n} beside the first"), i))
     }
 
-    fn read(&self, commit: &Commit, name: &str) -> Result<Vec<u8>> {
+    pub(super) fn read(&self, commit: &Commit, name: &str) -> Result<Vec<u8>> {
         commit.read(&*self.storage, name).map_err(|reason| self.damage(&reason))
     }
 

@@ -37,6 +37,11 @@ pub trait Storage: Send + Sync {
     /// `File`, with the reason.
     fn check_writable(&self) -> Result<()>;
 
+    /// The blob's file, where blobs are files of this machine.
+    fn path(&self, _name: &str) -> Option<PathBuf> {
+        None
+    }
+
     /// Whether a blob exists.
     ///
     /// # Errors
@@ -128,6 +133,10 @@ impl Storage for LocalStorage {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::file(&path, format!("cannot be read: {error}"), "")),
         }
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        Some(self.root.join(name))
     }
 
     fn check_writable(&self) -> Result<()> {

@@ -4,6 +4,7 @@ use super::memory::MemoryStorage;
 use super::plan::{AttributionPlan, DataPlan, FeaturesPlan, ModelPlan};
 use super::*;
 use crate::config::sections::FeaturesSection;
+use crate::table::ScanTable;
 use ascan_core::Tensor;
 use serde_json::json;
 
@@ -90,6 +91,40 @@ fn rows_come_back_as_they_were() {
     assert_eq!(table.masks, None);
     // A group column may be called like one of ours.
     assert_eq!(table.group(1).unwrap(), "y=1,split=other");
+}
+
+#[test]
+fn large_arrays_are_mapped_and_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let (plan, storage) = (plan("f16"), LocalStorage::new(dir.path()));
+    let writer = ScanWriter::begin(&storage, dir.path(), &RunConfig::default(), &plan).unwrap();
+    for &shard in &writer.missing {
+        writer.write_shard(shard, &plan.rows(shard).map(row).collect::<Vec<_>>()).unwrap();
+    }
+    drop(writer);
+    let scan = Scan::open(dir.path()).unwrap();
+    let cache = dir.path().join("cache");
+    let in_memory = scan.table().unwrap();
+    assert!(!cache.exists(), "small ones are not written");
+    let values = |table: &ScanTable| (table.embeddings.clone(), table.maps.clone());
+    for _ in 0..2 {
+        assert_eq!(values(&scan.table_mapped_from(0).unwrap()), values(&in_memory));
+    }
+    let mut files: Vec<_> = std::fs::read_dir(&cache).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 2, "{files:?}");
+    // What is asked for again comes from there, without the shards.
+    std::fs::write(&files[0], 7.0f32.to_ne_bytes().repeat(10)).unwrap();
+    assert_eq!(scan.table_mapped_from(0).unwrap().embeddings.data(), [7.0; 10]);
+    // A file that is not whole is made again.
+    std::fs::write(&files[0], [0; 12]).unwrap();
+    assert_eq!(values(&scan.table_mapped_from(0).unwrap()), values(&in_memory));
+    // Where nothing can be written, all stays in memory.
+    std::fs::remove_dir_all(&cache).unwrap();
+    std::fs::write(&cache, b"a file").unwrap();
+    assert_eq!(values(&scan.table_mapped_from(0).unwrap()), values(&in_memory));
+    let picked = scan.table_mapped_from(0).unwrap();
+    assert_eq!(picked.slice_input().embeddings.n_rows(), 4, "of the rows that did not fail");
 }
 
 #[test]

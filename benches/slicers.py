@@ -1,10 +1,12 @@
 """k-means, HDBSCAN, DBSCAN, OPTICS and UMAP beside their Python references: same tables, two threads, fit and assignment.
+`million`: k-means and PCA on a million mapped rows, in a process that may use no more than 2 GiB of addresses.
 
-    cargo build --release -p ascan-umap --example density
-    python benches/density.py target/release/examples/density [umap kmeans hdbscan dbscan optics]
+    cargo build --release -p ascan-umap --example on_table
+    python benches/slicers.py target/release/examples/on_table [umap kmeans hdbscan dbscan optics million]
 """
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -31,13 +33,14 @@ def table(n, d, n_clusters=30, seed=0):
     return rows.astype(np.float32)
 
 
-def ours(method, rows, params, seed=0):
+def ours(method, rows, params, seed=0, limit=resource.RLIM_INFINITY):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "table.f32")
         rows.tofile(path)
         result = os.path.join(folder, "out.f32")
         command = [program, method, path, *map(str, rows.shape), json.dumps(params), result, str(seed)]
-        run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        limited = lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=limited)
         text = run.stdout.read()
         _, status, usage = os.wait4(run.pid, 0)
         assert status == 0
@@ -65,6 +68,15 @@ def report(method, shape, ours, theirs, quality):
 
 
 for method in methods:
+    if method == "million":
+        rng = np.random.default_rng(0)
+        rows = rng.normal(size=(100, 128)).astype(np.float32)[rng.integers(0, 100, 1_000_000)] * 2
+        rows += rng.standard_normal(rows.shape, np.float32)
+        runs = dict(kmeans=dict(n_slices=40, n_init=1, max_iterations=10, tolerance=0.0), minibatch_kmeans=dict(n_slices=40), pca=dict(n_dims=32))
+        for name, params in runs.items():
+            seconds, processor, mib, _ = ours(name, rows, params, limit=2 << 30)
+            print(f"{name} {params}, 1000000 x 128 mapped, at most 2048 MiB: {seconds:.2f} s, {mib} MiB in all", flush=True)
+        continue
     if method == "umap":
         import umap
         from sklearn.manifold import trustworthiness

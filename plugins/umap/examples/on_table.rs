@@ -1,23 +1,23 @@
-//! Times a method of density, or k-means, on a table of raw f32: called by `benches/density.py`, which times the references.
+//! Times a method on a mapped table of raw f32: called by `benches/slicers.py`, which times the references.
 //!
-//! `cargo run --release -p ascan-umap --example density -- umap table.f32 20000 512 '{"n_dims": 8}' out.f32`
+//! `cargo run --release -p ascan-umap --example on_table -- umap table.f32 20000 512 '{"n_dims": 8}' out.f32`
 
 use ascan_core::abi::Library;
 use ascan_core::testing::toy_slice_table;
-use ascan_core::{Context, Kind, ParamMap, Result, Tensor};
+use ascan_core::{Context, Kind, ParamMap, Result, SliceTable, Tensor};
+use std::path::Path;
 use std::time::Instant;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [method, table, n, d, params, out, ..] = arguments.as_slice() else {
-        panic!("usage: density METHOD TABLE N D PARAMS OUT [SEED]");
+        panic!("usage: on_table METHOD TABLE N D PARAMS OUT [SEED]");
     };
     let seed = arguments.get(6).map_or(0, |seed| seed.parse().expect("a number"));
     let (n, d): (usize, usize) = (n.parse().expect("a number"), d.parse().expect("a number"));
-    let bytes = std::fs::read(table).expect("a readable table");
-    let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-    let mut table = toy_slice_table(n, 1, 0);
-    table.embeddings = Tensor::new([n, d], values)?;
+    let mut toy = toy_slice_table(n, 1, 0);
+    (toy.embeddings, toy.maps) = (Tensor::map([n, d], Path::new(table))?, Tensor::default());
+    let table = SliceTable { maps: None, ..toy.view() };
     let params: ParamMap = serde_json::from_str(params).expect("parameters as a JSON object");
     let context = Context { n_threads: 2, seed, ..Context::default() };
 
@@ -25,6 +25,7 @@ fn main() -> Result<()> {
         ascan_dbscan::ascan_library,
         ascan_hdbscan::ascan_library,
         ascan_kmeans::ascan_library,
+        ascan_pca::ascan_library,
         ascan_umap::ascan_library,
     ];
     let libraries = entries.map(|entry| Library::from_static(entry).expect("a library of this workspace"));
@@ -32,11 +33,11 @@ fn main() -> Result<()> {
     let plugin = plugin.expect("a method of these libraries");
     let start = Instant::now();
     let result = if plugin.kind() == Kind::Projector {
-        let projection = plugin.projector(&params)?.fit(table.embeddings.view(), &context)?;
-        projection.project(table.embeddings.view(), &context)?
+        let projection = plugin.projector(&params)?.fit(table.embeddings, &context)?;
+        projection.project(table.embeddings, &context)?
     } else {
-        let model = plugin.slicer(&params)?.fit(&table.view(), &context)?;
-        let membership = model.membership(&table.view(), &context)?;
+        let model = plugin.slicer(&params)?.fit(&table, &context)?;
+        let membership = model.membership(&table, &context)?;
         let slices = ascan_core::slicer::assignment(&membership);
         Tensor::new([n, 1], slices.into_iter().map(|slice| slice as f32).collect())?
     };
