@@ -38,6 +38,38 @@ impl Neighbours {
         (&self.indices[range.clone()], &self.sq_distances[range])
     }
 
+    /// An order in which neighbours stand near each other (breadth first), so that what walks along them finds them in
+    /// fast memory: the row at each place.
+    pub fn order(&self) -> Vec<u32> {
+        let mut order = Vec::with_capacity(self.n);
+        let mut is_placed = vec![false; self.n];
+        for start in 0..self.n {
+            let mut next = order.len();
+            if !std::mem::replace(&mut is_placed[start], true) {
+                order.push(start as u32);
+            }
+            while next < order.len() {
+                for &neighbour in self.row(order[next] as usize).0 {
+                    if !std::mem::replace(&mut is_placed[neighbour as usize], true) {
+                        order.push(neighbour);
+                    }
+                }
+                next += 1;
+            }
+        }
+        order
+    }
+
+    /// The same neighbours of rows in another order, each called by its place there.
+    pub fn ordered(&self, order: &[u32]) -> Self {
+        let mut place = vec![0; self.n];
+        order.iter().enumerate().for_each(|(i, &row)| place[row as usize] = i as u32);
+        let rows = || order.iter().map(|&row| self.row(row as usize));
+        let indices = rows().flat_map(|(indices, _)| indices).map(|&neighbour| place[neighbour as usize]).collect();
+        let sq_distances = rows().flat_map(|(_, sq_distances)| sq_distances).copied().collect();
+        Self { indices, sq_distances, ..*self }
+    }
+
     /// Puts row `i` where `order[i]` says.
     pub(crate) fn scatter(&self, order: &[u32]) -> Self {
         let mut all = self.clone();
@@ -212,6 +244,26 @@ pub(crate) mod tests {
     pub fn points(embeddings: TensorView) -> Points {
         let rows: Vec<usize> = (0..embeddings.n_rows()).collect();
         Points::to_fit(embeddings, &rows, Normalise::None).unwrap()
+    }
+
+    #[test]
+    fn rows_in_the_order_of_their_neighbours_are_the_same_rows() {
+        let table = toy_slice_table(300, 6, 4);
+        let neighbours = graph(&points(table.embeddings.view()), 5, &threads(1), |_, _| Ok(())).unwrap();
+        let order = neighbours.order();
+        let mut rows = order.clone();
+        rows.sort_unstable();
+        assert_eq!(rows, (0..300).collect::<Vec<u32>>());
+        // The planted clusters are mixed in the table, and each is together in this order.
+        let cluster = |i: usize| table.planted[order[i] as usize];
+        assert_eq!((1..300).filter(|&i| cluster(i) != cluster(i - 1)).count(), 4);
+
+        let ordered = neighbours.ordered(&order);
+        for i in 0..300 {
+            let (indices, sq_distances) = neighbours.row(order[i] as usize);
+            let named: Vec<u32> = ordered.row(i).0.iter().map(|&place| order[place as usize]).collect();
+            assert_eq!((&named[..], ordered.row(i).1), (indices, sq_distances));
+        }
     }
 
     fn threads(n_threads: usize) -> ThreadPool {

@@ -14,10 +14,10 @@ use rayon::ThreadPool;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// Rounds of an epoch.
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 4;
 
 /// Images that a thread moves at a time.
-const BLOCK: usize = 128;
+const BLOCK: usize = 256;
 
 /// What does not change during a layout.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +45,17 @@ impl Places {
 
     pub fn n(&self) -> usize {
         self.data.len() / self.n_dims
+    }
+
+    /// Places of the same images where image `i` is called `order[i]`.
+    pub fn named(&self, order: &[u32]) -> Self {
+        let named = Self::new(self.n(), self.n_dims);
+        let mut place = vec![0.0; self.n_dims];
+        for (i, &image) in order.iter().enumerate() {
+            self.read(i, &mut place);
+            named.write(image as usize, &place);
+        }
+        named
     }
 
     pub fn n_dims(&self) -> usize {
@@ -102,6 +113,26 @@ impl Round {
     }
 }
 
+/// The blocks of a round that are left, a stretch for each thread: a thread moves the same images in every epoch, while others are
+/// not late, and finds them and their neighbours in its own fast memory.
+struct Queues(Vec<(AtomicUsize, usize)>);
+
+impl Queues {
+    fn new(round: &Round, n_threads: usize) -> Self {
+        let n_blocks = round.movers.len().div_ceil(BLOCK);
+        let first = |thread: usize| thread * n_blocks / n_threads;
+        Self((0..n_threads).map(|thread| (first(thread).into(), first(thread + 1))).collect())
+    }
+
+    /// Takes blocks from the stretch of a thread, then from those of the others.
+    fn of(&self, thread: usize) -> impl Iterator<Item = usize> {
+        let stretches = self.0[thread..].iter().chain(&self.0[..thread]);
+        stretches.flat_map(|(next, end)| {
+            std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed)).take_while(|block| block < end)
+        })
+    }
+}
+
 /// Moves all images of a graph, from where they are.
 ///
 /// # Errors
@@ -115,13 +146,14 @@ pub fn optimise(
 ) -> Result<()> {
     let rounds = Round::all(graph, forces.n_epochs);
     let barrier = Barrier::new(pool.current_num_threads());
+    let n_threads = pool.current_num_threads();
     for epoch in 0..forces.n_epochs {
         progress(epoch, forces.n_epochs)?;
-        let next: [AtomicUsize; ROUNDS] = Default::default();
-        pool.broadcast(|_| {
+        let queues: Vec<Queues> = rounds.iter().map(|round| Queues::new(round, n_threads)).collect();
+        pool.broadcast(|thread| {
             let _attendance = barrier.attend();
-            for (round, next) in rounds.iter().zip(&next) {
-                let moved = forces.move_blocks(places, round, next, epoch);
+            for (round, queues) in rounds.iter().zip(&queues) {
+                let moved = forces.move_blocks(places, round, queues.of(thread.index()), epoch);
                 barrier.wait();
                 for (images, moved) in &moved {
                     let rows = images.iter().zip(moved.chunks_exact(places.n_dims));
@@ -135,19 +167,16 @@ pub fn optimise(
 }
 
 impl Forces {
-    /// Takes blocks of a round while there are any; gives their images and where those go.
+    /// Moves blocks of a round; gives their images and where those go.
     fn move_blocks<'a>(
         &self,
         places: &Places,
         round: &'a Round,
-        next: &AtomicUsize,
+        blocks: impl Iterator<Item = usize>,
         epoch: usize,
     ) -> Vec<(&'a [usize], Vec<f32>)> {
-        let take = || {
-            let block = next.fetch_add(1, Ordering::Relaxed);
-            Some((block, round.movers.chunks(BLOCK).nth(block)?))
-        };
-        let go = |(block, images): (usize, &'a [usize])| {
+        let go = |block: usize| {
+            let images = &round.movers[block * BLOCK..((block + 1) * BLOCK).min(round.movers.len())];
             let starts = &round.starts[block * BLOCK..][..images.len() + 1];
             let mut moved = vec![0.0; images.len() * places.n_dims];
             let rows = moved.chunks_exact_mut(places.n_dims).zip(images);
@@ -156,7 +185,7 @@ impl Forces {
             Arch::new().dispatch(Movement { forces: self, places, moved: &mut moved, edges, starts, epoch, name });
             (images, moved)
         };
-        std::iter::from_fn(take).map(go).collect()
+        blocks.map(go).collect()
     }
 
     /// Moves new images among `places` that stay, for all epochs: `moved` is `[images, n_dims]`, at most [`LANES`](crate::movement::LANES) of them.

@@ -106,6 +106,8 @@ impl Projector for Umap {
                 params.n_neighbors,
             ));
         }
+        let order = neighbours.order();
+        let neighbours = neighbours.ordered(&order);
         let graph = fuzzy::union(&neighbours, &fuzzy::weights(&neighbours, |d| params.distance(d), true, &pool));
         let places = start(&graph, params.n_dims, context.seed, &pool, progress("spectral start"))?;
         let forces = Forces {
@@ -117,6 +119,7 @@ impl Projector for Umap {
             seed: context.seed,
         };
         layout::optimise(&places, &graph, &forces, &pool, progress("umap"))?;
+        let places = places.named(&order);
         let lookup = pool.install(|| Lookup::new(&points));
         Ok(Box::new(Layout { params: params.clone(), forces, points, lookup, places }))
     }
