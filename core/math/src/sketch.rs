@@ -22,6 +22,9 @@ const DIRECTIONS: usize = 31;
 /// Rows from which directions and clusters are found.
 const SAMPLE: usize = 2_048;
 
+/// Clusters are far from each other from this multiple of the larger one's mean squared distance to its centre.
+const FAR: f32 = 4.0;
+
 /// Rounds of subspace iteration.
 const ROUNDS: usize = 3;
 
@@ -35,7 +38,9 @@ pub struct Sketch {
     pub short: Points,
     /// Of `short`, such that no pair has a bound above its distance as rows.
     pub bounds: Bounds,
-    /// One around the sketches of each block of rows.
+    /// The rows that are looked at together.
+    pub blocks: Vec<Range<usize>>,
+    /// One around the sketches of each block.
     balls: Vec<Ball>,
 }
 
@@ -89,10 +94,10 @@ impl Sketch {
         let (rows, short) = pool.install(|| (points.select(ordered()), short.select(ordered())));
         let slack: Vec<f32> = ordered().map(|row| slack[row]).collect();
         let bounds = Bounds::new(&short).lowered(slack.iter().copied());
-        let blocks: Vec<Range<usize>> = blocks(0..points.n()).collect();
+        let blocks = cut(&short, &ordered().map(|row| cluster[row]).collect::<Vec<_>>(), &centres);
         let ball = |rows: &Range<usize>| Ball::around(&short, &slack, rows.clone());
         let balls = pool.install(|| blocks.par_iter().map(ball).collect());
-        Ok(Some(Self { order, rows, short, bounds, balls }))
+        Ok(Some(Self { order, rows, short, bounds, blocks, balls }))
     }
 
     /// What the squared distance of no row of block `a` from one of block `b` is below.
@@ -118,6 +123,26 @@ fn chain(centres: &Centres) -> Vec<usize> {
         places[last] = place;
     }
     places
+}
+
+/// Blocks of rows, which end where the next cluster is far: few lie in two places, and a ball around two places rules nothing out.
+/// `clusters`: `[n]`, that of each row.
+fn cut(short: &Points, clusters: &[usize], centres: &Centres) -> Vec<Range<usize>> {
+    let (mut sums, mut counts) = (vec![0.0; centres.k()], vec![0.0f32; centres.k()]);
+    for (i, &cluster) in clusters.iter().enumerate() {
+        sums[cluster] += sq_distance(short.row(i), centres.row(cluster));
+        counts[cluster] += 1.0;
+    }
+    let is_far = |a: usize, b: usize| {
+        let sq_radius = (sums[a] / counts[a]).max(sums[b] / counts[b]);
+        sq_distance(centres.row(a), centres.row(b)) > FAR * sq_radius
+    };
+    let mut parts = vec![0];
+    parts.extend(
+        (1..clusters.len()).filter(|&i| clusters[i] != clusters[i - 1] && is_far(clusters[i - 1], clusters[i])),
+    );
+    parts.push(clusters.len());
+    parts.windows(2).flat_map(|part| blocks(part[0]..part[1])).collect()
 }
 
 /// Orthonormal directions of large variance, `[d, DIRECTIONS]`.
@@ -200,6 +225,9 @@ mod tests {
         let points = points(table.view());
         let pool = crate::pool("sketch", &ascan_core::Context::default()).unwrap();
         let sketch = Sketch::of(&points, &pool, |_, _| Ok(())).unwrap().unwrap();
+        let block_of = |row: usize| sketch.blocks.partition_point(|block| block.end <= row);
+        assert_eq!(sketch.blocks.iter().flat_map(Clone::clone).collect::<Vec<_>>(), (0..2_100).collect::<Vec<_>>());
+        assert!(sketch.blocks.iter().all(|block| block.len() <= SIDE));
         let mut tile = Tile::default();
         let mut ratios = Vec::new();
         for (a, b) in [(0..256, 0..256), (256..512, 1_000..1_256), (1_900..2_100, 0..256)] {
@@ -210,7 +238,7 @@ mod tests {
                     let low = sketch.bounds.rows(i..i + 1)[0] + sketch.bounds.rows(j..j + 1)[0] - 2.0 * product;
                     let distance = sq_distance(sketch.rows.row(i), sketch.rows.row(j));
                     assert!(low <= distance, "{i}, {j}: {low} > {distance}");
-                    let apart = sketch.apart(i / SIDE, j / SIDE);
+                    let apart = sketch.apart(block_of(i), block_of(j));
                     assert!(apart <= distance, "{i}, {j}: {apart} > {distance}");
                     assert_eq!(sketch.rows.row(i), points.row(sketch.order[i] as usize));
                     if distance > 0.0 {
