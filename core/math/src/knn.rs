@@ -41,22 +41,33 @@ impl Neighbours {
     /// An order in which neighbours stand near each other (breadth first), so that what walks along them finds them in
     /// fast memory: the row at each place.
     pub fn order(&self) -> Vec<u32> {
-        let mut order = Vec::with_capacity(self.n);
-        let mut is_placed = vec![false; self.n];
+        const NONE: u32 = u32::MAX;
+        // A row that nobody has for a neighbour stands beside its own nearest.
+        let mut places = vec![NONE; self.n];
+        let mut walk = Vec::with_capacity(self.n);
         for start in 0..self.n {
-            let mut next = order.len();
-            if !std::mem::replace(&mut is_placed[start], true) {
-                order.push(start as u32);
+            let nearest = self.row(start).0.first().map_or(NONE, |&nearest| places[nearest as usize]);
+            match (places[start], nearest) {
+                (NONE, NONE) => {
+                    places[start] = walk.len() as u32;
+                    walk.push(start as u32);
+                }
+                (NONE, place) => places[start] = place,
+                _ => {}
             }
-            while next < order.len() {
-                for &neighbour in self.row(order[next] as usize).0 {
-                    if !std::mem::replace(&mut is_placed[neighbour as usize], true) {
-                        order.push(neighbour);
+            let mut next = walk.len().saturating_sub(1);
+            while next < walk.len() {
+                for &neighbour in self.row(walk[next] as usize).0 {
+                    if places[neighbour as usize] == NONE {
+                        places[neighbour as usize] = walk.len() as u32;
+                        walk.push(neighbour);
                     }
                 }
                 next += 1;
             }
         }
+        let mut order: Vec<u32> = (0..self.n as u32).collect();
+        order.sort_by_key(|&row| places[row as usize]);
         order
     }
 
