@@ -1,6 +1,10 @@
 //! The README's four configurations on real images and models.
 
 use crate::harness::{Dir, shared_data, workspace};
+use ascan_core::{Context, Plugin, Projector};
+use ascan_engine::store::Scan;
+use ascan_math::trustworthiness::trustworthiness;
+use ascan_umap::{Umap, UmapParams};
 use serde_json::Value;
 
 /// A folder with `data` in it, as the README's configurations expect, and the configuration of this name.
@@ -53,6 +57,23 @@ fn waterbirds_landbirds_on_water_are_a_slice() {
     assert!(!report.contains("http://") && !report.contains("https://"), "the report must not need a network");
     dir.ascan(&["mosaic", "scan", "-o", "mosaic.png"]).exits(0);
     image::open(dir.path().join("mosaic.png")).expect("a picture");
+}
+
+/// umap-learn 0.5.12 on the features that `ascan export scan --to npy` writes, `n_neighbors=15, min_dist=0`, mean of five seeds;
+/// scikit-learn 1.9.1 gives ours the same trustworthiness.
+#[test]
+fn a_layout_of_waterbirds_is_as_trustworthy_as_umap_learns() {
+    let Some(dir) = prepare("waterbirds.toml") else { return };
+    scan(&dir, "waterbirds.toml", &["--no-slice"]);
+    let table = Scan::open(&dir.path().join("scan")).unwrap().table().unwrap();
+    for (n_dims, theirs) in [(2, 0.8318), (8, 0.8644)] {
+        let umap = Umap::new(UmapParams { n_dims, ..Default::default() }).unwrap();
+        let (embeddings, context) = (table.embeddings.view(), Context { n_threads: 2, ..Context::default() });
+        let layout = umap.fit(embeddings, &context).unwrap().project(embeddings, &context).unwrap();
+        let ours = trustworthiness(embeddings, layout.view(), 15);
+        println!("{n_dims} dimensions: {ours:.4}, umap-learn {theirs}");
+        assert!(ours > theirs - 0.01, "{n_dims} dimensions: {ours}, umap-learn {theirs}");
+    }
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub mod resize;
 mod sketch;
 pub mod spectral;
 pub mod tiles;
+pub mod trustworthiness;
 
 use ascan_core::{Context, Error, Result};
 use rayon::{ThreadPool, ThreadPoolBuilder};

@@ -1,6 +1,7 @@
 use super::*;
 use ascan_core::testing::{check_projector, toy_slice_table};
 use ascan_core::{Params, Problems};
+use ascan_math::trustworthiness::trustworthiness;
 use serde_json::Value;
 
 fn fit(params: &UmapParams, embeddings: &Tensor, context: &Context) -> Box<dyn Projection> {
@@ -21,35 +22,6 @@ fn conforms() {
     ] {
         check_projector("umap", &Umap::new(params).unwrap());
     }
-}
-
-/// How many of the `k` nearest in the layout are near in the embeddings, in [0, 1]; each that is not costs its rank.
-///
-/// Source: Venna & Kaski 2001, as in scikit-learn.
-fn trustworthiness(embeddings: &Tensor, layout: &Tensor, k: usize, metric: Metric) -> f64 {
-    let n = embeddings.n_rows();
-    let distance = |a: &[f32], b: &[f32], metric: Metric| -> f64 {
-        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
-        match metric {
-            Metric::Euclidean => dot(a, a) + dot(b, b) - 2.0 * dot(a, b),
-            Metric::Cosine => 1.0 - dot(a, b) / (dot(a, a) * dot(b, b)).sqrt(),
-        }
-    };
-    let order = |table: &Tensor, i: usize, metric: Metric| -> Vec<usize> {
-        let mut others: Vec<(f64, usize)> =
-            (0..n).filter(|&j| j != i).map(|j| (distance(table.row(i), table.row(j), metric), j)).collect();
-        others.sort_by(|a, b| a.0.total_cmp(&b.0));
-        others.into_iter().map(|(_, j)| j).collect()
-    };
-    let mut cost = 0usize;
-    for i in 0..n {
-        let mut rank = vec![0; n];
-        order(embeddings, i, metric).into_iter().enumerate().for_each(|(at, j)| rank[j] = at + 1);
-        let near = order(layout, i, Metric::Euclidean).into_iter().take(k);
-        cost += near.map(|j| rank[j].saturating_sub(k)).sum::<usize>();
-    }
-    let worst = n * k * (2 * n - 3 * k - 1);
-    1.0 - 2.0 * cost as f64 / worst as f64
 }
 
 /// umap-learn 0.5.12 on 500 digits of scikit-learn 1.9.1, and on 100 more that are placed afterwards
@@ -73,11 +45,23 @@ fn as_trustworthy_as_umap_learn() {
         let scores: Vec<f64> = expected["scores"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
         let theirs = scores.iter().sum::<f64>() / scores.len() as f64;
         let projection = fit(&params, &some, &Context { n_threads: 2, ..Context::default() });
-        let ours = trustworthiness(&some, &project(projection.as_ref(), &some), 15, metric);
+        let trust = |images: &Tensor| {
+            let layout = project(projection.as_ref(), images);
+            let mut as_measured = images.clone();
+            if metric == Metric::Cosine {
+                // Angles are distances of what has length 1.
+                for row in as_measured.data_mut().chunks_exact_mut(64) {
+                    let length = row.iter().map(|v| v * v).sum::<f32>().sqrt();
+                    row.iter_mut().for_each(|v| *v /= length);
+                }
+            }
+            trustworthiness(as_measured.view(), layout.view(), 15)
+        };
+        let ours = trust(&some);
         println!("{params:?}: {ours:.4}, umap-learn {theirs:.4}");
         assert!(ours > theirs - 0.01, "{params:?}: {ours}, umap-learn {theirs}");
         let theirs = expected["with_new"].as_f64().unwrap();
-        let ours = trustworthiness(&all, &project(projection.as_ref(), &all), 15, metric);
+        let ours = trust(&all);
         println!("with new digits: {ours:.4}, umap-learn {theirs:.4}");
         assert!(ours > theirs - 0.01, "{params:?}, with new images: {ours}, umap-learn {theirs}");
     }
