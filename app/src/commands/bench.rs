@@ -1,7 +1,7 @@
 //! `ascan bench`: methods side by side, and what they cost.
 
 use super::{Result, note, print, print_json};
-use crate::cli::{BenchArgs, BenchCommand, BenchPart, BenchRegularizersArgs, BenchSlicersArgs, Globals};
+use crate::cli::Globals;
 use crate::progress::{STOPPED, Terminal};
 use ascan_core::{Error, Kind, Level, Reporter};
 use ascan_engine::bench::{self, Job, Parts, child};
@@ -9,9 +9,88 @@ use ascan_engine::config::bench::BenchConfig;
 use ascan_engine::config::repair::RepairConfig;
 use ascan_engine::repair::table::{markdown, table};
 use ascan_engine::store::Scan;
+use clap::{Args, Subcommand, ValueEnum};
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+
+/// `ascan bench`
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// What is compared
+    #[command(subcommand)]
+    pub command: BenchCommand,
+}
+
+/// What `ascan bench` compares.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Slicers and projectors, on planted tables, real scans and tables of growing size
+    Slicers(BenchSlicersArgs),
+    /// Every regularizer on one scan, judged on a scan of other images
+    Regularizers(BenchRegularizersArgs),
+    /// One measurement, asked for on standard input by the bench that started this process
+    #[command(hide = true)]
+    Job,
+}
+
+/// `ascan bench slicers`
+#[derive(Debug, Args)]
+pub struct BenchSlicersArgs {
+    /// The bench's configuration
+    pub config: PathBuf,
+    /// Folder of tables and plots; a bench that was begun there goes on
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Only these sorts of tables
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub only: Vec<BenchPart>,
+    /// Measure a million rows too, for the methods that are meant for it (max_rows)
+    #[arg(long)]
+    pub large: bool,
+}
+
+/// The sorts of tables of `ascan bench slicers`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BenchPart {
+    /// With a planted slice
+    Planted,
+    /// Real images
+    Scans,
+    /// Of growing size
+    Cost,
+}
+
+/// `ascan bench regularizers`
+#[derive(Debug, Args)]
+pub struct BenchRegularizersArgs {
+    /// Folder of the scan of the training images
+    pub scan: PathBuf,
+    /// A configuration with the sections repair and run
+    pub config: PathBuf,
+    /// Folder of a scan of the test images, by the same model
+    pub test: PathBuf,
+    /// Folder of the repairs and of the table; what was begun there goes on
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Seeds: this many, counted from 0
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub seeds: u64,
+    /// Only these regularizers; default: all
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Override a value of the configuration for one regularizer alone; may be given several times
+    #[arg(long = "for", value_name = "NAME:KEY=VALUE", value_parser = of_one)]
+    pub of_one: Vec<(String, String)>,
+}
+
+/// `rrr:repair.epochs=2`
+fn of_one(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once(':').filter(|(name, _)| !name.is_empty());
+    let (name, assignment) = parts.ok_or_else(|| "expected a regularizer, `:` and an override".to_owned())?;
+    Ok((name.to_owned(), assignment.to_owned()))
+}
 
 /// Rows of the table that `--large` adds.
 const LARGE: usize = 1_000_000;

@@ -1,13 +1,21 @@
 //! `ascan check`: validates everything and prints the plan, without running it.
 
 use super::{Result, print, print_json};
-use crate::cli::{CheckArgs, Globals};
+use crate::cli::Globals;
 use ascan_engine::config::{ConfigErrors, LoadedConfig};
 use ascan_engine::host::PluginHost;
 use ascan_engine::plan::RunPlan;
+use clap::Args;
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// `ascan check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The configuration
+    pub config: PathBuf,
+}
 
 pub(super) fn run(args: CheckArgs, globals: &Globals) -> Result {
     match plan(&args.config, &globals.overrides(), &globals.host()?) {

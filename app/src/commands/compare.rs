@@ -1,14 +1,34 @@
 //! `ascan compare`: a scan by the model before beside one by the model after.
 
 use super::{Result, make_parent, note, print, print_json};
-use crate::cli::{CompareArgs, Globals};
+use crate::cli::Globals;
 use crate::progress::Terminal;
 use ascan_core::{Context, Error};
 use ascan_engine::album::Album;
 use ascan_engine::compare::{Comparison, Pair, compare, report};
 use ascan_engine::slices::SliceSet;
 use ascan_engine::store::Scan;
+use clap::Args;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// `ascan compare`
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// Folder of the scan by the model before
+    pub before: PathBuf,
+    /// Folder of the scan of the same images by the model after
+    pub after: PathBuf,
+    /// The HTML file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Slices of the scan before that are compared; default: the newest
+    #[arg(long, value_name = "ID")]
+    pub slices: Option<String>,
+    /// Scan of the training images, whose groups weigh the training-weighted mean
+    #[arg(long, value_name = "SCAN")]
+    pub training: Option<PathBuf>,
+}
 
 pub(super) fn run(args: CompareArgs, globals: &Globals) -> Result {
     let host = globals.host()?;

@@ -1,7 +1,7 @@
 //! `ascan demo`: plants an error in a small data set, trains a model that learns it, finds it, and repairs the model.
 
 use super::{Result, compare::describe, note, print, print_json};
-use crate::cli::{DemoArgs, Globals};
+use crate::cli::Globals;
 use crate::progress::Terminal;
 use ascan_core::{Context, Error, ParamMap};
 use ascan_engine::album::{Album, scanned};
@@ -17,9 +17,18 @@ use ascan_engine::report::report;
 use ascan_engine::scan::scan;
 use ascan_engine::slices::{self, SliceSet};
 use ascan_engine::store::Scan;
+use clap::Args;
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// `ascan demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Folder to work in
+    #[arg(short, long, value_name = "DIR", default_value = "ascan-demo")]
+    pub output: PathBuf,
+}
 
 pub(super) fn run(args: DemoArgs, globals: &Globals) -> Result {
     let host = globals.host()?;
@@ -70,14 +79,8 @@ fn sliced(folder: &Path, host: &PluginHost, context: &Context) -> Result<(Scan, 
 }
 
 /// Looks through the review split, repairs the model by what is found there, and scans the test split again.
-fn repaired(
-    folder: &Path,
-    made: &Demo,
-    globals: &Globals,
-    host: &PluginHost,
-    context: &Context,
-) -> Result<std::path::PathBuf> {
-    let scan_of = |name: &str, overrides: &[String]| -> Result<std::path::PathBuf> {
+fn repaired(folder: &Path, made: &Demo, globals: &Globals, host: &PluginHost, context: &Context) -> Result<PathBuf> {
+    let scan_of = |name: &str, overrides: &[String]| -> Result<PathBuf> {
         let config = LoadedConfig::read(&made.config, &globals.with_overrides(overrides))?;
         let out = folder.join(name);
         scan(&RunPlan::compile(config, host)?, &out, context.reporter)?;

@@ -1,12 +1,47 @@
 //! `ascan export`: a scan in an open format.
 
 use super::{Result, print};
-use crate::cli::{ExportArgs, ExportFormat, Globals};
+use crate::cli::Globals;
 use ascan_engine::album::Album;
 use ascan_engine::export::{Export, Format, Review};
 use ascan_engine::slices::SliceSet;
 use ascan_engine::store::Scan;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// `ascan export`
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// Format
+    #[arg(long, value_enum)]
+    pub to: ExportFormat,
+    /// Folder to write to
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Which slices go along; default: all
+    #[arg(long, value_name = "ID")]
+    pub slices: Option<String>,
+}
+
+/// Formats of `ascan export`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// A table
+    Csv,
+    /// A table
+    Parquet,
+    /// A table
+    Json,
+    /// Raw f32 arrays: maps, features, probabilities
+    Npy,
+    /// A FiftyOne dataset
+    Fiftyone,
+    /// metadata.jsonl of a Hugging Face ImageFolder
+    Hf,
+}
 
 pub(super) fn run(args: ExportArgs, _globals: &Globals) -> Result {
     let album = Album::open(Scan::open(&args.scan)?)?;

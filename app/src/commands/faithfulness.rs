@@ -1,13 +1,37 @@
 //! `ascan faithfulness`: which attribution method to believe on a model.
 
 use super::{Failure, Result, print, print_json};
-use crate::cli::{FaithfulnessArgs, Globals};
+use crate::cli::Globals;
 use crate::progress::Terminal;
 use ascan_core::{Context, Error};
 use ascan_engine::faithfulness::{Faithfulness, HEADINGS, MethodReport, Settings, faithfulness};
 use ascan_engine::slices::SliceSet;
 use ascan_engine::store::Scan;
+use clap::Args;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// `ascan faithfulness`
+#[derive(Debug, Args)]
+pub struct FaithfulnessArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// Methods to judge, separated by commas; all if left out
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub methods: Vec<String>,
+    /// How many images to look at, drawn by the scan's seed
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
+    pub images: u32,
+    /// Only images of this slice of the latest slice set
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    pub slice: Option<i32>,
+    /// Do not ask a model with randomised weights too, which doubles the attributions
+    #[arg(long)]
+    pub no_randomise: bool,
+    /// A model trained on shuffled labels, to ask it too: what `ascan repair` writes with repair.shuffle_labels=true
+    #[arg(long, value_name = "MODEL")]
+    pub shuffled_labels: Option<PathBuf>,
+}
 
 pub(super) fn run(args: FaithfulnessArgs, globals: &Globals) -> Result {
     let scan = Scan::open(&args.scan)?;

@@ -1,14 +1,35 @@
 //! `ascan gallery`: the same few images under all attribution methods, as one picture.
 
 use super::{Failure, Result, make_parent, print};
-use crate::cli::{GalleryArgs, Globals};
+use crate::cli::Globals;
 use crate::progress::Terminal;
 use ascan_core::{Context, Error, Kind};
 use ascan_engine::album::Album;
 use ascan_engine::gallery::gallery;
 use ascan_engine::mosaic::save_png;
 use ascan_engine::store::Scan;
+use clap::Args;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// `ascan gallery`
+#[derive(Debug, Args)]
+pub struct GalleryArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// The PNG file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Methods to show, separated by commas; all if left out
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub methods: Vec<String>,
+    /// How many images, spread over the scan
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=12))]
+    pub images: u32,
+    /// The images themselves, by their rows, separated by commas
+    #[arg(long, value_name = "ROWS", value_delimiter = ',', conflicts_with = "images")]
+    pub rows: Vec<usize>,
+}
 
 pub(super) fn run(args: GalleryArgs, globals: &Globals) -> Result {
     let album = Album::open(Scan::open(&args.scan)?)?;

@@ -5,13 +5,29 @@ mod data;
 mod model;
 
 use super::{Failure, Result, note, print, print_json};
-use crate::cli::{Globals, InitArgs};
+use crate::cli::Globals;
 use ascan_core::Error;
 use ascan_engine::config::template::Template;
 use ascan_engine::host::PluginHost;
+use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// `ascan init`
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The ONNX file
+    pub model: PathBuf,
+    /// A folder of images, a manifest (.csv, .jsonl, .parquet), an archive (.tar, .tar.gz) or an idx file
+    pub data: PathBuf,
+    /// Where to write the configuration; "-" is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "scan.toml")]
+    pub output: PathBuf,
+    /// Overwrite a configuration that is already there
+    #[arg(long)]
+    pub force: bool,
+}
 
 pub(super) fn run(args: InitArgs, globals: &Globals) -> Result {
     let to_stdout = args.output == Path::new("-");

@@ -1,13 +1,31 @@
 //! `ascan invert`: for each slice an image with its features, kept in the scan.
 
 use super::{Failure, Result, print, print_json};
-use crate::cli::{Globals, InvertArgs};
+use crate::cli::Globals;
 use crate::progress::Terminal;
 use ascan_core::{Context, Error};
 use ascan_engine::inversion::{Inversion, invert};
 use ascan_engine::slices::SliceSet;
 use ascan_engine::store::Scan;
+use clap::Args;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// `ascan invert`
+#[derive(Debug, Args)]
+pub struct InvertArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// Only these slices, separated by commas; all if left out
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    pub slice: Vec<i32>,
+    /// Which slices; default: the newest
+    #[arg(long, value_name = "ID")]
+    pub slices: Option<String>,
+    /// Steps of each search, one pass of the model there and back each
+    #[arg(long, value_name = "N", default_value_t = 96, value_parser = clap::value_parser!(u32).range(1..))]
+    pub steps: u32,
+}
 
 pub(super) fn run(args: InvertArgs, globals: &Globals) -> Result {
     let scan = Scan::open(&args.scan)?;

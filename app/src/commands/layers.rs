@@ -1,11 +1,30 @@
 //! `ascan layers`: the feature maps of a model, and what an explanation at each can show.
 
 use super::{Result, print, print_json};
-use crate::cli::{Globals, LayersArgs};
+use crate::cli::Globals;
 use ascan_core::{Capabilities, LayerInfo, ModelInfo};
 use ascan_onnx::{Classifier, Model};
+use clap::Args;
 use serde::Serialize;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// `ascan layers`
+#[derive(Debug, Args)]
+pub struct LayersArgs {
+    /// The ONNX model
+    pub model: PathBuf,
+    /// Height and width of the images, for models that leave them open
+    #[arg(long, value_name = "HxW", value_parser = image_size)]
+    pub image_size: Option<[usize; 2]>,
+}
+
+/// `224x224`.
+fn image_size(text: &str) -> Result<[usize; 2], String> {
+    let sides = text.split_once('x').and_then(|(height, width)| Some([height.parse().ok()?, width.parse().ok()?]));
+    let fits = |sides: &[usize; 2]| sides.iter().all(|side| (1..=16_384).contains(side));
+    sides.filter(fits).ok_or_else(|| "expected height x width in pixels, as in 224x224".into())
+}
 
 /// A line of the list.
 #[derive(Serialize)]

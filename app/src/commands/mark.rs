@@ -1,12 +1,56 @@
 //! `ascan mark`: a verdict on a slice or on some images.
 
 use super::{Failure, Result, note, print, print_json, selection};
-use crate::cli::{Globals, MarkArgs};
+use crate::cli::Globals;
 use ascan_core::Error;
-use ascan_engine::annotations::{Annotations, Fix, Judgement, Subject, Verdict, default_author};
+use ascan_engine::annotations::{Annotations, Fix, Judgement, Mark, Subject, Verdict, default_author};
 use ascan_engine::slices::SliceSet;
 use ascan_engine::store::Scan;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgGroup, Args};
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// `ascan mark`
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("subject").args(["slice", "images", "undo", "redo"]).required(true))]
+#[command(group = ArgGroup::new("judgement").args(["mark", "clear"]).conflicts_with_all(["undo", "redo"]))]
+pub struct MarkArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// core: the model looks at what makes the class; spurious: at something else; noisy_label: labels are wrong
+    #[arg(value_parser = mark_words(), required_unless_present_any = ["clear", "undo", "redo"])]
+    pub mark: Option<Mark>,
+    /// The slice
+    #[arg(long, value_name = "ID", allow_negative_numbers = true)]
+    pub slice: Option<i32>,
+    /// Images instead of a slice: uris or rows ("0-4,9") with commas between, or a file with one of them a line
+    #[arg(long, value_name = "FILE|LIST")]
+    pub images: Option<String>,
+    /// Which slices; default: the newest
+    #[arg(long, value_name = "ID", requires = "slice")]
+    pub slices: Option<String>,
+    /// In free words
+    #[arg(long, value_name = "TEXT", requires = "mark")]
+    pub note: Option<String>,
+    /// Take the mark away
+    #[arg(long)]
+    pub clear: bool,
+    /// Take back the author's newest verdict
+    #[arg(long)]
+    pub undo: bool,
+    /// Bring back what was undone last
+    #[arg(long)]
+    pub redo: bool,
+    /// Who says so; default: $ASCAN_AUTHOR, or the user's name
+    #[arg(long, value_name = "NAME")]
+    pub author: Option<String>,
+}
+
+/// The words for marks, which clap then lists.
+fn mark_words() -> impl TypedValueParser<Value = Mark> {
+    PossibleValuesParser::new(Mark::ALL.map(Mark::name)).try_map(|word| word.parse::<Mark>())
+}
 
 pub(super) fn run(args: MarkArgs, globals: &Globals) -> Result {
     let scan = Scan::open(&args.scan)?;

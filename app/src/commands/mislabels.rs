@@ -1,21 +1,61 @@
 //! `ascan mislabels`: labels that are probably wrong, decisions about them, and a corrected table.
 
 use super::{Failure, Result, make_parent, mark, print, print_json, selection};
-use crate::cli::{Globals, MislabelsArgs};
+use crate::cli::Globals;
 use crate::progress::Terminal;
 use ascan_core::{Context, Error};
 use ascan_engine::annotations::{Annotations, Fix, Judgement, Subject, Verdict};
 use ascan_engine::mislabels::{
-    Basis, Candidates, Corrected, SliceNoise, candidates, out_of_sample, slice_noise, write_corrected,
+    Basis, Candidates, Corrected, Folds, SliceNoise, candidates, out_of_sample, slice_noise, write_corrected,
 };
 use ascan_engine::mosaic::percent;
 use ascan_engine::slices::SliceSet;
 use ascan_engine::store::Scan;
 use ascan_engine::table::ScanTable;
+use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// `ascan mislabels`
+#[derive(Debug, Args)]
+pub struct MislabelsArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// Judge each image by the labels of images in other folds: a number of folds, or a column ("split", or a group)
+    #[arg(long, value_name = "N|COLUMN", value_parser = folds, conflicts_with = "unseen")]
+    pub folds: Option<Folds>,
+    /// The model was not trained on these labels, so its own probabilities can judge them
+    #[arg(long)]
+    pub unseen: bool,
+    /// Candidates to print
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub top: usize,
+    /// Of which slices the noise is estimated; default: the newest
+    #[arg(long, value_name = "ID")]
+    pub slices: Option<String>,
+    /// Decide that labels are right: uris or rows ("0-4,9") with commas between, or a file with one of them a line
+    #[arg(long, value_name = "FILE|LIST")]
+    pub keep: Vec<String>,
+    /// Decide that no label is right and the images should go
+    #[arg(long, value_name = "FILE|LIST")]
+    pub drop: Vec<String>,
+    /// Decide that labels should be another class, by name or number
+    #[arg(long, value_name = "FILE|LIST=CLASS")]
+    pub relabel: Vec<String>,
+    /// Who decides; default: $ASCAN_AUTHOR, or the user's name
+    #[arg(long, value_name = "NAME")]
+    pub author: Option<String>,
+    /// Write the data set's table with all decisions applied; the original stays as it is
+    #[arg(long, value_name = "CSV")]
+    pub write: Option<PathBuf>,
+}
+
+fn folds(text: &str) -> Result<Folds, Infallible> {
+    Ok(text.parse().map_or_else(|_| Folds::Column(text.to_owned()), Folds::Random))
+}
 
 /// Slices printed without `--json`.
 const N_SLICES: usize = 5;

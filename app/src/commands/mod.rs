@@ -1,27 +1,27 @@
 //! The commands, one a file, and what they share: how they fail and how they print.
 
-mod bench;
-mod check;
-mod compare;
-mod demo;
-mod export;
-mod faithfulness;
-mod gallery;
+pub(crate) mod bench;
+pub(crate) mod check;
+pub(crate) mod compare;
+pub(crate) mod demo;
+pub(crate) mod export;
+pub(crate) mod faithfulness;
+pub(crate) mod gallery;
 pub mod init;
-mod invert;
-mod layers;
-mod mark;
-mod mislabels;
-mod mosaic;
-mod plugins;
-mod repair;
-mod report;
-mod review;
-mod scan;
+pub(crate) mod invert;
+pub(crate) mod layers;
+pub(crate) mod mark;
+pub(crate) mod mislabels;
+pub(crate) mod mosaic;
+pub(crate) mod plugins;
+pub(crate) mod repair;
+pub(crate) mod report;
+pub(crate) mod review;
+pub(crate) mod scan;
 mod selection;
-mod slice;
-mod spread;
-mod verdicts;
+pub(crate) mod slice;
+pub(crate) mod spread;
+pub(crate) mod verdicts;
 
 use crate::cli::{Command, Globals};
 use ascan_core::Error;

@@ -1,12 +1,27 @@
 //! `ascan mosaic`: the slices of a scan as one picture.
 
 use super::{Result, make_parent, note, print};
-use crate::cli::{Globals, MosaicArgs};
+use crate::cli::Globals;
 use ascan_engine::album::Album;
 use ascan_engine::mosaic::{mosaic, save_png};
 use ascan_engine::slices::SliceSet;
 use ascan_engine::store::Scan;
+use clap::Args;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// `ascan mosaic`
+#[derive(Debug, Args)]
+pub struct MosaicArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// The PNG file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Which slices; default: the newest
+    #[arg(long, value_name = "ID")]
+    pub slices: Option<String>,
+}
 
 pub(super) fn run(args: MosaicArgs, globals: &Globals) -> Result {
     let album = Album::open(Scan::open(&args.scan)?)?;

@@ -1,12 +1,20 @@
 //! `ascan plugins`: what was found where, and what each plugin can be told.
 
 use super::{Result, print, print_json};
-use crate::cli::{Globals, PluginsArgs};
+use crate::cli::Globals;
 use ascan_core::params::{ParamMap, Resolved};
 use ascan_core::{Error, Kind};
 use ascan_engine::host::{PluginHost, PluginRow, PluginState};
+use clap::Args;
 use serde_json::{Value, json};
 use std::process::ExitCode;
+
+/// `ascan plugins`
+#[derive(Debug, Args)]
+pub struct PluginsArgs {
+    /// Show this plugin, with its parameters
+    pub name: Option<String>,
+}
 
 pub(super) fn run(args: PluginsArgs, globals: &Globals) -> Result {
     let host = globals.host()?;

@@ -1,13 +1,37 @@
 //! `ascan repair`: trains a scanned model on, under a regularizer that knows what the review found out.
 
 use super::{Result, note, print, print_json};
-use crate::cli::{Globals, RepairArgs};
+use crate::cli::Globals;
 use crate::progress::{STOPPED, Terminal};
 use ascan_core::{Error, Level, Reporter};
 use ascan_engine::config::repair::RepairConfig;
 use ascan_engine::repair::{RepairPlan, repair};
 use ascan_engine::store::Scan;
+use clap::Args;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// `ascan repair`
+#[derive(Debug, Args)]
+pub struct RepairArgs {
+    /// Folder of the scan of the training images, by the model that is repaired
+    pub scan: PathBuf,
+    /// A configuration with the sections repair and run; those of a scan will do
+    pub config: PathBuf,
+    /// Folder of the repair; one that was begun there goes on
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Regularizer plugin; default: the one in the configuration
+    #[arg(short, long)]
+    pub plugin: Option<String>,
+}
+
+impl RepairArgs {
+    /// The overrides that these flags stand for.
+    pub fn overrides(&self) -> Vec<String> {
+        self.plugin.iter().map(|plugin| format!("repair.plugin={plugin}")).collect()
+    }
+}
 
 pub(super) fn run(args: RepairArgs, globals: &Globals) -> Result {
     let host = globals.host()?;

@@ -1,13 +1,28 @@
 //! `ascan report`: a scan and its slices as one HTML file.
 
 use super::{Result, make_parent, note, print};
-use crate::cli::{Globals, ReportArgs};
+use crate::cli::Globals;
 use ascan_core::Error;
 use ascan_engine::album::{Album, scanned};
 use ascan_engine::report::report;
 use ascan_engine::slices::SliceSet;
 use ascan_engine::store::Scan;
+use clap::Args;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// `ascan report`
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// The HTML file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Which slices; default: the newest
+    #[arg(long, value_name = "ID")]
+    pub slices: Option<String>,
+}
 
 pub(super) fn run(args: ReportArgs, globals: &Globals) -> Result {
     let album = Album::open(Scan::open(&args.scan)?)?;

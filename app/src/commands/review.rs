@@ -1,17 +1,106 @@
 //! `ascan review`: the window, or a picture of it.
 
 use super::{Result, make_parent, print};
-use crate::cli::{Globals, RendererChoice, ReviewArgs, ThemeChoice, ViewChoice};
+use crate::cli::Globals;
 use crate::desktop::command::{Command, View};
 use crate::desktop::headless::Headless;
 use crate::desktop::settings::Settings;
 use crate::desktop::{self, Desktop};
 use ascan_core::Error;
 use ascan_engine::mosaic::save_png;
+use clap::{Args, ValueEnum};
 use slint::ComponentHandle;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// `ascan review`
+#[derive(Debug, Args)]
+pub struct ReviewArgs {
+    /// Folder of the scan; without it the start page opens
+    pub scan: Option<PathBuf>,
+    /// Which slices; default: the newest
+    #[arg(long, value_name = "ID")]
+    pub slices: Option<String>,
+    /// How the window is drawn
+    #[arg(long, value_enum, default_value_t = RendererChoice::Auto)]
+    pub renderer: RendererChoice,
+    /// Write a picture of the window to this PNG file instead of opening it; needs no display
+    #[arg(long, value_name = "FILE")]
+    pub screenshot: Option<PathBuf>,
+    /// Size of the picture in pixels
+    #[arg(long, value_name = "WxH", default_value = "1400x900", value_parser = size)]
+    pub size: [u32; 2],
+    /// What the picture shows
+    #[arg(long, value_enum, default_value_t = ViewChoice::Mosaic)]
+    pub view: ViewChoice,
+    /// Layout of the mosaic
+    #[arg(long, value_enum, default_value_t = LayoutChoice::Grid)]
+    pub layout: LayoutChoice,
+    /// Colours; default: as the window was left
+    #[arg(long, value_enum)]
+    pub theme: Option<ThemeChoice>,
+    /// Select this slice
+    #[arg(long, value_name = "SLICE", allow_negative_numbers = true)]
+    pub select: Option<i32>,
+}
+
+/// How the window is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RendererChoice {
+    /// By the graphics card if there is one
+    Auto,
+    /// By the processor
+    Software,
+    /// By the graphics card
+    Gpu,
+}
+
+/// A view of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ViewChoice {
+    /// All slices at once
+    Mosaic,
+    /// Slices by label and prediction
+    Confusion,
+    /// The images of a slice
+    Detail,
+    /// Every image as a point
+    Scatter,
+    /// Labels that look wrong
+    Labels,
+    /// One image of the slice
+    Image,
+}
+
+/// A layout of the mosaic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LayoutChoice {
+    /// Rows and columns
+    Grid,
+    /// Hexagons
+    Hexagons,
+    /// Cells of the plane, by area
+    Voronoi,
+}
+
+/// Colours of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ThemeChoice {
+    /// Light on dark
+    Dark,
+    /// Dark on light
+    Light,
+}
+
+/// `1400x900`.
+fn size(text: &str) -> Result<[u32; 2], String> {
+    let sides = text.split_once('x').and_then(|(width, height)| Some([width.parse().ok()?, height.parse().ok()?]));
+    let fits = |[width, height]: &[u32; 2]| (320..=7680).contains(width) && (240..=4320).contains(height);
+    sides
+        .filter(fits)
+        .ok_or_else(|| "expected width x height in pixels, from 320x240 to 7680x4320, as in 1400x900".into())
+}
 
 pub(super) fn run(args: ReviewArgs, globals: &Globals) -> Result {
     let mut settings = Settings::load();

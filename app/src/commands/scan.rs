@@ -1,7 +1,7 @@
 //! `ascan scan`: images in, a scan on disk out.
 
 use super::{BAD_IMAGES, Result, note, print, print_json};
-use crate::cli::{Globals, ScanArgs};
+use crate::cli::Globals;
 use crate::progress::{STOPPED, Terminal};
 use ascan_core::{Context, Error, Level, Reporter};
 use ascan_engine::config::LoadedConfig;
@@ -10,9 +10,26 @@ use ascan_engine::plan::RunPlan;
 use ascan_engine::scan::{ScanSummary, scan};
 use ascan_engine::slices::{self, SliceSet};
 use ascan_engine::store::Scan;
+use clap::Args;
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// `ascan scan`
+#[derive(Debug, Args)]
+pub struct ScanArgs {
+    /// The configuration
+    pub config: PathBuf,
+    /// Folder of the scan; one that was begun there is resumed
+    #[arg(short, long, value_name = "SCAN")]
+    pub out: PathBuf,
+    /// Scan only the first N images
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Leave out the slicing after the scan
+    #[arg(long)]
+    pub no_slice: bool,
+}
 
 /// `ascan scan --json`.
 #[derive(Serialize)]

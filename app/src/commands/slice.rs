@@ -1,7 +1,7 @@
 //! `ascan slice`: slices of a scan, without scanning again.
 
 use super::{Result, note, print, print_json};
-use crate::cli::{Globals, SliceArgs};
+use crate::cli::Globals;
 use crate::progress::Terminal;
 use ascan_core::Context;
 use ascan_engine::mosaic::percent;
@@ -9,7 +9,54 @@ use ascan_engine::slices::advice::{Advice, advise};
 use ascan_engine::slices::evidence::Evidence;
 use ascan_engine::slices::{self, SliceSet};
 use ascan_engine::store::Scan;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// `ascan slice`
+#[derive(Debug, Args)]
+pub struct SliceArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// Slicer plugin; default: the one in the scan's configuration
+    #[arg(short, long)]
+    pub plugin: Option<String>,
+    /// Slice each class on its own; default: as in the scan's configuration
+    #[arg(long, value_enum, value_name = "BY")]
+    pub per_class: Option<PerClassBy>,
+    /// Slice only the images that the model got wrong: what kinds of errors there are
+    #[arg(long)]
+    pub errors_only: bool,
+    /// Try other numbers of slices, a quarter to four times as many, and say which ones silhouette, Davies–Bouldin index and
+    /// elbow prefer; no slices are kept
+    #[arg(long)]
+    pub advise: bool,
+}
+
+/// What `ascan slice --per-class` divides the images by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PerClassBy {
+    /// The ground truth
+    Label,
+    /// What the model says
+    #[value(name = "predicted_class")]
+    PredictedClass,
+    /// Not at all: all images together
+    None,
+}
+
+impl SliceArgs {
+    /// The overrides that these flags stand for.
+    pub fn overrides(&self) -> Vec<String> {
+        let per_class = self.per_class.and_then(|by| by.to_possible_value());
+        let flags = [
+            self.plugin.as_ref().map(|plugin| format!("slicing.plugin={plugin}")),
+            per_class.map(|by| format!("slicing.per_class={}", by.get_name())),
+            self.errors_only.then(|| "slicing.errors_only=true".to_owned()),
+        ];
+        flags.into_iter().flatten().collect()
+    }
+}
 
 /// Lines printed without `--json`.
 const N_PRINTED: usize = 10;

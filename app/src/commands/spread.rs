@@ -1,15 +1,54 @@
 //! `ascan spread`: from marks on some images to the spuriousness of every image.
 
 use super::{Failure, Result, mark, note, print, print_json};
-use crate::cli::{Globals, SpreadArgs};
+use crate::cli::Globals;
 use crate::progress::Terminal;
 use ascan_core::{Context, Error};
 use ascan_engine::annotations::VerdictId;
 use ascan_engine::mosaic::percent;
 use ascan_engine::spread::{self, Check, Review, Spread};
 use ascan_engine::store::Scan;
+use clap::Args;
 use serde::Serialize;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// `ascan spread`
+#[derive(Debug, Args)]
+pub struct SpreadArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+    /// Accept the spread that is there; without one, spread first
+    #[arg(long)]
+    pub accept: bool,
+    /// Count images from this spuriousness on as spurious, the others as core
+    #[arg(long, value_name = "T", value_parser = share)]
+    pub threshold: Option<f32>,
+    /// Decide on single images: 1 is spurious, 0 is core; may be given several times
+    #[arg(long = "override", value_name = "ROW=0|1", value_parser = row_decision)]
+    pub overrides: Vec<(usize, bool)>,
+}
+
+impl SpreadArgs {
+    /// Whether these flags review a spread.
+    pub fn is_review(&self) -> bool {
+        self.accept || self.threshold.is_some() || !self.overrides.is_empty()
+    }
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
+fn row_decision(text: &str) -> Result<(usize, bool), String> {
+    let parse = || {
+        let (row, decision) = text.split_once('=')?;
+        let is_spurious = ["0", "1"].iter().position(|word| *word == decision.trim())? == 1;
+        Some((row.trim().parse().ok()?, is_spurious))
+    };
+    parse().ok_or_else(|| "expected a row and a decision, for example 17=0".to_owned())
+}
 
 /// Width of the longest bar of the histogram.
 const BAR: usize = 30;

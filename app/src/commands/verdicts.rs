@@ -2,12 +2,21 @@
 
 use super::mark::{self, describe};
 use super::{Result, print, print_json};
-use crate::cli::{Globals, VerdictsArgs};
+use crate::cli::Globals;
 use ascan_engine::annotations::{Fate, Judgement, Verdict};
 use ascan_engine::slices::SliceSet;
 use ascan_engine::store::Scan;
+use clap::Args;
 use serde::Serialize;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// `ascan verdicts`
+#[derive(Debug, Args)]
+pub struct VerdictsArgs {
+    /// Folder of the scan
+    pub scan: PathBuf,
+}
 
 /// `ascan verdicts --json`.
 #[derive(Serialize)]

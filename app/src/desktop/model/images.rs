@@ -1,6 +1,10 @@
 //! The images of what is selected: their order, how they are drawn, which are picked, which one is open.
 
 use super::session::Session;
+use super::work::Task;
+use super::{Changes, Model};
+use crate::desktop::command::{Command, View};
+use ascan_viz::color::Map;
 use ascan_viz::heat::{Drawing, Look};
 use std::collections::BTreeSet;
 
@@ -179,6 +183,85 @@ impl Images {
         let place = self.rows.iter().position(|&other| other == row)?;
         let to = (place as i64 + i64::from(by)).clamp(0, self.rows.len() as i64 - 1);
         self.rows.get(to as usize).copied()
+    }
+}
+
+impl Model {
+    pub(super) fn apply_to_images(&mut self, command: Command) -> Changes {
+        let images = &mut self.images;
+        match command {
+            Command::ImagesSize(width, height) => {
+                if images.room == [width, height] {
+                    return Changes::NONE;
+                }
+                images.room = [width, height];
+            }
+            Command::ThumbSize(px) => images.thumb_px = px.clamp(40.0, 320.0),
+            Command::Order(order) => {
+                images.order = order;
+                self.order_images();
+            }
+            Command::Drawing(drawing) => images.look.drawing = DRAWINGS[drawing].0,
+            Command::Map(map) => images.look.map = Map::ALL[map],
+            Command::Opacity(opacity) => images.look.opacity = opacity.clamp(0.0, 1.0),
+            Command::Contour(on) => images.look.contour = on.then_some(CONTOUR),
+            Command::PickImage { row, extend, toggle } => {
+                images.pick(row, extend, toggle);
+                return self.picked();
+            }
+            Command::MoveCursor { by, extend } => {
+                images.move_cursor(by, extend);
+                return Changes::CURSOR | if extend { self.picked() } else { Changes::NONE };
+            }
+            Command::ClearPicked => {
+                images.picked.clear();
+                return self.picked();
+            }
+            Command::OpenImage(row) => {
+                images.open = Some(row);
+                return self.opened();
+            }
+            Command::StepImage(by) if images.open.is_some() => {
+                images.step(by);
+                return self.opened();
+            }
+            Command::StepImage(by) => return self.apply_to_list(Command::StepSlice(by)),
+            Command::CloseImage => images.open = None,
+            Command::Attribute(index) => {
+                let (row, name) = (images.open, self.session.attributors.get(index).cloned());
+                if let (Some(row), Some(name)) = (row, name) {
+                    self.begin("attributing", Task::Attribution(row, name));
+                }
+                return Changes::IMAGE;
+            }
+            _ => {}
+        }
+        Changes::IMAGES | Changes::IMAGE
+    }
+
+    /// Puts the images in their order, and asks for what it needs.
+    pub(super) fn order_images(&mut self) {
+        self.images.update(&self.session, self.selected);
+        if let (ODD_FIRST, Some(slice)) = (self.images.order, self.selected)
+            && !self.session.distances.contains_key(&slice)
+        {
+            let rows = self.session.rows(slice).to_vec();
+            self.begin("looking for odd images", Task::Distances(slice, rows));
+        }
+    }
+
+    fn picked(&mut self) -> Changes {
+        Changes::PICKED | Changes::INSPECTOR | if self.view == View::Scatter { Changes::SCATTER } else { Changes::NONE }
+    }
+
+    fn opened(&mut self) -> Changes {
+        if let Some(row) = self.images.open
+            && self.image.as_ref().is_none_or(|image| image.row != row)
+        {
+            self.image = None;
+            self.begin("reading an image", Task::Image(row));
+        }
+        Changes::IMAGE
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::figures::Figure;
 use super::session::Session;
+use super::{Changes, Model};
+use crate::desktop::command::{Command, View};
 use ascan_engine::slices::SliceReport;
 
 /// Search, filters, order and columns.
@@ -97,5 +99,54 @@ impl List {
         let last = self.order.len().checked_sub(1)?;
         let to = place.map_or(0, |place| (place as i64 + i64::from(by)).clamp(0, last as i64) as usize);
         Some(self.order[to])
+    }
+}
+
+impl Model {
+    pub(super) fn apply_to_list(&mut self, command: Command) -> Changes {
+        match command {
+            Command::Select(id) => return self.select(id),
+            Command::StepSlice(by) => {
+                let to = self.list.step(self.selected, by);
+                return self.select(to);
+            }
+            Command::NextUnjudged => {
+                let order = &self.list.order;
+                let from = self.selected.and_then(|id| order.iter().position(|&other| other == id));
+                let after = from.map_or(0, |place| place + 1);
+                let waits = |id: &&i32| {
+                    self.session.mark(**id).is_none() && self.session.set.slice(**id).is_some_and(|s| s.needs_verdict)
+                };
+                let next = order[after..].iter().chain(&order[..after]).find(waits).copied();
+                if next.is_none() {
+                    self.toast = "Every slice that is clearly worse has a verdict".to_owned();
+                    return Changes::SHELL;
+                }
+                return self.select(next);
+            }
+            Command::Sort(column) => self.list.sort_by(column),
+            Command::Search(text) => self.list.search = text,
+            // The first entry is "all classes".
+            Command::OnlyClass(index) => self.list.class = index.checked_sub(1).map(|class| class as i32),
+            Command::MinSize(size) => self.list.min_size = size,
+            Command::WorseOnly(on) => self.list.worse_only = on,
+            Command::ToggleColumn(column) => self.list.columns[column] = !self.list.columns[column],
+            _ => {}
+        }
+        self.list.update(&self.session);
+        Changes::LIST | Changes::TILES
+    }
+
+    /// Selects a slice, everywhere.
+    pub(super) fn select(&mut self, slice: Option<i32>) -> Changes {
+        self.selected = slice;
+        self.images.picked.clear();
+        self.images.open = None;
+        self.order_images();
+        Changes::SELECTION
+            | Changes::INSPECTOR
+            | Changes::IMAGES
+            | Changes::IMAGE
+            | if self.view == View::Scatter { Changes::SCATTER } else { Changes::NONE }
     }
 }

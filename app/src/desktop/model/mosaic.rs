@@ -2,6 +2,8 @@
 
 use super::figures::Figure;
 use super::session::Session;
+use super::{Changes, Model};
+use crate::desktop::command::{Command, View};
 use ascan_engine::mosaic::MAX_TILES;
 use ascan_engine::slices::SliceReport;
 use ascan_viz::layout::{self, Layout, TileShape};
@@ -174,6 +176,71 @@ impl Mosaic {
 fn below_title(shape: &TileShape, [_, top, _, bottom]: [f64; 4]) -> TileShape {
     let share = 1.0 - BLOCK_TITLE / (bottom - top).max(2.0 * BLOCK_TITLE);
     TileShape::new(shape.polygon.iter().map(|&[x, y]| [x, bottom - (bottom - y) * share]).collect())
+}
+
+impl Model {
+    pub(super) fn apply_to_mosaic(&mut self, command: Command) -> Changes {
+        let mosaic = &mut self.mosaic;
+        match command {
+            Command::Pointer(x, y) => {
+                mosaic.pointer = [x, y];
+                mosaic.hovered = mosaic.at(x, y);
+                Changes::HOVER
+            }
+            Command::PointerLeft => {
+                mosaic.hovered = None;
+                Changes::HOVER
+            }
+            Command::ClickTile(x, y) => {
+                let id = mosaic.at(x, y);
+                self.select(id)
+            }
+            Command::OpenTile(x, y) => match mosaic.at(x, y) {
+                Some(id) => self.select(Some(id)) | self.show(View::Images),
+                None => Changes::NONE,
+            },
+            Command::StepTile(dx, dy) => {
+                let to = mosaic.step(self.selected, dx, dy);
+                self.select(to)
+            }
+            Command::MosaicSize(width, height) => {
+                if mosaic.room == [width, height] {
+                    return Changes::NONE;
+                }
+                mosaic.room = [width, height];
+                mosaic.fit();
+                mosaic.update(&self.session);
+                Changes::TILES | Changes::MOSAIC_VIEW
+            }
+            Command::PanMosaic(dx, dy) => {
+                mosaic.pan_by(dx, dy);
+                mosaic.hovered = None;
+                Changes::MOSAIC_VIEW | Changes::HOVER
+            }
+            Command::ZoomMosaic { x, y, steps } => {
+                mosaic.zoom_at(x, y, steps);
+                Changes::MOSAIC_VIEW
+            }
+            Command::FitMosaic => {
+                mosaic.fit();
+                Changes::MOSAIC_VIEW
+            }
+            Command::Layout(layout) => {
+                mosaic.layout = layout;
+                self.show(View::Mosaic)
+            }
+            Command::Metric(metric) => {
+                mosaic.metric = metric;
+                Changes::TILES | Changes::LIST
+            }
+            Command::TileSize(size) => {
+                mosaic.size = size;
+                mosaic.update(&self.session);
+                Changes::TILES
+            }
+            _ => Changes::NONE,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! The scatter: every image as a point, and what a lasso takes.
 
 use super::session::Session;
-use crate::desktop::command::{Pick, Tool};
+use super::work::Task;
+use super::{Changes, Model};
+use crate::desktop::command::{Command, Pick, Tool};
 use ascan_viz::scatter::{self, Index, View};
 use ascan_viz::{Rgb, color};
 use std::collections::BTreeSet;
@@ -185,6 +187,78 @@ impl Scatter {
             3 => vec![(RIGHT, "right".into()), (WRONG, "wrong".into()), (UNKNOWN, "no label".into())],
             _ if session.spuriousness.is_none() => vec![(UNKNOWN, "no verdict has been spread yet".into())],
             _ => vec![(color::diverging(1.0, 0.5), "core".into()), (color::diverging(0.0, 0.5), "spurious".into())],
+        }
+    }
+}
+
+impl Model {
+    pub(super) fn apply_to_scatter(&mut self, command: Command) -> Changes {
+        let scatter = &mut self.scatter;
+        match command {
+            Command::ScatterSize(width, height) => {
+                if scatter.room == [width, height] {
+                    return Changes::NONE;
+                }
+                scatter.room = [width, height];
+                scatter.fit();
+            }
+            Command::Tool(tool) => {
+                scatter.tool = tool;
+                return Changes::OUTLINE;
+            }
+            Command::ScatterDown { x, y, pick } => {
+                scatter.down(x, y, pick);
+                return Changes::OUTLINE;
+            }
+            Command::ScatterMove(x, y) => {
+                return if scatter.moved(x, y) { Changes::SCATTER } else { Changes::OUTLINE };
+            }
+            Command::ScatterUp(x, y) => {
+                let clicked = scatter.outline.len() < 3;
+                if let Some(picked) = scatter.up(&self.images.picked) {
+                    self.take_picked(picked);
+                } else if clicked && let Some(row) = self.scatter.at(x, y) {
+                    let slice = self.session.set.assignment.get(row).copied();
+                    return self.select(slice) | Changes::OUTLINE;
+                }
+                return Changes::ALL;
+            }
+            Command::ScatterHover(x, y) => {
+                let before = scatter.hovered;
+                scatter.hovered = scatter.at(x, y);
+                return if before == scatter.hovered { Changes::NONE } else { Changes::OUTLINE };
+            }
+            Command::ZoomScatter { x, y, steps } => scatter.zoom_at(x, y, steps),
+            Command::FitScatter => scatter.fit(),
+            Command::ColorPoints(color) => scatter.color = color,
+            Command::Projection(projection) => {
+                scatter.projection = projection;
+                scatter.clear();
+                self.ask_for_points();
+            }
+            Command::SliceOfPicked => {
+                if self.images.picked.is_empty() {
+                    self.toast = "Pick images first: with the lasso, or in the images view".to_owned();
+                } else {
+                    let rows = self.images.picked.iter().copied().collect();
+                    self.begin("making a slice", Task::SliceOf(rows));
+                }
+            }
+            _ => {}
+        }
+        Changes::SCATTER | Changes::OUTLINE
+    }
+
+    /// A lasso took these rows: they are shown wherever images are.
+    fn take_picked(&mut self, picked: BTreeSet<usize>) {
+        self.selected = None;
+        self.images.picked = picked;
+        self.images.update(&self.session, None);
+    }
+
+    pub(super) fn ask_for_points(&mut self) {
+        if self.scatter.points.is_none() {
+            self.begin("placing the images", Task::Points(PROJECTIONS[self.scatter.projection]));
         }
     }
 }

@@ -1,0 +1,126 @@
+//! What is scanned: `[data]` and its columns.
+
+use ascan_core::params::{Params, Problems};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// `[data]`: the images and what is known about them. Exactly one of `images`, `manifest`, `archive`, `idx` is set.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DataSection {
+    /// A folder: a folder a class, or a folder a split and in it a folder a class.
+    pub images: Option<PathBuf>,
+    /// A table of images: .csv, .jsonl or .parquet; paths in it are relative to `root`.
+    pub manifest: Option<PathBuf>,
+    /// A .tar (or .tar.gz) of images, a folder a class inside or with `manifest` beside it.
+    pub archive: Option<PathBuf>,
+    /// Images of a pair of idx files (MNIST), plain or .gz; labels in `idx_labels`.
+    pub idx: Option<PathBuf>,
+    /// Labels of the idx pair.
+    pub idx_labels: Option<PathBuf>,
+    /// Folder that the paths of a manifest are relative to; default: the manifest's folder, or the archive.
+    pub root: Option<PathBuf>,
+    /// `[data.columns]`: which column of the manifest is what.
+    pub columns: ColumnsSection,
+    /// Keep only images of this split.
+    pub split: Option<String>,
+    /// Class names in the order of their index: a text file with a name a line, or a list.
+    pub classes: Option<ClassNames>,
+    /// How labels map to the model's outputs: `index` (label i is output i), `name` (by class name, with
+    /// `output_names`), or a table from label to output index.
+    pub class_map: ClassMap,
+    /// Names of the model's outputs: a text file with a name a line, or a list.
+    pub output_names: Option<ClassNames>,
+}
+
+/// A list of names, or a text file with a name a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ClassNames {
+    /// A text file.
+    File(PathBuf),
+    /// The names themselves.
+    List(Vec<String>),
+}
+
+/// How the data set's labels map to the model's outputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ClassMap {
+    /// `"index"` or `"name"`, or a .csv/.json file from label to output index.
+    Rule(String),
+    /// From label (as in the data set: folder name or value of the label column) to output index.
+    Table(BTreeMap<String, usize>),
+}
+
+impl Default for ClassMap {
+    fn default() -> Self {
+        Self::Rule("index".into())
+    }
+}
+
+impl Params for DataSection {
+    const HELP: &'static [(&'static str, &'static str)] = &[
+        ("images", "a folder of images: a folder a class, or a folder a split and in it a folder a class"),
+        ("manifest", "a table of images (.csv, .jsonl, .parquet)"),
+        ("archive", "a .tar or .tar.gz of images"),
+        ("idx", "an idx file of images (MNIST), plain or .gz"),
+        ("idx_labels", "the idx file of their labels"),
+        ("root", "folder that the manifest's paths are relative to; default: the manifest's own"),
+        ("columns", "which column of the manifest is what: path, label, split, group = [..], mask"),
+        ("split", "keep only images of this split"),
+        ("classes", "class names by label index: a text file with a name a line, or a list"),
+        ("class_map", "how labels meet the model's outputs: \"index\", \"name\", a file, or a table label -> output"),
+        ("output_names", "names of the model's outputs: a text file with a name a line, or a list"),
+    ];
+
+    fn check(&self, problems: &mut Problems) {
+        let sources = [&self.images, &self.manifest, &self.archive, &self.idx];
+        // An archive may have a manifest that describes what is in it.
+        let n = sources.iter().filter(|source| source.is_some()).count();
+        let ok = n == 1 || (n == 2 && self.manifest.is_some() && self.archive.is_some());
+        let got = format!("exactly one of `images`, `manifest`, `archive`, `idx` must be set, got {n}");
+        problems.require(ok, "images", got, "an `archive` may also have a `manifest` that describes its members");
+        problems.require(
+            self.idx.is_some() == self.idx_labels.is_some(),
+            "idx_labels",
+            "`idx` and `idx_labels` go together",
+            "",
+        );
+    }
+}
+
+/// `[data.columns]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ColumnsSection {
+    /// Path of the image, or a struct `{bytes, path}` in Parquet. `auto`: `file_name`, `filename`, `img_filename`, `path`, `file`, `image`.
+    pub path: String,
+    /// Ground truth: an index or a class name. `auto`: `label`, `y`, `class`, `target`; `none`: no labels.
+    pub label: String,
+    /// Split of the image. `auto`: `split` where there is one; `none`.
+    pub split: String,
+    /// Annotated attributes, used only to score: the groups are their combinations.
+    pub group: Vec<String>,
+    /// Path of a mask of the object, used only to score; `none`.
+    pub mask: String,
+}
+
+impl Default for ColumnsSection {
+    fn default() -> Self {
+        Self { path: "auto".into(), label: "auto".into(), split: "auto".into(), group: Vec::new(), mask: "none".into() }
+    }
+}
+
+impl Params for ColumnsSection {
+    const HELP: &'static [(&'static str, &'static str)] = &[
+        ("path", "column with the path of the image"),
+        ("label", "column with the ground truth, an index or a class name; \"none\": no labels"),
+        ("split", "column with the split; \"none\": no splits"),
+        ("group", "columns whose combinations are the known groups; they only score, no slicer sees them"),
+        ("mask", "column with the path of a mask of the object; it only scores"),
+    ];
+
+    fn check(&self, _problems: &mut Problems) {}
+}
