@@ -59,8 +59,8 @@ fn waterbirds_landbirds_on_water_are_a_slice() {
     image::open(dir.path().join("mosaic.png")).expect("a picture");
 }
 
-/// umap-learn 0.5.12 on the features that `ascan export scan --to npy` writes, `n_neighbors=15, min_dist=0`, mean of five seeds;
-/// scikit-learn 1.9.1 gives ours the same trustworthiness.
+/// umap-learn 0.5.12 on the same features, mean of five seeds, by `tests/golden/layout_of_waterbirds.py`; scikit-learn 1.9.1 gives
+/// ours the same trustworthiness.
 #[test]
 fn a_layout_of_waterbirds_is_as_trustworthy_as_umap_learns() {
     let Some(dir) = prepare("waterbirds.toml") else { return };
