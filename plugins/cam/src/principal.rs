@@ -1,6 +1,8 @@
 //! The first principal direction of a matrix, by Lanczos' method.
 
 use ascan_math::lanes::sum;
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatRef, Par};
 
 /// Most steps: the top of the spectrum is found long before.
 const MAX_STEPS: usize = 64;
@@ -13,10 +15,10 @@ const MAX_GRAM: usize = 2 * MAX_STEPS;
 pub fn projection(x: &[f64], columns: usize, towards: &[f64]) -> Vec<f64> {
     let rows = x.len() / columns.max(1);
     // Eigenvectors of X Xᵀ, in the space of the rows: the projection is its first one times the singular value.
-    let gram = if rows <= MAX_GRAM { gram(x, rows, columns) } else { Vec::new() };
+    let gram = (rows <= MAX_GRAM).then(|| gram(x, rows, columns));
     let multiply = |u: &[f64]| -> Vec<f64> {
-        if !gram.is_empty() {
-            return gram.chunks_exact(rows).map(|row| dot(row, u)).collect();
+        if let Some(gram) = &gram {
+            return gram.col_iter().map(|column| dot(column.try_as_col_major().unwrap().as_slice(), u)).collect();
         }
         let mut v = vec![0.0; columns];
         for (row, &u) in x.chunks_exact(columns).zip(u) {
@@ -119,15 +121,10 @@ fn top_of_tridiagonal(diagonal: &[f64], beside: &[f64]) -> (f64, Vec<f64>) {
 }
 
 /// `X Xᵀ`.
-fn gram(x: &[f64], rows: usize, columns: usize) -> Vec<f64> {
-    let row = |i: usize| &x[i * columns..(i + 1) * columns];
-    let mut gram = vec![0.0; rows * rows];
-    for i in 0..rows {
-        for j in 0..=i {
-            gram[i * rows + j] = dot(row(i), row(j));
-            gram[j * rows + i] = gram[i * rows + j];
-        }
-    }
+fn gram(x: &[f64], rows: usize, columns: usize) -> Mat<f64> {
+    let x = MatRef::from_row_major_slice(x, rows, columns);
+    let mut gram = Mat::zeros(rows, rows);
+    matmul(&mut gram, Accum::Replace, x, x.transpose(), 1.0, Par::Seq);
     gram
 }
 
