@@ -1,18 +1,16 @@
-//! Attribution Scanner: find the groups of images on which a classifier fails, and see why.
-//! The parts of the `ascan` command.
+//! The `ascan` command: its flags and what each command does. What it does it with are the crates below.
 
 pub mod cli;
-pub mod commands;
-pub mod desktop;
-pub mod progress;
+mod commands;
+mod globals;
+mod progress;
 
 use clap::Parser;
 use std::process::ExitCode;
 
 /// Runs the command that was typed.
 pub fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    commands::run(cli.command, &cli.globals).unwrap_or_else(|failure| {
+    cli::Cli::parse().run().unwrap_or_else(|failure| {
         eprintln!("{failure}");
         failure.exit_code()
     })

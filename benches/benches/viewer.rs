@@ -3,10 +3,10 @@
 //!
 //! `cargo bench -p ascan-benches --bench viewer`
 
+use ascan_config::RunConfig;
 use ascan_core::testing::toy_slice_table;
-use ascan_engine::config::RunConfig;
-use ascan_engine::store::plan::{AttributionPlan, DataPlan, FeaturesPlan, ModelPlan};
-use ascan_engine::store::{Facts, LocalStorage, Outcome, Scan, ScanPlan, ScanRow, ScanWriter, layout};
+use ascan_store::plan::{AttributionPlan, DataPlan, FeaturesPlan, ModelPlan};
+use ascan_store::{Facts, LocalStorage, Outcome, Scan, ScanPlan, ScanRow, ScanWriter, layout};
 use ascan_viz::color::{self, Map};
 use ascan_viz::heat::Look;
 use ascan_viz::layout::{Layout, tiles};

@@ -3,11 +3,11 @@
 //! Opens the scan in a window of 1400 × 900 without a display, drawn by the software renderer, and times from the
 //! start of the process to the first picture, then each interaction with the drawing that it causes.
 
-use ascan::desktop::Desktop;
-use ascan::desktop::command::{Command, Pick, Tool, View};
-use ascan::desktop::headless::Headless;
-use ascan::desktop::settings::Settings;
-use ascan_engine::host::PluginHost;
+use ascan_config::host::PluginHost;
+use ascan_desktop::Desktop;
+use ascan_desktop::command::{ImagesCommand, ListCommand, Pick, ScatterCommand, ShellCommand, Tool, View};
+use ascan_desktop::headless::Headless;
+use ascan_desktop::settings::Settings;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,31 +38,31 @@ fn main() {
 
     let bench = Bench { screen: &screen, desktop: &desktop };
     bench.time("hover over tiles", |i| screen.point(400.0 + (i * 37 % 600) as f32, 120.0 + (i * 53 % 600) as f32));
-    bench.time("select the next slice", |_| desktop.dispatch(Command::StepSlice(1)));
+    bench.time("select the next slice", |_| desktop.dispatch(ListCommand::Step(1)));
     settle(&screen, &desktop);
     bench.time("zoom the mosaic", |i| screen.scroll(700.0, 450.0, if i % 40 < 20 { 60.0 } else { -60.0 }));
-    bench.time("sort the list", |_| desktop.dispatch(Command::Sort(2)));
+    bench.time("sort the list", |_| desktop.dispatch(ListCommand::Sort(2)));
     bench.time("scroll the list", |i| screen.scroll(150.0, 500.0, if i < N / 2 { -60.0 } else { 60.0 }));
-    desktop.dispatch(Command::Select(None));
-    desktop.dispatch(Command::Show(View::Images));
+    desktop.dispatch(ListCommand::Select(None));
+    desktop.dispatch(ShellCommand::Show(View::Images));
     settle(&screen, &desktop);
     bench.time("scroll all images", |i| screen.scroll(700.0, 500.0, if i < N / 2 { -120.0 } else { 120.0 }));
     settle(&screen, &desktop);
-    bench.time("order all images", |i| desktop.dispatch(Command::Order(1 + i % 3)));
+    bench.time("order all images", |i| desktop.dispatch(ImagesCommand::Order(1 + i % 3)));
     settle(&screen, &desktop);
-    bench.time("opacity of the attributions", |i| desktop.dispatch(Command::Opacity((i % 50) as f32 / 50.0)));
-    desktop.dispatch(Command::Show(View::Scatter));
+    bench.time("opacity of the attributions", |i| desktop.dispatch(ImagesCommand::Opacity((i % 50) as f32 / 50.0)));
+    desktop.dispatch(ShellCommand::Show(View::Scatter));
     settle(&screen, &desktop);
     bench.time("zoom the scatter", |i| screen.scroll(700.0, 450.0, if i % 20 < 10 { 60.0 } else { -60.0 }));
-    desktop.dispatch(Command::FitScatter);
-    desktop.dispatch(Command::Tool(Tool::Lasso));
-    desktop.dispatch(Command::ScatterDown { x: 100.0, y: 100.0, pick: Pick::Replace });
+    desktop.dispatch(ScatterCommand::Fit);
+    desktop.dispatch(ScatterCommand::Tool(Tool::Lasso));
+    desktop.dispatch(ScatterCommand::Down { x: 100.0, y: 100.0, pick: Pick::Replace });
     bench.time("draw a lasso", |i| {
         let angle = i as f32 / N as f32 * std::f32::consts::TAU;
-        desktop.dispatch(Command::ScatterMove(300.0 + 200.0 * angle.cos(), 300.0 + 200.0 * angle.sin()));
+        desktop.dispatch(ScatterCommand::Move(300.0 + 200.0 * angle.cos(), 300.0 + 200.0 * angle.sin()));
     });
     let (_, took) = timed(|| {
-        desktop.dispatch(Command::ScatterUp(300.0, 300.0));
+        desktop.dispatch(ScatterCommand::Up(300.0, 300.0));
         bench.show();
     });
     println!("{:<34}{took:>10.1} ms", "take what the lasso holds");

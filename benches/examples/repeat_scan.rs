@@ -3,11 +3,11 @@
 //! `repeat_scan SCAN N_ROWS OUT` writes the folder OUT and the manifest `OUT.csv`. The images must be files where
 //! they were scanned; counts in the report of the slice set are scaled.
 
-use ascan_engine::album::Album;
-use ascan_engine::config::sections::{ClassMap, ColumnsSection, DataSection};
+use ascan_config::sections::{ClassMap, ColumnsSection, DataSection};
 use ascan_engine::images::ImageSet;
 use ascan_engine::slices::{SliceReport, SliceSet};
-use ascan_engine::store::{Facts, LocalStorage, Outcome, Part, Scan, ScanRow, ScanWriter};
+use ascan_report::album::Album;
+use ascan_store::{Facts, LocalStorage, Outcome, Part, Scan, ScanRow, ScanWriter};
 use std::error::Error;
 use std::path::{Path, absolute};
 

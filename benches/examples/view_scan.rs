@@ -2,12 +2,12 @@
 //!
 //! `view_scan SCAN [all]`; with `all` also what takes long: neighbours, a layout (over its cache), the mosaic.
 
+use ascan_config::host::PluginHost;
 use ascan_core::Silent;
-use ascan_engine::album::Album;
-use ascan_engine::host::PluginHost;
-use ascan_engine::mosaic::mosaic;
 use ascan_engine::slices::SliceSet;
-use ascan_engine::store::Scan;
+use ascan_report::album::Album;
+use ascan_report::mosaic::mosaic;
+use ascan_store::Scan;
 use std::error::Error;
 use std::path::Path;
 use std::time::Instant;

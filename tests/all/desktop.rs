@@ -2,12 +2,13 @@
 
 use crate::harness::Dir;
 use crate::painted::painted;
-use ascan::desktop::Desktop;
-use ascan::desktop::command::{Command, View};
-use ascan::desktop::headless::Headless;
-use ascan::desktop::settings::Settings;
-use ascan_engine::annotations::{Annotations, Judgement, Mark};
-use ascan_engine::host::PluginHost;
+use ascan_config::host::PluginHost;
+use ascan_desktop::Desktop;
+use ascan_desktop::command::{Command, ListCommand, ScatterCommand, ShellCommand, VerdictsCommand, View};
+use ascan_desktop::headless::Headless;
+use ascan_desktop::settings::Settings;
+use ascan_engine::spread::Spread;
+use ascan_store::annotations::{Annotations, Annotator, Judgement, Mark, Subject};
 use i_slint_backend_testing::{AccessibleRole, ElementHandle, ElementQuery};
 use slint::platform::Key;
 use slint::{ComponentHandle, SharedString};
@@ -76,7 +77,7 @@ impl User {
     }
 
     /// Does a command and waits for what comes of it.
-    pub fn does(&self, command: Command) {
+    pub fn does(&self, command: impl Into<Command>) {
         self.desktop.dispatch(command);
         self.waits();
     }
@@ -189,8 +190,8 @@ fn a_slice_is_found_judged_undone_redone_and_exported() {
 
     let id: i32 = described["Slice ".len()..].split(':').next().unwrap().parse().unwrap();
     let on_disk = || {
-        let annotations = Annotations::open(&scan, "reader").unwrap();
-        let set = ascan_engine::slices::SliceSet::load(&ascan_engine::store::Scan::open(&scan).unwrap(), None).unwrap();
+        let annotations = Annotator::open(&scan, "reader").unwrap();
+        let set = ascan_engine::slices::SliceSet::load(&ascan_store::Scan::open(&scan).unwrap(), None).unwrap();
         annotations.of_slice(&set.id, id).map(|verdict| (verdict.author.clone(), verdict.judgement.clone()))
     };
     let note = || "looks at the ground".to_owned();
@@ -260,28 +261,58 @@ fn two_windows_on_one_scan_do_not_lose_verdicts() {
     let (_dir, scan) = scan();
     let user = User::sits_down(Some(&scan), 1000, 700, true);
     // The other window, as far as the disk knows it.
-    let set = ascan_engine::slices::SliceSet::load(&ascan_engine::store::Scan::open(&scan).unwrap(), None).unwrap();
-    let mut other = Annotations::open(&scan, "ben").unwrap();
+    let set = ascan_engine::slices::SliceSet::load(&ascan_store::Scan::open(&scan).unwrap(), None).unwrap();
+    let mut other = Annotator::open(&scan, "ben").unwrap();
     let slice = set.slices[0].id;
     let rows = (0..set.assignment.len()).filter(|&row| set.assignment[row] == slice).collect();
-    let subject = ascan_engine::annotations::Subject::Slice { set: set.id.clone(), slice, rows };
+    let subject = Subject::Slice { set: set.id.clone(), slice, rows };
     other.judge(subject, Judgement::Mark { mark: Mark::Core, note: "birds".into() }).unwrap();
-    user.desktop.dispatch(Command::Refresh);
+    user.desktop.dispatch(VerdictsCommand::Refresh);
     user.waits();
     assert!(user.shows("marked core, “birds”"));
     let mine = set.slices[1].id;
-    user.desktop.dispatch(Command::Select(Some(mine)));
+    user.desktop.dispatch(ListCommand::Select(Some(mine)));
     user.presses("3", &[]);
     assert!(other.refresh().unwrap());
     assert_eq!(other.of_slice(&set.id, mine).unwrap().author, "ann");
     assert_eq!(other.of_slice(&set.id, slice).unwrap().author, "ben");
 }
 
+/// What spreads is what is on disk at that moment: marks, and the verdicts that they rest on. A verdict that this window
+/// has not seen yet either spreads or is not named.
+#[test]
+fn a_verdict_of_another_window_is_a_basis_only_of_the_spread_that_it_entered() {
+    let (_dir, scan) = scan();
+    let user = User::sits_down(Some(&scan), 1000, 700, true);
+    let opened = ascan_store::Scan::open(&scan).unwrap();
+    let set = ascan_engine::slices::SliceSet::load(&opened, None).unwrap();
+    let subject = |slice: i32| Subject::Slice { set: set.id.clone(), slice, rows: set.rows(slice) };
+    let mark = |mark| Judgement::Mark { mark, note: String::new() };
+    user.does(ListCommand::Select(Some(set.slices[0].id)));
+    user.does(VerdictsCommand::Judge(Some(Mark::Spurious)));
+    let mut other = Annotator::open(&scan, "ben").unwrap();
+    // Until the window looks again it does not know of this.
+    other.judge(subject(set.slices[1].id), mark(Mark::Core)).unwrap();
+    user.does(VerdictsCommand::Spread);
+    let spread = Spread::load(&opened).unwrap().unwrap();
+    assert_eq!(spread.verdicts, other.basis());
+    let marked = |slice: i32| set.rows(slice).into_iter().map(|row| spread.marked[row]).collect::<Vec<_>>();
+    assert!(marked(set.slices[1].id).iter().all(|mark| *mark == Some(Mark::Core)), "the other's verdict spread");
+    assert!(marked(set.slices[0].id).iter().all(|mark| *mark == Some(Mark::Spurious)));
+
+    // One that comes after the marks were read is no basis of their spread.
+    let read = Annotations::read(&scan).unwrap();
+    other.judge(subject(set.slices[2].id), mark(Mark::Spurious)).unwrap();
+    let late = Spread::of_scan(&opened, &read, &ascan_core::Context::default()).unwrap();
+    assert_eq!(late.verdicts, spread.verdicts);
+    assert!(set.rows(set.slices[2].id).into_iter().all(|row| late.marked[row].is_none()));
+}
+
 #[test]
 fn a_lasso_picks_images_that_can_be_judged_and_become_a_slice() {
     let (_dir, scan) = scan();
     let user = User::sits_down(Some(&scan), 1280, 800, true);
-    user.desktop.dispatch(Command::Show(View::Scatter));
+    user.desktop.dispatch(ShellCommand::Show(View::Scatter));
     user.waits();
     user.presses("s", &[]);
     let field = user.sees("Every image as a point; images with similar features are near each other");
@@ -298,11 +329,11 @@ fn a_lasso_picks_images_that_can_be_judged_and_become_a_slice() {
     user.waits();
     assert!(user.shows("Forget the picked images") || user.shows("Mark as core"), "{}", user.labels());
     user.presses("1", &[]);
-    let annotations = Annotations::open(&scan, "reader").unwrap();
+    let annotations = Annotator::open(&scan, "reader").unwrap();
     let n = annotations.marks(10_000).iter().flatten().count();
     assert!(n > 5, "the lasso took {n} images");
     let n_before = std::fs::read_dir(scan.join("slices")).unwrap().count();
-    user.desktop.dispatch(Command::SliceOfPicked);
+    user.desktop.dispatch(ScatterCommand::SliceOfPicked);
     user.waits();
     assert_eq!(std::fs::read_dir(scan.join("slices")).unwrap().count(), n_before + 1);
 }
@@ -356,8 +387,8 @@ fn a_scan_that_cannot_be_written_opens_and_says_so() {
     // Not by permissions, which root does not heed: the folder of the verdicts cannot be made.
     std::os::unix::fs::symlink(dir.path().join("nowhere/at/all"), scan.join("annotations")).unwrap();
     let user = User::sits_down(Some(&scan), 1000, 700, true);
-    user.does(Command::NextUnjudged);
-    user.does(Command::Judge(Some(Mark::Core)));
+    user.does(ListCommand::NextUnjudged);
+    user.does(VerdictsCommand::Judge(Some(Mark::Core)));
     assert!(user.shows("Problem: "), "{}", user.labels());
     assert!(!user.shows("marked core"), "what is not on disk is not shown as done");
 }

@@ -5,8 +5,8 @@
 use crate::desktop::User;
 use crate::harness::workspace;
 use crate::painted::painted;
-use ascan::desktop::command::{Command, Overlay, View};
-use ascan_engine::annotations::Mark;
+use ascan_desktop::command::{ListCommand, MosaicCommand, Overlay, ShellCommand, VerdictsCommand, View};
+use ascan_store::annotations::Mark;
 use image::RgbImage;
 
 /// Mean difference of a channel, over the whole picture, that anti-aliasing and rounding may make.
@@ -63,23 +63,23 @@ fn look(dark: bool) {
     let theme = if dark { "dark" } else { "light" };
     let user = User::sits_down(Some(&scan), 1280, 800, dark);
     let first = user.slice_ids()[0];
-    user.does(Command::Select(Some(user.slice_ids()[1])));
-    user.does(Command::Judge(Some(Mark::Spurious)));
+    user.does(ListCommand::Select(Some(user.slice_ids()[1])));
+    user.does(VerdictsCommand::Judge(Some(Mark::Spurious)));
     // Another slice is selected: who judged, and when, stays out of the pictures.
-    user.does(Command::Select(Some(first)));
+    user.does(ListCommand::Select(Some(first)));
     compare(&user, &format!("mosaic-{theme}"));
     for (view, name) in
         [(View::Confusion, "confusion"), (View::Images, "images"), (View::Scatter, "scatter"), (View::Labels, "labels")]
     {
-        user.does(Command::Show(view));
+        user.does(ShellCommand::Show(view));
         compare(&user, &format!("{name}-{theme}"));
     }
     if dark {
-        user.does(Command::Layout(1));
+        user.does(MosaicCommand::Layout(1));
         compare(&user, "hexagons-dark");
-        user.does(Command::Layout(2));
+        user.does(MosaicCommand::Layout(2));
         compare(&user, "voronoi-dark");
-        user.does(Command::Open(Overlay::Help));
+        user.does(ShellCommand::Open(Overlay::Help));
         compare(&user, "help-dark");
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));

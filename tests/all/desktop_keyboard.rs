@@ -2,8 +2,8 @@
 
 use crate::desktop::{User, scan};
 use crate::painted::painted;
-use ascan::desktop::command::{Command, Overlay, View};
-use ascan_engine::annotations::Annotations;
+use ascan_desktop::command::{ImagesCommand, ListCommand, Overlay, ShellCommand, View};
+use ascan_store::annotations::Annotator;
 use i_slint_backend_testing::{AccessibleRole, ElementHandle};
 use i_slint_core::accessibility::AccessibleStringProperty;
 use i_slint_core::item_tree::ParentItemTraversalMode;
@@ -70,10 +70,10 @@ fn controls(user: &User) -> BTreeSet<String> {
 fn tab_comes_to_every_control() {
     let (_dir, scan) = scan();
     let user = User::sits_down(Some(&scan), 1600, 1000, true);
-    user.does(Command::NextUnjudged);
+    user.does(ListCommand::NextUnjudged);
     user.clicks("Columns and filters");
     for view in [View::Mosaic, View::Confusion, View::Images, View::Scatter, View::Labels] {
-        user.does(Command::Show(view));
+        user.does(ShellCommand::Show(view));
         let (there, reached) = (controls(&user), tab_round(&user));
         assert!(there.len() > 25, "{view:?} has controls: {there:?}");
         let missed: Vec<_> = there.difference(&reached).collect();
@@ -85,7 +85,7 @@ fn tab_comes_to_every_control() {
 fn tab_comes_to_every_control_of_what_lies_over_the_views() {
     let (_dir, scan) = scan();
     let user = User::sits_down(Some(&scan), 1280, 800, false);
-    user.does(Command::SaveView("mine".into()));
+    user.does(ShellCommand::SaveView("mine".into()));
     for (overlay, one) in [
         (Overlay::Help, "Close Keys"),
         (Overlay::Palette, "Search commands"),
@@ -93,7 +93,7 @@ fn tab_comes_to_every_control_of_what_lies_over_the_views() {
         (Overlay::About, "Close About"),
         (Overlay::Export, "Export: Report"),
     ] {
-        user.does(Command::Open(overlay));
+        user.does(ShellCommand::Open(overlay));
         let first = focused(&user);
         assert!(first.is_some_and(|name| name.starts_with("Close") || name == one), "{overlay:?} takes the keyboard");
         let reached = tab_round(&user);
@@ -101,9 +101,9 @@ fn tab_comes_to_every_control_of_what_lies_over_the_views() {
         user.presses(Key::Escape, &[]);
         assert!(!user.shows(one));
     }
-    user.does(Command::Select(user.slice_ids().first().copied()));
-    user.does(Command::Show(View::Images));
-    user.does(Command::OpenImage(0));
+    user.does(ListCommand::Select(user.slice_ids().first().copied()));
+    user.does(ShellCommand::Show(View::Images));
+    user.does(ImagesCommand::Open(0));
     let (there, reached) = (controls(&user), tab_round(&user));
     let missed: Vec<_> = ["Back to all images", "Next image"].iter().filter(|name| !reached.contains(**name)).collect();
     assert!(missed.is_empty(), "of {there:?} Tab does not come to {missed:?}");
@@ -137,7 +137,7 @@ fn images_are_picked_judged_and_opened_with_keys_alone() {
     user.presses(Key::RightArrow, &[Key::Shift]);
     assert!(user.shows("Forget the picked images"), "{}", user.labels());
     user.presses("2", &[]);
-    let annotations = Annotations::open(&scan, "reader").unwrap();
+    let annotations = Annotator::open(&scan, "reader").unwrap();
     assert_eq!(annotations.marks(10_000).iter().flatten().count(), 3, "three images were picked");
     user.presses(Key::Return, &[]);
     assert!(user.shows("Next image"), "Return opens the image: {}", user.labels());
@@ -151,11 +151,11 @@ fn text_grows_with_the_system_and_with_the_setting() {
     let user = User::sits_down(Some(&scan), 1280, 800, true);
     let height = |user: &User| user.sees("Export").size().height;
     let before = height(&user);
-    user.does(Command::TextScale(1.5));
+    user.does(ShellCommand::TextScale(1.5));
     assert!((height(&user) - 1.5 * before).abs() < 1.0, "a button grows with its text");
-    user.does(Command::TextScale(1.0));
+    user.does(ShellCommand::TextScale(1.0));
     // What a system of a higher resolution asks of every window: the same picture, finer.
-    user.does(Command::Select(None));
+    user.does(ListCommand::Select(None));
     let coarse = user.picture();
     user.zooms(2.0);
     let fine = user.picture();

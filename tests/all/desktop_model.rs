@@ -2,18 +2,20 @@
 
 use crate::desktop::scan;
 use crate::harness::Dir;
-use ascan::desktop::command::{Command, View};
-use ascan::desktop::model::{Answer, Changes, Model, Task};
-use ascan::desktop::open_session;
-use ascan::desktop::settings::Settings;
-use ascan_engine::annotations::{Judgement, Mark, Subject};
-use ascan_engine::host::PluginHost;
+use ascan_config::host::PluginHost;
+use ascan_desktop::command::{
+    ImagesCommand, ListCommand, MosaicCommand, ScatterCommand, ShellCommand, VerdictsCommand, View,
+};
+use ascan_desktop::model::{Answer, Changes, Model, Task};
+use ascan_desktop::open_session;
+use ascan_desktop::settings::Settings;
+use ascan_store::annotations::{Judgement, Mark, Subject};
 
 fn model() -> (Dir, Model) {
     let (dir, scan) = scan();
     let session = open_session(&scan, None, "ann", &PluginHost::discover(&[])).unwrap();
     let mut model = Model::new(session, Settings::default());
-    model.apply(Command::MosaicSize(800.0, 600.0));
+    model.apply(MosaicCommand::Resize(800.0, 600.0));
     (dir, model)
 }
 
@@ -22,16 +24,16 @@ fn a_selection_is_the_same_everywhere() {
     let (_dir, mut model) = model();
     let first = model.mosaic.tiles[0].clone();
     let [x, y] = first.shape.centre.map(|v| v as f32);
-    let changes = model.apply(Command::ClickTile(x, y));
+    let changes = model.apply(MosaicCommand::Click(x, y));
     assert_eq!(model.selected, Some(first.id));
     assert!(changes.has(Changes::SELECTION) && changes.has(Changes::INSPECTOR) && changes.has(Changes::IMAGES));
     let mut shown = model.images.rows.clone();
     shown.sort_unstable();
     assert_eq!(shown, model.session.rows(first.id));
     let next = model.list.step(model.selected, 1);
-    model.apply(Command::StepSlice(1));
+    model.apply(ListCommand::Step(1));
     assert_eq!(model.selected, next);
-    model.apply(Command::Escape);
+    model.apply(ShellCommand::Escape);
     assert_eq!(model.selected, None);
 }
 
@@ -39,65 +41,65 @@ fn a_selection_is_the_same_everywhere() {
 fn filters_and_orders_of_the_list() {
     let (_dir, mut model) = model();
     let all = model.list.order.clone();
-    model.apply(Command::WorseOnly(true));
+    model.apply(ListCommand::WorseOnly(true));
     let worse = model.list.order.clone();
     assert!(!worse.is_empty() && worse.len() < all.len());
     assert!(worse.iter().all(|&id| model.session.set.slice(id).unwrap().needs_verdict));
-    model.apply(Command::WorseOnly(false));
+    model.apply(ListCommand::WorseOnly(false));
 
     // Images, the largest first, then the smallest first, then by evidence again.
-    model.apply(Command::Sort(2));
+    model.apply(ListCommand::Sort(2));
     let sizes =
         |model: &Model| -> Vec<usize> { model.list.order.iter().map(|&id| model.session.rows(id).len()).collect() };
     assert!(sizes(&model).is_sorted_by(|a, b| a >= b));
-    model.apply(Command::Sort(2));
+    model.apply(ListCommand::Sort(2));
     assert!(sizes(&model).is_sorted());
-    model.apply(Command::Sort(2));
+    model.apply(ListCommand::Sort(2));
     assert_eq!(model.list.order, all);
 
     let id = all[0];
-    model.apply(Command::Search(format!("slice {id}")));
+    model.apply(ListCommand::Search(format!("slice {id}")));
     assert_eq!(model.list.order, [id]);
-    model.apply(Command::Search("no such words".into()));
+    model.apply(ListCommand::Search("no such words".into()));
     assert!(model.list.order.is_empty());
 }
 
 #[test]
 fn verdicts_can_be_undone_to_the_beginning() {
     let (_dir, mut model) = model();
-    model.apply(Command::Judge(Some(Mark::Core)));
+    model.apply(VerdictsCommand::Judge(Some(Mark::Core)));
     assert!(model.toast.contains("Select"), "nothing is selected: {}", model.toast);
-    model.apply(Command::NextUnjudged);
+    model.apply(ListCommand::NextUnjudged);
     let slice = model.selected.unwrap();
     let n = model.session.rows(slice).len();
     for mark in [Mark::Core, Mark::Spurious, Mark::NoisyLabel] {
-        model.apply(Command::Judge(Some(mark)));
+        model.apply(VerdictsCommand::Judge(Some(mark)));
         assert_eq!(model.session.mark(slice), Some((mark, "")));
         assert_eq!(model.session.marks.iter().flatten().count(), n);
     }
-    model.apply(Command::Note("labels are swapped".into()));
+    model.apply(VerdictsCommand::Note("labels are swapped".into()));
     assert_eq!(model.session.mark(slice), Some((Mark::NoisyLabel, "labels are swapped")));
     for _ in 0..4 {
         assert!(model.session.annotations.can_undo());
-        model.apply(Command::Undo);
+        model.apply(VerdictsCommand::Undo);
     }
     assert!(!model.session.annotations.can_undo() && model.session.mark(slice).is_none());
     for _ in 0..4 {
-        model.apply(Command::Redo);
+        model.apply(VerdictsCommand::Redo);
     }
     assert_eq!(model.session.mark(slice), Some((Mark::NoisyLabel, "labels are swapped")));
-    model.apply(Command::Judge(None));
+    model.apply(VerdictsCommand::Judge(None));
     assert!(model.session.mark(slice).is_none() && model.session.marks.iter().flatten().count() == 0);
 }
 
 #[test]
 fn a_verdict_on_picked_images_is_about_these_alone() {
     let (_dir, mut model) = model();
-    model.apply(Command::NextUnjudged);
+    model.apply(ListCommand::NextUnjudged);
     let rows = model.images.rows.clone();
-    model.apply(Command::PickImage { row: rows[0], extend: false, toggle: false });
-    model.apply(Command::PickImage { row: rows[3], extend: true, toggle: false });
-    model.apply(Command::Judge(Some(Mark::Spurious)));
+    model.apply(ImagesCommand::Pick { row: rows[0], extend: false, toggle: false });
+    model.apply(ImagesCommand::Pick { row: rows[3], extend: true, toggle: false });
+    model.apply(VerdictsCommand::Judge(Some(Mark::Spurious)));
     let verdict = model.session.annotations.history().last().unwrap().clone();
     let Subject::Images { rows: judged } = verdict.subject else { panic!("{verdict:?}") };
     assert_eq!(judged.len(), 4);
@@ -108,13 +110,13 @@ fn a_verdict_on_picked_images_is_about_these_alone() {
 #[test]
 fn long_work_goes_out_as_a_task_once_and_late_answers_do_no_harm() {
     let (_dir, mut model) = model();
-    model.apply(Command::Show(View::Scatter));
-    model.apply(Command::Show(View::Mosaic));
-    model.apply(Command::Show(View::Scatter));
+    model.apply(ShellCommand::Show(View::Scatter));
+    model.apply(ShellCommand::Show(View::Mosaic));
+    model.apply(ShellCommand::Show(View::Scatter));
     let points = model.tasks.iter().filter(|task| matches!(task, Task::Points(_))).count();
     assert_eq!(points, 1);
     model.tasks.clear();
-    model.apply(Command::Projection(1));
+    model.apply(ScatterCommand::Projection(1));
     let n = model.session.album.table.n();
     model.take(Answer::Points("pca", Ok(vec![[0.0; 2]; n])));
     assert!(model.scatter.points.is_none(), "another projection was asked for meanwhile");
@@ -128,14 +130,14 @@ fn long_work_goes_out_as_a_task_once_and_late_answers_do_no_harm() {
 #[test]
 fn views_can_be_kept_and_used_again() {
     let (_dir, mut model) = model();
-    model.apply(Command::Layout(2));
-    model.apply(Command::Metric(3));
-    model.apply(Command::Sort(4));
-    model.apply(Command::SaveView("coherence".into()));
-    model.apply(Command::Layout(0));
-    model.apply(Command::Metric(0));
-    model.apply(Command::Show(View::Images));
-    model.apply(Command::UseView(0));
+    model.apply(MosaicCommand::Layout(2));
+    model.apply(MosaicCommand::Metric(3));
+    model.apply(ListCommand::Sort(4));
+    model.apply(ShellCommand::SaveView("coherence".into()));
+    model.apply(MosaicCommand::Layout(0));
+    model.apply(MosaicCommand::Metric(0));
+    model.apply(ShellCommand::Show(View::Images));
+    model.apply(ShellCommand::UseView(0));
     assert_eq!(
         (model.view, model.mosaic.layout, model.mosaic.metric, model.list.sort),
         (View::Mosaic, 2, 3, Some((4, false)))

@@ -1,7 +1,7 @@
 //! The window on a real display, if this machine can imitate one: Xvfb, and xdotool for the keys.
 
 use crate::desktop::scan;
-use ascan_engine::annotations::{Annotations, Mark};
+use ascan_store::annotations::{Annotator, Mark};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -60,7 +60,7 @@ fn a_real_window_takes_keys_and_closes() {
     // There is no window manager that would give it the keys.
     xdotool(&["windowfocus", "--sync", &id]);
     let marked = || {
-        let annotations = Annotations::open(&scan, "reader").unwrap();
+        let annotations = Annotator::open(&scan, "reader").unwrap();
         annotations.marks(10_000).contains(&Some(Mark::Spurious))
     };
     // Keys before the first picture may be lost: they are pressed until they count.

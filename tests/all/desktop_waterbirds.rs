@@ -4,8 +4,8 @@
 use crate::desktop::User;
 use crate::harness::Dir;
 use crate::real_data::prepare;
-use ascan_engine::annotations::{Annotations, Judgement, Mark, Subject};
-use ascan_engine::store::Scan;
+use ascan_store::Scan;
+use ascan_store::annotations::{Annotator, Judgement, Mark, Subject};
 use i_slint_backend_testing::ElementHandle;
 use slint::platform::Key;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ fn session(size: (u32, u32), dark: bool) {
     assert!(user.shows("marked spurious, “looks at the water”"), "{}", user.labels());
     keep(&user, size, dark, "5-judged");
     let verdict = || {
-        let annotations = Annotations::open(&scan, "reader").unwrap();
+        let annotations = Annotator::open(&scan, "reader").unwrap();
         let last = annotations
             .in_force()
             .into_iter()

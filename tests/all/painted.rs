@@ -1,13 +1,13 @@
 //! A scan that is painted, not computed: the same on every machine, for pictures that are compared.
 
 use crate::harness::Dir;
+use ascan_config::RunConfig;
+use ascan_config::host::PluginHost;
+use ascan_config::sections::{ClassMap, ColumnsSection, DataSection};
 use ascan_core::{Context, Silent};
-use ascan_engine::config::RunConfig;
-use ascan_engine::config::sections::{ClassMap, ColumnsSection, DataSection};
-use ascan_engine::host::PluginHost;
 use ascan_engine::slices;
-use ascan_engine::store::plan::{AttributionPlan, DataPlan, FeaturesPlan, ModelPlan};
-use ascan_engine::store::{Facts, LocalStorage, Outcome, Scan, ScanPlan, ScanRow, ScanWriter};
+use ascan_store::plan::{AttributionPlan, DataPlan, FeaturesPlan, ModelPlan};
+use ascan_store::{Facts, LocalStorage, Outcome, Scan, ScanPlan, ScanRow, ScanWriter};
 use image::{Rgb, RgbImage};
 use std::path::PathBuf;
 
@@ -80,7 +80,7 @@ pub fn painted() -> (Dir, PathBuf) {
     config.slicing.plugin = "kmeans".into();
     config.slicing.params.insert("n_slices".into(), N_GROUPS.into());
     let plan = ScanPlan {
-        format: ascan_engine::store::layout::FORMAT,
+        format: ascan_store::layout::FORMAT,
         version: "painted".into(),
         data: DataPlan { n_rows: N, ..DataPlan::default() },
         model: ModelPlan {

@@ -2,8 +2,8 @@
 
 use crate::harness::{Dir, shared_data, workspace};
 use ascan_core::{Context, Plugin, Projector};
-use ascan_engine::store::Scan;
 use ascan_math::trustworthiness::trustworthiness;
+use ascan_store::Scan;
 use ascan_umap::{Umap, UmapParams};
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! Verdicts from the command line: given, undone, spread, decided on; and kept whatever happens to their writer.
 
 use crate::harness::Dir;
-use ascan_engine::annotations::Annotations;
+use ascan_store::annotations::Annotator;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -168,7 +168,7 @@ fn every_verdict_that_was_given_survives_a_kill() {
     let mut given = Vec::new();
     for kill in 0..15u32 {
         given.extend(given_before_a_kill(dir.path(), 3, Duration::from_micros(u64::from(kill) * 211)));
-        let annotations = Annotations::open(dir.path(), "reader").unwrap();
+        let annotations = Annotator::open(dir.path(), "reader").unwrap();
         let known: Vec<String> = annotations.history().iter().map(|verdict| verdict.id.to_string()).collect();
         let lost: Vec<&String> = given.iter().filter(|id| !known.contains(id)).collect();
         assert!(lost.is_empty(), "lost: {lost:?}");

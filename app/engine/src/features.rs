@@ -1,6 +1,6 @@
 //! Attribution-weighted features: what the model looked at in an image, as one vector.
 
-use crate::config::sections::FeaturesSection;
+use ascan_config::sections::FeaturesSection;
 use ascan_core::{Error, Result};
 use ascan_math::resize::resize_map;
 
@@ -134,7 +134,7 @@ impl FeatureRule {
 }
 
 /// A constant map has no largest place: nothing of it stands out, so all of the image counts as ignored.
-pub(crate) fn one_minus_minmax(map: &[f32]) -> Vec<f32> {
+pub fn one_minus_minmax(map: &[f32]) -> Vec<f32> {
     let (low, high) = map.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)));
     let range = if high > low { high - low } else { 1.0 };
     map.iter().map(|&v| 1.0 - (v - low) / range).collect()

@@ -97,3 +97,22 @@ impl Workers {
         Ok(found.into_iter().flat_map(|(_, made)| made).collect())
     }
 }
+
+/// Gives the model's input for an image by its place, `[c, h, w]`.
+pub type Load<'a> = dyn Fn(usize) -> Result<Vec<f32>> + Sync + 'a;
+
+/// The logits of images, by their places; those that cannot be read are left out.
+///
+/// # Errors
+/// What opening or running the model reports; `Cancelled`.
+pub fn logits(
+    runtime: &dyn Runtime,
+    open: &OpenModel,
+    n: usize,
+    load: &Load,
+    context: &Context,
+) -> Result<Vec<Option<Vec<f32>>>> {
+    let pick = |forward: &Forward, row: usize| Some(forward.logits.row(row).to_vec());
+    let progress = |done| context.progress("running the model", done, n);
+    Workers::open(runtime, open, context)?.forward(n, &[], load, pick, progress)
+}

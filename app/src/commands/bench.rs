@@ -1,14 +1,14 @@
 //! `ascan bench`: methods side by side, and what they cost.
 
 use super::{Result, note, print, print_json};
-use crate::cli::Globals;
+use crate::globals::Globals;
 use crate::progress::{STOPPED, Terminal};
+use ascan_bench::{self as bench, Job, Parts, child};
+use ascan_config::bench::BenchConfig;
+use ascan_config::repair::RepairConfig;
 use ascan_core::{Error, Kind, Level, Reporter};
-use ascan_engine::bench::{self, Job, Parts, child};
-use ascan_engine::config::bench::BenchConfig;
-use ascan_engine::config::repair::RepairConfig;
 use ascan_engine::repair::table::{markdown, table};
-use ascan_engine::store::Scan;
+use ascan_store::Scan;
 use clap::{Args, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -95,7 +95,7 @@ fn of_one(text: &str) -> Result<(String, String), String> {
 /// Rows of the table that `--large` adds.
 const LARGE: usize = 1_000_000;
 
-pub(super) fn run(args: BenchArgs, globals: &Globals) -> Result {
+pub(crate) fn run(args: BenchArgs, globals: &Globals) -> Result {
     match args.command {
         BenchCommand::Slicers(args) => slicers(args, globals),
         BenchCommand::Regularizers(args) => regularizers(args, globals),
@@ -132,6 +132,7 @@ fn slicers(args: BenchSlicersArgs, globals: &Globals) -> Result {
         }
         report => report?,
     };
+    ascan_report::bench::draw(&report, &args.out)?;
     terminal.clear();
     if globals.json {
         print_json(&report)?;

@@ -1,9 +1,9 @@
 //! `ascan check`: validates everything and prints the plan, without running it.
 
 use super::{Result, print, print_json};
-use crate::cli::Globals;
-use ascan_engine::config::{ConfigErrors, LoadedConfig};
-use ascan_engine::host::PluginHost;
+use crate::globals::Globals;
+use ascan_config::host::PluginHost;
+use ascan_config::{ConfigErrors, LoadedConfig};
 use ascan_engine::plan::RunPlan;
 use clap::Args;
 use serde_json::json;
@@ -17,7 +17,7 @@ pub struct CheckArgs {
     pub config: PathBuf,
 }
 
-pub(super) fn run(args: CheckArgs, globals: &Globals) -> Result {
+pub(crate) fn run(args: CheckArgs, globals: &Globals) -> Result {
     match plan(&args.config, &globals.overrides(), &globals.host()?) {
         Ok(plan) if globals.json => print_json(&plan.to_json())?,
         Ok(plan) => print(&plan.describe())?,

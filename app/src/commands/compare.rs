@@ -1,13 +1,13 @@
 //! `ascan compare`: a scan by the model before beside one by the model after.
 
 use super::{Result, make_parent, note, print, print_json};
-use crate::cli::Globals;
+use crate::globals::Globals;
 use crate::progress::Terminal;
 use ascan_core::{Context, Error};
-use ascan_engine::album::Album;
-use ascan_engine::compare::{Comparison, Pair, compare, report};
 use ascan_engine::slices::SliceSet;
-use ascan_engine::store::Scan;
+use ascan_report::album::Album;
+use ascan_report::compare::{Comparison, Pair, compare, report};
+use ascan_store::Scan;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,7 +30,7 @@ pub struct CompareArgs {
     pub training: Option<PathBuf>,
 }
 
-pub(super) fn run(args: CompareArgs, globals: &Globals) -> Result {
+pub(crate) fn run(args: CompareArgs, globals: &Globals) -> Result {
     let host = globals.host()?;
     let (before, after) = (Scan::open(&args.before)?, Scan::open(&args.after)?);
     let set = SliceSet::load(&before, args.slices.as_deref())?;

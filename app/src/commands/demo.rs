@@ -1,22 +1,22 @@
 //! `ascan demo`: plants an error in a small data set, trains a model that learns it, finds it, and repairs the model.
 
 use super::{Result, compare::describe, note, print, print_json};
-use crate::cli::Globals;
+use crate::globals::Globals;
 use crate::progress::Terminal;
+use ascan_config::LoadedConfig;
+use ascan_config::host::PluginHost;
+use ascan_config::repair::RepairConfig;
 use ascan_core::{Context, Error, ParamMap};
-use ascan_engine::album::{Album, scanned};
-use ascan_engine::compare::{Comparison, compare};
-use ascan_engine::config::LoadedConfig;
-use ascan_engine::config::repair::RepairConfig;
 use ascan_engine::demo::{self, Demo, pictures};
-use ascan_engine::host::PluginHost;
-use ascan_engine::mosaic::percent;
 use ascan_engine::plan::RunPlan;
 use ascan_engine::repair::{RepairPlan, repair};
-use ascan_engine::report::report;
 use ascan_engine::scan::scan;
 use ascan_engine::slices::{self, SliceSet};
-use ascan_engine::store::Scan;
+use ascan_report::album::{Album, scanned};
+use ascan_report::compare::{Comparison, compare};
+use ascan_report::report::report;
+use ascan_store::Scan;
+use ascan_viz::words::percent;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub struct DemoArgs {
     pub output: PathBuf,
 }
 
-pub(super) fn run(args: DemoArgs, globals: &Globals) -> Result {
+pub(crate) fn run(args: DemoArgs, globals: &Globals) -> Result {
     let host = globals.host()?;
     let terminal = Terminal::new(globals.quiet);
     let n_threads = match globals.threads {
@@ -96,6 +96,7 @@ fn repaired(folder: &Path, made: &Demo, globals: &Globals, host: &PluginHost, co
     let plan = RepairPlan::compile(&review, config, host)?;
     let out = folder.join("repair");
     let summary = repair(&plan, host, &out, context.reporter)?;
+    ascan_report::curves::draw(&out)?;
     note(globals, format_args!("repaired: {}", summary.model.display()));
     scan_of("scan-after", &[format!("model.path={}", summary.model.display())])
 }

@@ -1,11 +1,11 @@
 //! `ascan export`: a scan in an open format.
 
 use super::{Result, print};
-use crate::cli::Globals;
-use ascan_engine::album::Album;
-use ascan_engine::export::{Export, Format, Review};
+use crate::globals::Globals;
 use ascan_engine::slices::SliceSet;
-use ascan_engine::store::Scan;
+use ascan_report::album::Album;
+use ascan_report::export::{Export, Format, Review};
+use ascan_store::Scan;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,7 +43,7 @@ pub enum ExportFormat {
     Hf,
 }
 
-pub(super) fn run(args: ExportArgs, _globals: &Globals) -> Result {
+pub(crate) fn run(args: ExportArgs, _globals: &Globals) -> Result {
     let album = Album::open(Scan::open(&args.scan)?)?;
     let slice_sets = match &args.slices {
         Some(id) => vec![SliceSet::load(&album.scan, Some(id))?],

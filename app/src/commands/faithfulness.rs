@@ -1,12 +1,12 @@
 //! `ascan faithfulness`: which attribution method to believe on a model.
 
 use super::{Failure, Result, print, print_json};
-use crate::cli::Globals;
+use crate::globals::Globals;
 use crate::progress::Terminal;
 use ascan_core::{Context, Error};
 use ascan_engine::faithfulness::{Faithfulness, HEADINGS, MethodReport, Settings, faithfulness};
 use ascan_engine::slices::SliceSet;
-use ascan_engine::store::Scan;
+use ascan_store::Scan;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,7 +33,7 @@ pub struct FaithfulnessArgs {
     pub shuffled_labels: Option<PathBuf>,
 }
 
-pub(super) fn run(args: FaithfulnessArgs, globals: &Globals) -> Result {
+pub(crate) fn run(args: FaithfulnessArgs, globals: &Globals) -> Result {
     let scan = Scan::open(&args.scan)?;
     let host = globals.host()?;
     let config = globals.config(&args.scan.join("scan.toml"), &[])?.config;

@@ -1,13 +1,13 @@
 //! `ascan gallery`: the same few images under all attribution methods, as one picture.
 
 use super::{Failure, Result, make_parent, print};
-use crate::cli::Globals;
+use crate::globals::Globals;
 use crate::progress::Terminal;
 use ascan_core::{Context, Error, Kind};
-use ascan_engine::album::Album;
-use ascan_engine::gallery::gallery;
-use ascan_engine::mosaic::save_png;
-use ascan_engine::store::Scan;
+use ascan_report::album::Album;
+use ascan_report::gallery::gallery;
+use ascan_report::mosaic::save_png;
+use ascan_store::Scan;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,7 +31,7 @@ pub struct GalleryArgs {
     pub rows: Vec<usize>,
 }
 
-pub(super) fn run(args: GalleryArgs, globals: &Globals) -> Result {
+pub(crate) fn run(args: GalleryArgs, globals: &Globals) -> Result {
     let album = Album::open(Scan::open(&args.scan)?)?;
     let host = globals.host()?;
     let rows = rows(&album, &args)?;

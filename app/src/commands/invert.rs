@@ -1,12 +1,12 @@
 //! `ascan invert`: for each slice an image with its features, kept in the scan.
 
 use super::{Failure, Result, print, print_json};
-use crate::cli::Globals;
+use crate::globals::Globals;
 use crate::progress::Terminal;
 use ascan_core::{Context, Error};
 use ascan_engine::inversion::{Inversion, invert};
 use ascan_engine::slices::SliceSet;
-use ascan_engine::store::Scan;
+use ascan_store::Scan;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,7 +27,7 @@ pub struct InvertArgs {
     pub steps: u32,
 }
 
-pub(super) fn run(args: InvertArgs, globals: &Globals) -> Result {
+pub(crate) fn run(args: InvertArgs, globals: &Globals) -> Result {
     let scan = Scan::open(&args.scan)?;
     scan.check_writable()?;
     let set = SliceSet::load(&scan, args.slices.as_deref())?;

@@ -1,7 +1,7 @@
 //! `ascan layers`: the feature maps of a model, and what an explanation at each can show.
 
 use super::{Result, print, print_json};
-use crate::cli::Globals;
+use crate::globals::Globals;
 use ascan_core::{Capabilities, LayerInfo, ModelInfo};
 use ascan_onnx::{Classifier, Model};
 use clap::Args;
@@ -39,7 +39,7 @@ struct Layer<'a> {
     has_linear_head: bool,
 }
 
-pub(super) fn run(args: LayersArgs, globals: &Globals) -> Result {
+pub(crate) fn run(args: LayersArgs, globals: &Globals) -> Result {
     let classifier = Classifier::analyse(&Model::load(&args.model)?, args.image_size)?;
     let info = classifier.model_info("", Capabilities::default(), 1);
     let layers: Vec<Layer> = info.layers.iter().map(|layer| of(layer, &info)).collect();

@@ -1,11 +1,11 @@
 //! `ascan mark`: a verdict on a slice or on some images.
 
-use super::{Failure, Result, note, print, print_json, selection};
-use crate::cli::Globals;
+use super::{Failure, Result, print, print_json, selection, warn_of_problems};
+use crate::globals::Globals;
 use ascan_core::Error;
-use ascan_engine::annotations::{Annotations, Fix, Judgement, Mark, Subject, Verdict, default_author};
 use ascan_engine::slices::SliceSet;
-use ascan_engine::store::Scan;
+use ascan_store::Scan;
+use ascan_store::annotations::{Annotator, Fix, Judgement, Mark, Subject, Verdict, default_author};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args};
 use std::path::PathBuf;
@@ -52,9 +52,9 @@ fn mark_words() -> impl TypedValueParser<Value = Mark> {
     PossibleValuesParser::new(Mark::ALL.map(Mark::name)).try_map(|word| word.parse::<Mark>())
 }
 
-pub(super) fn run(args: MarkArgs, globals: &Globals) -> Result {
+pub(crate) fn run(args: MarkArgs, globals: &Globals) -> Result {
     let scan = Scan::open(&args.scan)?;
-    let mut annotations = open(&scan, args.author.as_deref(), globals)?;
+    let mut annotations = annotator(&scan, args.author.as_deref(), globals)?;
     if args.undo || args.redo {
         let (verdict, done) = if args.undo { (annotations.undo()?, "undone") } else { (annotations.redo()?, "redone") };
         let Some(verdict) = verdict else {
@@ -74,20 +74,20 @@ pub(super) fn run(args: MarkArgs, globals: &Globals) -> Result {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The verdicts on a scan, as this author: what earlier calls gave can be undone.
-pub(super) fn open(scan: &Scan, author: Option<&str>, globals: &Globals) -> Result<Annotations> {
+/// The verdicts on a scan, for this author to give more: what earlier calls gave can be undone.
+pub(super) fn annotator(scan: &Scan, author: Option<&str>, globals: &Globals) -> Result<Annotator> {
     let author = author.map_or_else(default_author, str::to_owned);
-    let mut annotations = Annotations::open(&scan.dir, &author).map_err(|error| match error {
+    let mut annotator = Annotator::open(&scan.dir, &author).map_err(|error| match error {
         Error::Param { .. } => Failure::Usage(error),
         other => other.into(),
     })?;
-    annotations.resume();
-    annotations.problems.iter().for_each(|problem| note(globals, format_args!("warning: {problem}")));
-    Ok(annotations)
+    annotator.resume();
+    warn_of_problems(&annotator, globals);
+    Ok(annotator)
 }
 
 /// Gives a verdict and gives it back.
-pub(super) fn give(annotations: &mut Annotations, subject: Subject, judgement: Judgement) -> Result<Verdict, Error> {
+pub(super) fn give(annotations: &mut Annotator, subject: Subject, judgement: Judgement) -> Result<Verdict, Error> {
     let id = annotations.judge(subject, judgement)?;
     let given = annotations.history().iter().find(|verdict| verdict.id == id);
     given.cloned().ok_or_else(|| Error::unsupported(format!("verdict {id} is not among those that it belongs to"), ""))

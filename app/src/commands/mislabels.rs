@@ -1,17 +1,17 @@
 //! `ascan mislabels`: labels that are probably wrong, decisions about them, and a corrected table.
 
 use super::{Failure, Result, make_parent, mark, print, print_json, selection};
-use crate::cli::Globals;
+use crate::globals::Globals;
 use crate::progress::Terminal;
 use ascan_core::{Context, Error};
-use ascan_engine::annotations::{Annotations, Fix, Judgement, Subject, Verdict};
 use ascan_engine::mislabels::{
     Basis, Candidates, Corrected, Folds, SliceNoise, candidates, out_of_sample, slice_noise, write_corrected,
 };
-use ascan_engine::mosaic::percent;
 use ascan_engine::slices::SliceSet;
-use ascan_engine::store::Scan;
-use ascan_engine::table::ScanTable;
+use ascan_store::Scan;
+use ascan_store::annotations::{Annotator, Fix, Judgement, Subject, Verdict};
+use ascan_store::table::ScanTable;
+use ascan_viz::words::percent;
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -92,10 +92,10 @@ impl Done<'_> {
     }
 }
 
-pub(super) fn run(args: MislabelsArgs, globals: &Globals) -> Result {
+pub(crate) fn run(args: MislabelsArgs, globals: &Globals) -> Result {
     let scan = Scan::open(&args.scan)?;
     let table = scan.table()?;
-    let mut annotations = mark::open(&scan, args.author.as_deref(), globals)?;
+    let mut annotations = mark::annotator(&scan, args.author.as_deref(), globals)?;
     let given = decide(&args, &table, &scan.plan.model.class_names, &mut annotations)?;
     let fixes = annotations.fixes();
     if args.write.is_some() || !given.is_empty() {
@@ -155,7 +155,7 @@ fn decide(
     args: &MislabelsArgs,
     table: &ScanTable,
     class_names: &[String],
-    annotations: &mut Annotations,
+    annotations: &mut Annotator,
 ) -> Result<Vec<Verdict>> {
     let mut fixes: Vec<(Vec<usize>, Fix)> = Vec::new();
     for (images, fix) in [(&args.keep, Fix::Keep), (&args.drop, Fix::Drop)] {

@@ -23,9 +23,11 @@ pub(crate) mod slice;
 pub(crate) mod spread;
 pub(crate) mod verdicts;
 
-use crate::cli::{Command, Globals};
+use crate::globals::Globals;
+use ascan_config::ConfigErrors;
 use ascan_core::Error;
-use ascan_engine::config::ConfigErrors;
+use ascan_store::Scan;
+use ascan_store::annotations::Annotations;
 use serde::Serialize;
 use std::fmt;
 use std::io::Write;
@@ -87,36 +89,6 @@ impl From<Error> for Failure {
     }
 }
 
-/// Runs a command.
-///
-/// # Errors
-/// Whatever stops it, to be printed on standard error.
-pub fn run(command: Command, globals: &Globals) -> Result {
-    match command {
-        Command::Init(args) => init::run(args, globals),
-        Command::Check(args) => check::run(args, globals),
-        Command::Plugins(args) => plugins::run(args, globals),
-        Command::Scan(args) => scan::run(args, globals),
-        Command::Export(args) => export::run(args, globals),
-        Command::Mosaic(args) => mosaic::run(args, globals),
-        Command::Repair(args) => repair::run(args, globals),
-        Command::Compare(args) => compare::run(args, globals),
-        Command::Report(args) => report::run(args, globals),
-        Command::Review(args) => review::run(args, globals),
-        Command::Slice(args) => slice::run(args, globals),
-        Command::Mark(args) => mark::run(args, globals),
-        Command::Verdicts(args) => verdicts::run(args, globals),
-        Command::Faithfulness(args) => faithfulness::run(args, globals),
-        Command::Invert(args) => invert::run(args, globals),
-        Command::Gallery(args) => gallery::run(args, globals),
-        Command::Layers(args) => layers::run(args, globals),
-        Command::Spread(args) => spread::run(args, globals),
-        Command::Mislabels(args) => mislabels::run(args, globals),
-        Command::Demo(args) => demo::run(args, globals),
-        Command::Bench(args) => bench::run(args, globals),
-    }
-}
-
 /// Writes a line to standard output. A reader that has gone away is no error.
 ///
 /// # Errors
@@ -146,6 +118,20 @@ pub fn note(globals: &Globals, text: impl fmt::Display) {
         // A terminal that has gone away cannot be told.
         let _ = writeln!(std::io::stderr(), "{text}");
     }
+}
+
+/// The verdicts on a scan; what is damaged among them is said.
+///
+/// # Errors
+/// `File` if they cannot be listed.
+fn annotations(scan: &Scan, globals: &Globals) -> Result<Annotations, Error> {
+    let annotations = Annotations::read(&scan.dir)?;
+    warn_of_problems(&annotations, globals);
+    Ok(annotations)
+}
+
+fn warn_of_problems(annotations: &Annotations, globals: &Globals) {
+    annotations.problems.iter().for_each(|problem| note(globals, format_args!("warning: {problem}")));
 }
 
 /// Makes the folder that a file will be written to.

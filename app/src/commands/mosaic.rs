@@ -1,11 +1,11 @@
 //! `ascan mosaic`: the slices of a scan as one picture.
 
 use super::{Result, make_parent, note, print};
-use crate::cli::Globals;
-use ascan_engine::album::Album;
-use ascan_engine::mosaic::{mosaic, save_png};
+use crate::globals::Globals;
 use ascan_engine::slices::SliceSet;
-use ascan_engine::store::Scan;
+use ascan_report::album::Album;
+use ascan_report::mosaic::{mosaic, save_png};
+use ascan_store::Scan;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ pub struct MosaicArgs {
     pub slices: Option<String>,
 }
 
-pub(super) fn run(args: MosaicArgs, globals: &Globals) -> Result {
+pub(crate) fn run(args: MosaicArgs, globals: &Globals) -> Result {
     let album = Album::open(Scan::open(&args.scan)?)?;
     let set = SliceSet::load(&album.scan, args.slices.as_deref())?;
     if let Some(error) = album.missing() {

@@ -1,10 +1,10 @@
 //! `ascan plugins`: what was found where, and what each plugin can be told.
 
 use super::{Result, print, print_json};
-use crate::cli::Globals;
+use crate::globals::Globals;
+use ascan_config::host::{PluginHost, PluginRow, PluginState};
 use ascan_core::params::{ParamMap, Resolved};
 use ascan_core::{Error, Kind};
-use ascan_engine::host::{PluginHost, PluginRow, PluginState};
 use clap::Args;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ pub struct PluginsArgs {
     pub name: Option<String>,
 }
 
-pub(super) fn run(args: PluginsArgs, globals: &Globals) -> Result {
+pub(crate) fn run(args: PluginsArgs, globals: &Globals) -> Result {
     let host = globals.host()?;
     let Some(name) = args.name else {
         if globals.json {

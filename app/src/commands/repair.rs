@@ -1,12 +1,13 @@
 //! `ascan repair`: trains a scanned model on, under a regularizer that knows what the review found out.
 
 use super::{Result, note, print, print_json};
-use crate::cli::Globals;
+use crate::globals::Globals;
 use crate::progress::{STOPPED, Terminal};
+use ascan_config::repair::RepairConfig;
 use ascan_core::{Error, Level, Reporter};
-use ascan_engine::config::repair::RepairConfig;
 use ascan_engine::repair::{RepairPlan, repair};
-use ascan_engine::store::Scan;
+use ascan_report::curves;
+use ascan_store::Scan;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ impl RepairArgs {
     }
 }
 
-pub(super) fn run(args: RepairArgs, globals: &Globals) -> Result {
+pub(crate) fn run(args: RepairArgs, globals: &Globals) -> Result {
     let host = globals.host()?;
     let config = RepairConfig::load(&args.config, &globals.with_overrides(&args.overrides()), &host)?;
     let scan = Scan::open(&args.scan)?;
@@ -50,6 +51,7 @@ pub(super) fn run(args: RepairArgs, globals: &Globals) -> Result {
         }
         done => done?,
     };
+    curves::draw(&args.out)?;
     terminal.clear();
     if globals.json {
         print_json(&summary)?;

@@ -1,12 +1,12 @@
 //! `ascan report`: a scan and its slices as one HTML file.
 
 use super::{Result, make_parent, note, print};
-use crate::cli::Globals;
+use crate::globals::Globals;
 use ascan_core::Error;
-use ascan_engine::album::{Album, scanned};
-use ascan_engine::report::report;
 use ascan_engine::slices::SliceSet;
-use ascan_engine::store::Scan;
+use ascan_report::album::{Album, scanned};
+use ascan_report::report::report;
+use ascan_store::Scan;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,7 +24,7 @@ pub struct ReportArgs {
     pub slices: Option<String>,
 }
 
-pub(super) fn run(args: ReportArgs, globals: &Globals) -> Result {
+pub(crate) fn run(args: ReportArgs, globals: &Globals) -> Result {
     let album = Album::open(Scan::open(&args.scan)?)?;
     let set = SliceSet::load(&album.scan, args.slices.as_deref())?;
     if let Some(error) = album.missing() {

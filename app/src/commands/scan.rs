@@ -1,15 +1,15 @@
 //! `ascan scan`: images in, a scan on disk out.
 
 use super::{BAD_IMAGES, Result, note, print, print_json};
-use crate::cli::Globals;
+use crate::globals::Globals;
 use crate::progress::{STOPPED, Terminal};
+use ascan_config::LoadedConfig;
+use ascan_config::host::PluginHost;
 use ascan_core::{Context, Error, Level, Reporter};
-use ascan_engine::config::LoadedConfig;
-use ascan_engine::host::PluginHost;
 use ascan_engine::plan::RunPlan;
 use ascan_engine::scan::{ScanSummary, scan};
 use ascan_engine::slices::{self, SliceSet};
-use ascan_engine::store::Scan;
+use ascan_store::Scan;
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Images named on the command line.
 
 use ascan_core::{Error, Result};
-use ascan_engine::store::Scan;
+use ascan_store::Scan;
 use std::collections::HashMap;
 use std::path::Path;
 

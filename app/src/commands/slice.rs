@@ -1,14 +1,14 @@
 //! `ascan slice`: slices of a scan, without scanning again.
 
 use super::{Result, note, print, print_json};
-use crate::cli::Globals;
+use crate::globals::Globals;
 use crate::progress::Terminal;
 use ascan_core::Context;
-use ascan_engine::mosaic::percent;
 use ascan_engine::slices::advice::{Advice, advise};
 use ascan_engine::slices::evidence::Evidence;
 use ascan_engine::slices::{self, SliceSet};
-use ascan_engine::store::Scan;
+use ascan_store::Scan;
+use ascan_viz::words::percent;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -61,7 +61,7 @@ impl SliceArgs {
 /// Lines printed without `--json`.
 const N_PRINTED: usize = 10;
 
-pub(super) fn run(args: SliceArgs, globals: &Globals) -> Result {
+pub(crate) fn run(args: SliceArgs, globals: &Globals) -> Result {
     let scan = Scan::open(&args.scan)?;
     let host = globals.host()?;
     // The scan's own configuration, as a file, so that an error of `--set` is shown like any other.

@@ -1,13 +1,12 @@
 //! `ascan spread`: from marks on some images to the spuriousness of every image.
 
-use super::{Failure, Result, mark, note, print, print_json};
-use crate::cli::Globals;
+use super::{Failure, Result, annotations, note, print, print_json};
+use crate::globals::Globals;
 use crate::progress::Terminal;
 use ascan_core::{Context, Error};
-use ascan_engine::annotations::VerdictId;
-use ascan_engine::mosaic::percent;
-use ascan_engine::spread::{self, Check, Review, Spread};
-use ascan_engine::store::Scan;
+use ascan_engine::spread::{Check, Review, Spread};
+use ascan_store::Scan;
+use ascan_viz::words::percent;
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -64,32 +63,26 @@ struct Output<'a> {
     n_spurious: usize,
 }
 
-pub(super) fn run(args: SpreadArgs, globals: &Globals) -> Result {
-    let scan = Scan::open(&args.scan)?;
-    let annotations = mark::open(&scan, None, globals)?;
-    let basis: Vec<VerdictId> = annotations.in_force().iter().map(|verdict| verdict.id.clone()).collect();
+pub(crate) fn run(args: SpreadArgs, globals: &Globals) -> Result {
+    let mut scan = Scan::open(&args.scan)?;
+    let annotations = annotations(&scan, globals)?;
     let before = if args.is_review() { Spread::load(&scan)? } else { None };
     let mut spread = match before {
         Some(before) => {
-            if before.verdicts != basis {
+            if before.verdicts != annotations.basis() {
                 note(globals, "warning: there are other verdicts than at the time: `ascan spread` spreads them anew");
             }
             before
         }
         None => {
-            let n_rows = scan.plan.data.n_rows;
-            let (marks, sources) = (annotations.marks(n_rows), annotations.sources(n_rows));
-            if marks.iter().all(Option::is_none) {
-                let hint = "mark slices with `ascan mark`: `core` and `spurious`";
-                return Err(Error::file(&scan.dir, "has no marks to spread", hint).into());
-            }
             let config = globals.config(&args.scan.join("scan.toml"), &[])?.config;
-            let n_threads = config.run.threads();
             let terminal = Terminal::new(globals.quiet);
-            let context = Context { seed: config.run.seed, n_threads, reporter: &terminal };
-            let spread = spread::spread(&scan.table()?, &marks, &sources, &config.spread, &context)?;
+            let context = Context { seed: config.run.seed, n_threads: config.run.threads(), reporter: &terminal };
+            // `--set spread.alpha=…` has the last word.
+            scan.config.spread = config.spread;
+            let spread = Spread::of_scan(&scan, &annotations, &context)?;
             terminal.clear();
-            Spread { verdicts: basis, ..spread }
+            spread
         }
     };
     review(&mut spread, &args)?;

@@ -1,11 +1,11 @@
 //! `ascan verdicts`: what has been said about a scan, by whom, and whether people agree.
 
-use super::mark::{self, describe};
-use super::{Result, print, print_json};
-use crate::cli::Globals;
-use ascan_engine::annotations::{Fate, Judgement, Verdict};
+use super::mark::describe;
+use super::{Result, annotations, print, print_json};
+use crate::globals::Globals;
 use ascan_engine::slices::SliceSet;
-use ascan_engine::store::Scan;
+use ascan_store::Scan;
+use ascan_store::annotations::{Judgement, SubjectState, Verdict};
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -35,17 +35,18 @@ struct Standing<'a> {
     #[serde(flatten)]
     verdict: &'a Verdict,
     time: String,
-    fate: Fate,
+    subject_state: SubjectState,
 }
 
-pub(super) fn run(args: VerdictsArgs, globals: &Globals) -> Result {
+pub(crate) fn run(args: VerdictsArgs, globals: &Globals) -> Result {
     let scan = Scan::open(&args.scan)?;
-    let annotations = mark::open(&scan, None, globals)?;
+    let annotations = annotations(&scan, globals)?;
     let sets = SliceSet::load_all(&scan)?;
+    let rows_now = |id: &str, slice| sets.iter().find(|set| set.id == id).map(|set| set.rows(slice));
     let standing = annotations.in_force().into_iter().map(|verdict| Standing {
         verdict,
         time: verdict.time(),
-        fate: Fate::of(&verdict.subject, &sets),
+        subject_state: SubjectState::of(&verdict.subject, rows_now),
     });
     let is_fix = |verdict: &&Verdict| matches!(verdict.judgement, Judgement::Fix(_));
     let output = Output {
@@ -64,10 +65,10 @@ pub(super) fn run(args: VerdictsArgs, globals: &Globals) -> Result {
 
 fn text(output: &Output) -> String {
     let mut lines = Vec::new();
-    for Standing { verdict, time, fate } in &output.verdicts {
+    for Standing { verdict, time, subject_state } in &output.verdicts {
         lines.push(format!("{}, {time}", describe(verdict)));
-        if *fate != Fate::Same {
-            lines.push(format!("  {fate}"));
+        if *subject_state != SubjectState::Same {
+            lines.push(format!("  {subject_state}"));
         }
     }
     lines.extend(output.fixes.iter().map(|verdict| format!("{}, {}", describe(verdict), verdict.time())));

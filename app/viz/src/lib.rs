@@ -11,9 +11,11 @@ pub mod layout;
 pub mod mosaic;
 pub mod raster;
 pub mod scatter;
+pub mod shape;
 pub mod spark;
 pub mod text;
 pub mod tile;
+pub mod words;
 
 pub use color::Rgb;
 pub use heat::{Heat, HeatSum};

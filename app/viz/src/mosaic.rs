@@ -1,21 +1,16 @@
 //! The Attribution Mosaic: a tile a slice, similar slices next to each other.
 
+use crate::shape::{BAR_PX, GAP_PX, PICTURES_PX, TILE_PX};
 use crate::text::{self, Style};
 use crate::tile::{Form, TilePicture, tile};
 use crate::{Rgb, color};
 use image::RgbImage;
 
-/// Size of a tile's pictures: the large one is square, the small ones a quarter of it.
-pub const PICTURES_PX: [u32; 2] = [212, 265];
-
-const BAR_PX: u32 = 34;
-const GAP_PX: u32 = 14;
 const FRAME_PX: u32 = 4;
 const MARGIN_PX: u32 = 28;
 const HEADER_PX: u32 = 76;
 const FOOTER_PX: u32 = 32;
 const CAPTION_LINE_PX: u32 = 20;
-const TILE_PX: [u32; 2] = [PICTURES_PX[0], PICTURES_PX[1] + BAR_PX];
 
 const PAGE: Rgb = [18, 20, 24];
 const INK: Rgb = [236, 238, 241];
@@ -61,11 +56,6 @@ pub struct Mosaic {
     pub rows: usize,
     /// The tiles; cells may stay empty.
     pub tiles: Vec<Tile>,
-}
-
-/// Width of a tile over its height, for choosing a grid.
-pub fn tile_aspect() -> f64 {
-    f64::from(TILE_PX[0] + GAP_PX) / f64::from(TILE_PX[1] + GAP_PX)
 }
 
 impl Mosaic {

@@ -1,6 +1,6 @@
 //! A tile of a mosaic as pixels.
 
-use crate::layout::TileShape;
+use crate::shape::TileShape;
 use crate::{Heat, raster};
 use image::{RgbImage, Rgba, RgbaImage, imageops};
 

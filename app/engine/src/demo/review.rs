@@ -1,10 +1,10 @@
 //! The demo's reviewer, who goes by the evidence alone.
 
-use crate::annotations::{Annotations, Judgement, Mark, Subject};
 use crate::slices::SliceSet;
-use crate::spread::spread;
-use crate::store::Scan;
+use crate::spread::Spread;
 use ascan_core::{Context, Result};
+use ascan_store::Scan;
+use ascan_store::annotations::{Annotator, Judgement, Mark, Subject};
 
 /// Marks the slices that are clearly worse as spurious and the others as core, spreads the marks, and accepts.
 /// Gives the number of slices of each mark.
@@ -12,7 +12,7 @@ use ascan_core::{Context, Result};
 /// # Errors
 /// `File` if the scan cannot be read or its verdicts cannot be written; `Cancelled`.
 pub fn review(scan: &Scan, set: &SliceSet, context: &Context) -> Result<[usize; 2]> {
-    let mut annotations = Annotations::open(&scan.dir, "demo")?;
+    let mut annotations = Annotator::open(&scan.dir, "demo")?;
     let mut counts = [0; 2];
     for slice in &set.slices {
         counts[usize::from(slice.needs_verdict)] += 1;
@@ -26,10 +26,7 @@ pub fn review(scan: &Scan, set: &SliceSet, context: &Context) -> Result<[usize; 
             annotations.judge(subject, Judgement::Mark { mark, note: note.to_owned() })?;
         }
     }
-    let n_rows = scan.plan.data.n_rows;
-    let (marks, sources) = (annotations.marks(n_rows), annotations.sources(n_rows));
-    let mut spread = spread(&scan.table()?, &marks, &sources, &scan.config.spread, context)?;
-    spread.verdicts = annotations.in_force().iter().map(|verdict| verdict.id.clone()).collect();
+    let mut spread = Spread::of_scan(scan, &annotations, context)?;
     spread.review.accepted = true;
     spread.save(scan)?;
     Ok(counts)

@@ -1,8 +1,8 @@
 //! The maps that are judged: of every method for the same images, of controls, and of a model that knows nothing.
 
 use crate::plan::RunPlan;
-use crate::repair::sample_seed;
 use crate::scan::Images;
+use crate::seeds::seed_of;
 use crate::workers::Workers;
 use ascan_core::{AttributionBatch, Context, Error, ModelBackend, Result, TensorView};
 use ascan_math::resize::resize_map;
@@ -65,7 +65,7 @@ fn one(plan: &RunPlan, backend: &dyn ModelBackend, subject: Subject, context: &C
 
 /// A map that is chance alone: what a figure is worth when nothing is known.
 pub(super) fn noise(n: usize, seed: u64, row: usize) -> Map {
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(sample_seed(seed, [13, row as u64]));
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, [13, row as u64]));
     Map { values: (0..n).map(|_| rng.random_range(0.0..1.0f32)).collect(), ..Map::default() }
 }
 

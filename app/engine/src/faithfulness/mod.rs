@@ -8,23 +8,24 @@
 
 mod impute;
 mod maps;
+pub mod masks;
 mod probe;
+mod remarks;
 mod removal;
 mod sensitivity;
 #[cfg(test)]
 mod tests;
-mod words;
 
-use crate::config::LoadedConfig;
-use crate::host::PluginHost;
 use crate::memory::{forget_peak, peak_rss_mib};
 use crate::plan::RunPlan;
-use crate::repair::sample_seed;
-use crate::store::Scan;
-use crate::table::ScanTable;
+use crate::seeds::seed_of;
+use ascan_config::LoadedConfig;
+use ascan_config::host::PluginHost;
 use ascan_core::{Context, Error, Kind, Result};
 use ascan_onnx::Model;
-pub use words::HEADINGS;
+use ascan_store::Scan;
+use ascan_store::table::ScanTable;
+pub use remarks::HEADINGS;
 
 use maps::{Map, Subject};
 use probe::Probe;
@@ -233,7 +234,7 @@ pub fn faithfulness(scan: &Scan, settings: &Settings, host: &PluginHost, context
     }
     let road = |report: &MethodReport| report.road.map_or(f64::NEG_INFINITY, |figure| figure.mean);
     methods.sort_by(|a, b| road(b).total_cmp(&road(a)));
-    let verdict = words::verdict(&methods);
+    let verdict = remarks::verdict(&methods);
     Ok(Faithfulness { n_images: rows.len(), methods, verdict })
 }
 
@@ -247,7 +248,7 @@ fn draw(table: &ScanTable, settings: &Settings, seed: u64) -> Result<Vec<usize>>
     if rows.is_empty() {
         return Err(Error::param("images", "there is no image to look at", "choose another slice"));
     }
-    rows.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(sample_seed(seed, [17, 0])));
+    rows.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, [17, 0])));
     rows.truncate(settings.n_images.max(1));
     rows.sort_unstable();
     Ok(rows)

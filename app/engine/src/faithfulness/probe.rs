@@ -1,16 +1,17 @@
 //! The images and the model that all methods are judged with, and how a method's maps are judged.
 
 use super::maps::{Map, Subject};
+use super::masks::{masks, overlap};
 use super::removal::{self, Curves, Removal};
 use super::{Figure, MethodReport, sensitivity};
-use crate::compare::{masks, overlap};
-use crate::host::PluginHost;
-use crate::images::Preprocess;
+use crate::images::{ImageSet, Preprocess};
 use crate::likeness::agreement;
-use crate::repair::{logits_of, sample_seed};
-use crate::store::Scan;
-use crate::table::ScanTable;
+use crate::seeds::seed_of;
+use crate::workers::logits;
+use ascan_config::host::PluginHost;
 use ascan_core::{Context, OpenModel, Result, Runtime, metrics};
+use ascan_store::Scan;
+use ascan_store::table::ScanTable;
 
 /// The images, and what the model says of them whatever the method.
 pub(super) struct Probe {
@@ -47,7 +48,7 @@ impl Probe {
         context: &Context,
     ) -> Result<Self> {
         let (model, plan) = (&scan.config.model, &scan.plan);
-        let set = scan.images()?;
+        let set = ImageSet::of_scan(scan)?;
         let preprocess = Preprocess::new(&model.preprocess, plan.model.input_shape)?;
         let images = subjects.iter().map(|subject| preprocess.load(&set, subject.row)).collect::<Result<Vec<_>>>()?;
         let [_, h, w] = plan.model.input_shape;
@@ -88,7 +89,7 @@ impl Probe {
         disturb: &(dyn Fn(usize, usize) -> Vec<f32> + Sync),
     ) -> Result<Vec<Vec<f32>>> {
         let load = |i: usize| Ok(disturb(i / per_image, i % per_image));
-        let found = logits_of(&*self.runtime, &self.open, self.subjects.len() * per_image, &load, context)?;
+        let found = logits(&*self.runtime, &self.open, self.subjects.len() * per_image, &load, context)?;
         // Disturbed images are all there: nothing is read from a file here.
         Ok(found.into_iter().map(Option::unwrap_or_default).collect())
     }
@@ -100,7 +101,7 @@ impl Probe {
     pub fn judge(&self, name: &str, maps: &[Option<Map>], context: &Context) -> Result<MethodReport> {
         let removals = removal::removals();
         let blank = vec![0.0; self.size[0] * self.size[1]];
-        let seed_of = |i: usize| sample_seed(context.seed, [19, self.subjects[i].row as u64]);
+        let seed_of = |i: usize| seed_of(context.seed, [19, self.subjects[i].row as u64]);
         let values = |i: usize| maps[i].as_ref().map_or(&blank, |map| &map.values);
         let rankings: Vec<Vec<u32>> = (0..maps.len()).map(|i| removal::ranking(values(i), seed_of(i))).collect();
         let logits = self.ask(removals.len(), context, &|i, k| {

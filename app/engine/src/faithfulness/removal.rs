@@ -10,7 +10,7 @@
 //! Deletion and insertion: Petsiuk et al. 2018, arXiv 1806.07421. ROAD: Rong et al. 2022, arXiv 2202.00449.
 
 use super::impute::Imputer;
-use crate::repair::sample_seed;
+use crate::seeds::seed_of;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -90,7 +90,7 @@ fn impute(image: &[f32], removed: &[u32], size: [usize; 2], seed: u64) -> Vec<f3
     let mut filled = image.to_vec();
     for (channel, plane) in filled.chunks_exact_mut(n).enumerate() {
         imputer.fill(plane);
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(sample_seed(seed, [7, channel as u64]));
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, [7, channel as u64]));
         for (value, _) in plane.iter_mut().zip(&is_removed).filter(|(_, is_removed)| **is_removed) {
             // Twelve uniform numbers less six: normal enough, with variance 1.
             let normal = (0..12).map(|_| rng.random_range(0.0..1.0f32)).sum::<f32>() - 6.0;

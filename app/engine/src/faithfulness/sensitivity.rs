@@ -7,7 +7,7 @@
 //! Ancona et al. 2018, arXiv 1711.06104.
 
 use crate::likeness::pearson;
-use crate::repair::sample_seed;
+use crate::seeds::seed_of;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
@@ -25,7 +25,7 @@ pub(super) const N_SUBSETS: usize = 16;
 /// Returns `[h, w]`.
 pub(super) fn subset([h, w]: [usize; 2], seed: u64, i: usize) -> Vec<bool> {
     let mut cells: Vec<usize> = (0..N_SIDE * N_SIDE).collect();
-    cells.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(sample_seed(seed, [11, i as u64])));
+    cells.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, [11, i as u64])));
     let mut is_taken = [false; N_SIDE * N_SIDE];
     cells[..N_CELLS].iter().for_each(|&cell| is_taken[cell] = true);
     (0..h * w).map(|at| is_taken[(at / w) * N_SIDE / h * N_SIDE + (at % w) * N_SIDE / w]).collect()

@@ -2,9 +2,9 @@
 
 use super::impute::Imputer;
 use super::maps;
+use super::remarks::verdict;
 use super::removal::{Curves, Removal, blurred, ranking, removals};
 use super::sensitivity::{correlation, subset, without};
-use super::words::verdict;
 use super::{CHANCE, EDGES, Faithfulness, Figure, MethodReport};
 use crate::likeness::{agreement, pearson};
 

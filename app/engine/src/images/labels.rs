@@ -1,7 +1,7 @@
 //! Labels: from what a data set writes to an index into its classes, and from there to an output of the model.
 
 use super::{ImageSet, Sample};
-use crate::config::sections::{ClassMap, ClassNames, DataSection};
+use ascan_config::sections::{ClassMap, ClassNames, DataSection};
 use ascan_core::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use super::archive::{Members, member_name, member_uri};
 use super::{Opened, Sample, Source, Storage, cannot_read, file_name, parquet};
-use crate::config::sections::{ColumnsSection, DataSection};
+use ascan_config::sections::{ColumnsSection, DataSection};
 use ascan_core::{Error, Result};
 use serde_json::{Map, Value};
 use std::collections::HashMap;

@@ -11,14 +11,16 @@ pub mod labels;
 mod manifest;
 mod parquet;
 pub mod preprocess;
+pub mod unit;
 
 pub use manifest::columns as manifest_columns;
 pub(crate) use manifest::label_column;
 pub use preprocess::Preprocess;
 
-use crate::config::sections::DataSection;
 use archive::PackedFile;
+use ascan_config::sections::DataSection;
 use ascan_core::{Error, Result};
+use ascan_store::Scan;
 use image::RgbImage;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -109,6 +111,18 @@ struct Opened {
 }
 
 impl ImageSet {
+    /// The images that were scanned, as they are now.
+    ///
+    /// # Errors
+    /// `File` if they, or what describes them, are gone.
+    pub fn of_scan(scan: &Scan) -> Result<Self> {
+        let images = Self::open(&scan.config.data)?;
+        if images.len() < scan.plan.data.n_rows {
+            return Err(Error::file(&scan.dir, "was made of images that are gone", "bring them back, or scan again"));
+        }
+        Ok(images)
+    }
+
     /// Reads the description of a set: which images there are and what is known about them.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! From a decoded picture to the model's input: geometry, channels, numbers.
 
 use super::ImageSet;
-use crate::config::sections::PreprocessSection;
+use ascan_config::sections::PreprocessSection;
 use ascan_core::{Error, Result};
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};

@@ -2,7 +2,7 @@
 
 use super::canvas::{Canvas, total_variation};
 use super::warp::Warp;
-use crate::repair::Normalise;
+use crate::images::unit::Normalise;
 use ascan_core::{Error, ModelBackend, Result, Tensor, TensorView};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;

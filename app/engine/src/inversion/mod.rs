@@ -24,12 +24,14 @@ mod ascent;
 mod canvas;
 mod warp;
 
-use crate::host::PluginHost;
-use crate::repair::{Normalise, sample_seed, unit_pictures};
+use crate::images::ImageSet;
+use crate::images::unit::{Normalise, unit_pictures};
+use crate::seeds::seed_of;
 use crate::slices::SliceSet;
-use crate::store::{Part, Scan};
 use crate::workers::Workers;
+use ascan_config::host::PluginHost;
 use ascan_core::{Context, Error, Kind, ParamMap, Result, Runtime, Tensor};
+use ascan_store::{Part, Scan};
 use ascent::{Goal, ascend};
 use canvas::{Canvas, covariance};
 use image::RgbImage;
@@ -77,7 +79,7 @@ pub fn invert(
     let made = workers.map(slices.len(), |backend, i| {
         let slice = slices[i];
         let Some(direction) = features.get(&slice) else { return Ok(None) };
-        let seed = sample_seed(context.seed, [23, slice.unsigned_abs().into()]);
+        let seed = seed_of(context.seed, [23, slice.unsigned_abs().into()]);
         let goal = Goal { layer, direction, n_steps, seed };
         let progress = |step: usize| context.progress("inverting", i * n_steps + step, slices.len() * n_steps);
         let start = std::time::Instant::now();
@@ -145,7 +147,7 @@ fn mean_features(scan: &Scan, set: &SliceSet) -> Result<BTreeMap<i32, Vec<f64>>>
 /// How the colours of the scanned images go together, `[c, c]`.
 fn colours(scan: &Scan, set: &SliceSet) -> Result<Vec<f64>> {
     let size = scan.plan.model.input_shape;
-    let images = scan.images()?;
+    let images = ImageSet::of_scan(scan)?;
     let pictures = unit_pictures(&scan.config.model.preprocess, size)?;
     let n = set.assignment.len();
     let rows = (0..n).step_by(n.div_ceil(N_COLOURED).max(1));

@@ -1,9 +1,9 @@
 //! Probabilities of images whose own labels had no part in them.
 
-use crate::table::ScanTable;
 use ascan_core::{Context, Error, Result, Tensor};
 use ascan_math::knn::Search;
 use ascan_math::points::{Normalise, Points};
+use ascan_store::table::ScanTable;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;

@@ -1,10 +1,10 @@
 //! The data set's table with decisions about labels applied; the original is only read.
 
-use crate::annotations::Fix;
-use crate::config::sections::DataSection;
 use crate::images::{ImageSet, label_column};
-use crate::table::ScanTable;
+use ascan_config::sections::DataSection;
 use ascan_core::{Error, Result};
+use ascan_store::annotations::Fix;
+use ascan_store::table::ScanTable;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,9 +1,9 @@
 use super::*;
-use crate::annotations::Fix;
-use crate::config::sections::{ColumnsSection, DataSection};
-use crate::table::{GroupColumn, ScanTable};
+use ascan_config::sections::{ColumnsSection, DataSection};
 use ascan_core::testing::toy_slice_table;
 use ascan_core::{Context, Tensor, metrics};
+use ascan_store::annotations::Fix;
+use ascan_store::table::{GroupColumn, ScanTable};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! Which backend runs the model, and why.
 
 use super::{report, report_method};
-use crate::config::LoadedConfig;
-use crate::host::PluginHost;
+use ascan_config::LoadedConfig;
+use ascan_config::host::PluginHost;
 use ascan_core::{
     Attributor, Capabilities, Error, Kind, ModelInfo, OpenModel, ParamMap, Requirements, Result, Runtime,
 };

@@ -3,10 +3,10 @@
 mod backend;
 mod describe;
 
-use crate::config::sections::DataSection;
-use crate::config::{ConfigErrors, LoadedConfig, RunConfig};
-use crate::host::PluginHost;
 use crate::images::{ImageSet, Preprocess, labels};
+use ascan_config::host::PluginHost;
+use ascan_config::sections::DataSection;
+use ascan_config::{ConfigErrors, LoadedConfig, RunConfig};
 use ascan_core::{Attributor, Error, ModelInfo, Requirements, Runtime};
 use ascan_onnx::{Classifier, Model};
 use std::path::Path;
@@ -274,7 +274,7 @@ fn report_data(loaded: &mut LoadedConfig, error: &Error) {
 
 /// The key of `[data]` that names this file.
 fn key_of_file(data: &DataSection, file: &Path) -> Option<&'static str> {
-    use crate::config::sections::{ClassMap, ClassNames};
+    use ascan_config::sections::{ClassMap, ClassNames};
     let names = |names: &Option<ClassNames>| matches!(names, Some(ClassNames::File(path)) if path == file);
     let is = |path: &Option<std::path::PathBuf>| path.as_deref() == Some(file);
     let sources = [

@@ -2,9 +2,9 @@
 
 use super::augment::Augment;
 use super::data::Training;
-use super::sample::seed_of;
-use super::settings::RepairSection;
 use crate::images::Preprocess;
+use crate::seeds::seed_of;
+use ascan_config::sections::RepairSection;
 use ascan_core::{Result, Tensor, TrainingBatch};
 use std::sync::mpsc::sync_channel;
 

@@ -2,8 +2,8 @@
 
 use super::curves::Curves;
 use super::tensors;
-use crate::store::{LocalStorage, Storage};
 use ascan_core::{Error, Result, Tensor};
+use ascan_store::{LocalStorage, Storage};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

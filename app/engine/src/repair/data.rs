@@ -1,16 +1,16 @@
 //! The images of a repair: those of the scan, and those that choose the epoch.
 
 use super::masks::mask;
-use super::sample::seed_of;
-use super::settings::{Groups, RepairSection};
-use crate::annotations::{Annotations, Fix, Mark};
-use crate::config::sections::{DataSection, PreprocessSection};
-use crate::images::{ImageSet, Preprocess, labels};
+use crate::images::{ImageSet, labels};
+use crate::seeds::seed_of;
 use crate::slices::SliceSet;
 use crate::spread::Spread;
-use crate::store::Scan;
-use crate::table::ScanTable;
+use ascan_config::sections::DataSection;
+use ascan_config::sections::{Groups, RepairSection};
 use ascan_core::{Error, Result, TrainingSet};
+use ascan_store::Scan;
+use ascan_store::annotations::{Annotations, Fix, Mark};
+use ascan_store::table::ScanTable;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
@@ -41,52 +41,6 @@ pub struct Training {
     pub table: ScanTable,
     /// What is worth knowing, a sentence each.
     pub notes: Vec<String>,
-}
-
-/// Numbers between a picture in [0, 1] and the model's input, a channel each.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Normalise {
-    scale: f32,
-    mean: Vec<f32>,
-    std: Vec<f32>,
-}
-
-impl Normalise {
-    /// From a section with every number written out, as a scan keeps it.
-    pub fn new(section: &PreprocessSection) -> Self {
-        Self {
-            scale: section.scale.unwrap_or(1.0),
-            mean: section.mean.clone().unwrap_or_default(),
-            std: section.std.clone().unwrap_or_default(),
-        }
-    }
-
-    /// Images in [0, 1] as the model's input, in place.
-    ///
-    /// # Shapes
-    /// `images`: `[n, c, h, w]`
-    pub fn apply(&self, images: &mut [f32], [c, h, w]: [usize; 3]) {
-        for (i, plane) in images.chunks_exact_mut(h * w).enumerate() {
-            let (mean, std) = (self.mean[i % c], self.std[i % c]);
-            plane.iter_mut().for_each(|value| *value = (*value * 255.0 * self.scale - mean) / std);
-        }
-    }
-}
-
-/// The scan's own steps from a file to the model's input, but for the numbers: pictures in [0, 1].
-///
-/// # Errors
-/// `Param` for a section that does not fit the model.
-pub fn unit(section: &PreprocessSection, input_shape: [usize; 3]) -> Result<Preprocess> {
-    let c = input_shape[0];
-    let section = PreprocessSection {
-        preset: None,
-        scale: Some(1.0 / 255.0),
-        mean: Some(vec![0.0; c]),
-        std: Some(vec![1.0; c]),
-        ..section.clone()
-    };
-    Preprocess::new(&section, input_shape)
 }
 
 impl Training {
@@ -239,7 +193,7 @@ fn spuriousness(
     if !spread.review.accepted {
         notes.push("the spread of the marks is not accepted yet (`ascan spread SCAN --accept`)".into());
     }
-    let annotations = Annotations::open(&scan.dir, "repair")?;
+    let annotations = Annotations::read(&scan.dir)?;
     let gone = annotations.in_force().into_iter().filter(|verdict| !spread.verdicts.contains(&verdict.id)).count();
     if gone > 0 {
         notes.push(format!("{gone} verdicts are newer than the spread: `ascan spread` spreads them"));
@@ -257,7 +211,7 @@ fn spuriousness(
 
 /// `[rows]`: labels after decisions on them, without the images that are marked `noisy_label` and were not decided on.
 fn corrected(scan: &Scan, rows: &[usize], labels: &[usize]) -> Result<Option<Vec<i32>>> {
-    let annotations = Annotations::open(&scan.dir, "repair")?;
+    let annotations = Annotations::read(&scan.dir)?;
     let (fixes, marks) = (annotations.fixes(), annotations.marks(scan.plan.data.n_rows));
     if fixes.is_empty() && !marks.contains(&Some(Mark::NoisyLabel)) {
         return Ok(None);

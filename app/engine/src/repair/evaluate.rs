@@ -1,8 +1,7 @@
 //! How good a model is on images with labels.
 
-use super::settings::Metric;
-use crate::workers::Workers;
-use ascan_core::{Context, Forward, OpenModel, Result, Runtime, metrics};
+use ascan_config::sections::Metric;
+use ascan_core::metrics;
 use serde::{Deserialize, Serialize};
 
 /// Figures over some images. In f32, which JSON gives back as they were: a run that goes on has the same curves.
@@ -51,25 +50,6 @@ impl Evaluation {
             Metric::Loss => -self.loss,
         }
     }
-}
-
-/// Gives the model's input for an image by its place, `[c, h, w]`.
-pub type Load<'a> = dyn Fn(usize) -> Result<Vec<f32>> + Sync + 'a;
-
-/// The logits of images, by their places; those that cannot be read are left out.
-///
-/// # Errors
-/// What opening or running the model reports; `Cancelled`.
-pub fn logits(
-    runtime: &dyn Runtime,
-    open: &OpenModel,
-    n: usize,
-    load: &Load,
-    context: &Context,
-) -> Result<Vec<Option<Vec<f32>>>> {
-    let pick = |forward: &Forward, row: usize| Some(forward.logits.row(row).to_vec());
-    let progress = |done| context.progress("running the model", done, n);
-    Workers::open(runtime, open, context)?.forward(n, &[], load, pick, progress)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A model that is being trained: the file, what of it is run, and the trainer.
 
-use super::settings::{OptimizerName, RepairSection};
+use ascan_config::sections::{OptimizerName, RepairSection};
 use ascan_core::{Error, OpenModel, Optimizer, Result, Runtime, Trainable, Trainer, TrainerOptions};
 use ascan_onnx::Model;
 use std::path::Path;

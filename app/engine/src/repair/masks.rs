@@ -1,6 +1,6 @@
 //! Frozen masks: what the model before the repair looked at, at the size of its input.
 
-use super::settings::MasksSection;
+use ascan_config::sections::MasksSection;
 use ascan_math::resize::resize_map;
 
 /// The mask of a raw attribution map, in [0, 1].

@@ -6,7 +6,7 @@
 //! checkpoint.safetensors     how far it has come: weights, moments, curves
 //! model.onnx                 the best epoch so far; the result, in the end
 //! summary.json               what came out
-//! loss.svg, accuracy.svg     curves
+//! curves.json                loss and accuracies, to be drawn
 //! ```
 //!
 //! Everything random is a function of seed, epoch and image, so a run that was stopped, however it was stopped, goes
@@ -25,24 +25,20 @@ mod masks;
 mod plan;
 mod run;
 mod sample;
-pub mod settings;
 mod summary;
 pub mod table;
 mod tensors;
 
 pub use curves::{Curves, EpochPoint};
-pub(crate) use data::{Normalise, unit as unit_pictures};
 pub use evaluate::Evaluation;
-pub(crate) use evaluate::logits as logits_of;
 pub use plan::RepairPlan;
 pub use run::MODEL;
-pub(crate) use sample::seed_of as sample_seed;
 pub use summary::RepairSummary;
 
-use crate::host::PluginHost;
-use crate::store::{LocalStorage, ScanLock, Storage};
+use ascan_config::host::PluginHost;
 use ascan_core::{Context, Error, Level, Reporter, Result};
 use ascan_onnx::Model;
+use ascan_store::{LocalStorage, ScanLock, Storage};
 use checkpoint::{Checkpoint, Progress};
 use extract::Probe;
 use learner::{Learner, options, trainable};
@@ -53,6 +49,8 @@ use std::time::Instant;
 /// Names of files in the folder of a run.
 const CONFIG: &str = "repair.toml";
 const PLAN: &str = "plan.json";
+/// File of [`Curves`] in the folder of a run.
+pub const CURVES: &str = "curves.json";
 /// The net as it is now, for judging it.
 const NET: &str = "net.onnx";
 

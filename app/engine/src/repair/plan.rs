@@ -1,13 +1,14 @@
 //! The plan of a repair: a scan met with settings, its model and its images.
 
 use super::batches::Reader;
-use super::data::{Labelled, Normalise, Training, unit};
-use crate::config::repair::RepairConfig;
-use crate::host::PluginHost;
+use super::data::{Labelled, Training};
 use crate::images::Preprocess;
-use crate::store::Scan;
+use crate::images::unit::{Normalise, unit_pictures};
+use ascan_config::host::PluginHost;
+use ascan_config::repair::RepairConfig;
 use ascan_core::params::ParamMap;
 use ascan_core::{Error, Kind, ModelInfo, OpenModel, Result, Runtime};
+use ascan_store::Scan;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -99,7 +100,7 @@ impl RepairPlan {
         Ok(Self {
             notes: training.notes.clone(),
             preprocess: Preprocess::new(&model.preprocess, input_shape)?,
-            unit: unit(&model.preprocess, input_shape)?,
+            unit: unit_pictures(&model.preprocess, input_shape)?,
             normalise: Normalise::new(&model.preprocess),
             absolute: scan.config.features.sign == "absolute",
             training,
@@ -153,7 +154,7 @@ impl RepairPlan {
 pub(super) fn differences(before: &[u8], now: &[u8]) -> Vec<String> {
     let flat = |bytes: &[u8]| {
         let mut flat = BTreeMap::new();
-        crate::store::plan::flatten("", serde_json::from_slice(bytes).unwrap_or_default(), &mut flat);
+        ascan_store::plan::flatten("", serde_json::from_slice(bytes).unwrap_or_default(), &mut flat);
         flat
     };
     let (before, now) = (flat(before), flat(now));

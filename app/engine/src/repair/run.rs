@@ -4,17 +4,18 @@ use super::RepairPlan;
 use super::batches::{Batch, Chosen};
 use super::checkpoint::{Checkpoint, Progress};
 use super::curves::EpochPoint;
-use super::evaluate::{self, Evaluation};
+use super::evaluate::Evaluation;
 use super::features::{Features, spread_out};
 use super::learner::Learner;
 use super::sample::order;
-use super::settings::Schedule;
-use crate::store::LocalStorage;
+use crate::workers::logits;
+use ascan_config::sections::Schedule;
 use ascan_core::metrics::argmax;
 use ascan_core::{
     Context, Error, ErrorCode, Level, RegularizedBatch, Regularizer, Result, Selection, StepOutcome, TensorView,
     TrainingStep,
 };
+use ascan_store::LocalStorage;
 use std::path::Path;
 
 /// A loss beyond this is no loss of a classifier that still learns: e^100 to one against the label.
@@ -256,11 +257,11 @@ impl Run<'_> {
             Some(features) => {
                 let missing = || Error::unsupported("the image has no features", "");
                 let load = |i: usize| Ok(spread_out(features.validation[i].as_ref().ok_or_else(missing)?).collect());
-                evaluate::logits(&*plan.runtime, &self.learner.open, data.rows.len(), &load, &self.context)?
+                logits(&*plan.runtime, &self.learner.open, data.rows.len(), &load, &self.context)?
             }
             None => {
                 let load = |i: usize| plan.preprocess.load(&data.images, data.rows[i]);
-                evaluate::logits(&*plan.judge, &self.learner.open, data.rows.len(), &load, &self.context)?
+                logits(&*plan.judge, &self.learner.open, data.rows.len(), &load, &self.context)?
             }
         };
         let rows: Vec<(Vec<f32>, usize)> =

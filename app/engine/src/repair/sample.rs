@@ -1,19 +1,12 @@
 //! The order in which an epoch shows its images.
 
-use super::settings::Balance;
+use crate::seeds::seed_of;
+use ascan_config::sections::Balance;
 use ascan_core::Selection;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
 use std::collections::BTreeMap;
-
-/// The seed of a part of the work: `words` tell it from the others.
-pub fn seed_of(seed: u64, words: [u64; 2]) -> u64 {
-    let mix =
-        |state: u64, word: u64| (state ^ word.wrapping_add(0x9E37_79B9_7F4A_7C15)).wrapping_mul(0xD134_2543_DE82_EF95);
-    let mixed = words.into_iter().fold(mix(seed, 0), mix);
-    mixed ^ (mixed >> 31)
-}
 
 /// The images of an epoch in their order, as places in the selection. Same selection, seed and epoch: same order.
 ///

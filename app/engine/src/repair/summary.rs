@@ -1,11 +1,12 @@
 //! What came out of a repair.
 
+use super::CURVES;
 use super::curves::Curves;
 use super::evaluate::Evaluation;
 use super::run::{End, MODEL, Run, best_epoch};
 use crate::memory::peak_rss_mib;
-use crate::store::{LocalStorage, Storage};
 use ascan_core::{Error, Result};
+use ascan_store::{LocalStorage, Storage};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -70,16 +71,13 @@ impl RepairSummary {
         })
     }
 
-    /// Writes the summary, the curves and their charts.
+    /// Writes the summary and the curves.
     pub(super) fn write(&self, storage: &LocalStorage, curves: &Curves) -> Result<()> {
         let json = |value: serde_json::Result<Vec<u8>>| {
             value.map_err(|error| Error::unsupported(format!("the summary cannot be written as JSON: {error}"), ""))
         };
         storage.put("summary.json", &json(serde_json::to_vec_pretty(self))?)?;
-        storage.put("curves.json", &json(serde_json::to_vec(curves))?)?;
-        for (name, chart) in curves.charts() {
-            storage.put(&format!("{name}.svg"), chart.to_svg().as_bytes())?;
-        }
+        storage.put(CURVES, &json(serde_json::to_vec(curves))?)?;
         Ok(())
     }
 }

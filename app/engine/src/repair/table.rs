@@ -1,15 +1,16 @@
 //! Every regularizer on one scan, side by side, judged on a scan of other images.
 
-use super::evaluate::{Evaluation, logits};
+use super::evaluate::Evaluation;
 use super::{MODEL, RepairPlan, RepairSummary, repair};
-use crate::config::repair::RepairConfig;
-use crate::config::sections::threads;
-use crate::host::PluginHost;
 use crate::images::ImageSet;
-use crate::store::{Scan, sync_folder};
-use crate::table::ScanTable;
+use crate::workers::logits;
+use ascan_config::host::PluginHost;
+use ascan_config::repair::RepairConfig;
+use ascan_config::sections::threads;
 use ascan_core::metrics::argmax;
 use ascan_core::{Context, Error, OpenModel, Reporter, Result};
+use ascan_store::table::ScanTable;
+use ascan_store::{LocalStorage, Scan, Storage};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -76,11 +77,9 @@ pub fn table(
     }
     let json = serde_json::to_vec_pretty(&entries)
         .map_err(|error| Error::unsupported(format!("the table cannot be written as JSON: {error}"), ""))?;
-    let written = std::fs::write(out.join("table.json"), json)
-        .and_then(|()| std::fs::write(out.join("table.md"), markdown(&entries)))
-        .and_then(|()| sync_folder(out));
-    written
-        .map_err(|error| Error::file(out, format!("cannot be written: {error}"), "choose another folder with --out"))?;
+    let storage = LocalStorage::new(out);
+    storage.put("table.json", &json)?;
+    storage.put("table.md", markdown(&entries).as_bytes())?;
     Ok(entries)
 }
 

@@ -3,12 +3,12 @@
 use super::job::{Job, Target};
 use super::stages::{Stage, Stages};
 use crate::likeness::agreement;
-use crate::store::Outcome;
-use crate::store::plan::AttributionPlan;
 use ascan_core::{
     Attribution, AttributionBatch, Context, Error, Forward, ModelBackend, Result, Tensor, TensorView, metrics,
 };
 use ascan_math::resize::resize_map;
+use ascan_store::Outcome;
+use ascan_store::plan::AttributionPlan;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

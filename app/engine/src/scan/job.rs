@@ -1,8 +1,8 @@
 //! What the pipeline works on: everything resolved, nothing read from a configuration.
 
 use crate::features::FeatureRule;
-use crate::store::{Facts, ScanPlan};
 use ascan_core::{Attributor, Error, OpenModel, Result, Runtime};
+use ascan_store::{Facts, ScanPlan};
 
 /// The images of a scan, as the pipeline sees them.
 pub trait Images: Sync {

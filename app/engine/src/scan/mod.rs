@@ -13,10 +13,10 @@ pub use job::{Images, Job, Target};
 pub use planned::{explain, scan};
 pub use summary::{FailedImage, ScanSummary};
 
-use crate::config::RunConfig;
 use crate::memory::peak_rss_mib;
-use crate::store::{Scan, ScanLock, ScanRow, ScanWriter, Storage};
+use ascan_config::RunConfig;
 use ascan_core::{Level, Reporter, Result};
+use ascan_store::{Scan, ScanLock, ScanRow, ScanWriter, Storage};
 use pipeline::Progress;
 use stages::{Stage, Stages};
 use std::ops::Range;

@@ -13,8 +13,8 @@
 use super::batch::{self, Batch, BatchOutcome, guarded};
 use super::job::Job;
 use super::stages::{Stage, Stages};
-use crate::store::Outcome;
 use ascan_core::{Context, Error, Level, Reporter, Result};
+use ascan_store::Outcome;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;

@@ -3,13 +3,13 @@
 use super::job::{Images, Job, Target};
 use super::stages::Stages;
 use super::{ScanSummary, batch, run_job};
-use crate::config::RunConfig;
-use crate::config::sections::MethodSection;
 use crate::features::FeatureRule;
 use crate::plan::RunPlan;
-use crate::store::plan::{AttributionPlan, DataPlan, FeaturesPlan, ModelPlan, stored_map_size};
-use crate::store::{Facts, LocalStorage, Outcome, ScanPlan, layout};
+use ascan_config::RunConfig;
+use ascan_config::sections::MethodSection;
 use ascan_core::{Context, Error, Reporter, Requirements, Result};
+use ascan_store::plan::{AttributionPlan, DataPlan, FeaturesPlan, ModelPlan, stored_map_size};
+use ascan_store::{Facts, LocalStorage, Outcome, ScanPlan, layout};
 use std::path::Path;
 
 /// Scans the images of a plan into the folder `out`, or does what is missing of the scan that is there.

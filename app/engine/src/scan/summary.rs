@@ -1,8 +1,8 @@
 //! What a scan says of itself when it is done.
 
 use crate::likeness::DISPUTED;
-use crate::store::Scan;
 use ascan_core::Result;
+use ascan_store::Scan;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

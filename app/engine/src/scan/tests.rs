@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::features::FeatureRule;
-use crate::store::memory::MemoryStorage;
-use crate::store::plan::{AttributionPlan, DataPlan, FeaturesPlan, ModelPlan, stored_map_size};
-use crate::store::{Facts, ScanPlan, layout};
 use ascan_core::{
     Attribution, AttributionBatch, Attributor, Capabilities, Context, Error, Forward, Gradients, ModelBackend,
     ModelInfo, OpenModel, Requirements, Runtime, Silent, Tensor, TensorView,
 };
+use ascan_store::plan::{AttributionPlan, DataPlan, FeaturesPlan, ModelPlan, stored_map_size};
+use ascan_store::testing::MemoryStorage;
+use ascan_store::{Facts, ScanPlan, layout};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -163,7 +163,7 @@ fn plan(batch_size: usize) -> ScanPlan {
             ..Default::default()
         },
         features: FeaturesPlan {
-            settings: crate::config::sections::FeaturesSection { layer: "conv".into(), ..Default::default() },
+            settings: ascan_config::sections::FeaturesSection { layer: "conv".into(), ..Default::default() },
             layer_shape: [2, 1, 2],
             n_dims: 2,
         },
@@ -271,7 +271,7 @@ fn several_methods_share_one_backward_pass() {
     single.run().unwrap();
     let (table, single) = (scan.table().unwrap(), single.scan().table().unwrap());
     assert_eq!((&table.embeddings, &table.maps), (&single.embeddings, &single.maps));
-    let slope = scan.part(0, crate::store::Part::Also(0)).unwrap();
+    let slope = scan.part(0, ascan_store::Part::Also(0)).unwrap();
     assert_eq!(slope.row(2), [-0.5, -3.0], "row 2 is 0.5, 3");
     assert_eq!(table.convergence_delta.unwrap(), [0.5; N_ROWS], "of the first method that has one");
     // Pairs: turned over twice, and the same.

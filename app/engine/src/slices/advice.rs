@@ -1,13 +1,13 @@
 //! How many slices: other numbers beside the one that is configured.
 
 use super::{Recipe, assigned, projected, recipe, sliced};
-use crate::config::RunConfig;
-use crate::host::PluginHost;
-use crate::table::ScanTable;
+use ascan_config::RunConfig;
+use ascan_config::host::PluginHost;
 use ascan_core::{Context, Error, Projector, Result, Slicer, TensorView};
 use ascan_math::points::{Normalise, Points};
 pub use ascan_math::quality::Advice;
 use ascan_math::quality::{self, Candidate, MAX_EXACT};
+use ascan_store::table::ScanTable;
 
 /// Slices a scan as [`super::slice`] does, into a quarter to four times as many slices, and says what silhouette,
 /// Davies–Bouldin index and the elbow of the inertia prefer. Keeps nothing. Any slicer will do that is told its number.
@@ -59,8 +59,9 @@ fn compare(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{recipe, table_of};
+    use super::super::tests::table_of;
     use super::*;
+    use crate::testing::recipe;
     use ascan_core::{SliceModel, SliceTable, Tensor, slicer};
 
     /// `n_slices` equal stretches of the first value, from 0 to 20.

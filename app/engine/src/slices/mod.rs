@@ -13,12 +13,12 @@ pub(crate) mod tests;
 pub use picked::with_slice_of;
 pub use report::{ConfusionCell, N_MEMBERS, SliceReport, VERDICT_GAP};
 
-use crate::config::RunConfig;
-use crate::config::sections::{PerClass, PluginSection};
-use crate::host::PluginHost;
-use crate::table::{ScanTable, SliceInput};
+use ascan_config::RunConfig;
+use ascan_config::host::PluginHost;
+use ascan_config::sections::{PerClass, PluginSection};
 use ascan_core::params::ParamMap;
 use ascan_core::{Context, Error, Kind, Projector, Result, SliceTable, Slicer, Tensor, metrics, slicer};
+use ascan_store::table::{ScanTable, SliceInput};
 use evidence::{Errors, Evidence};
 use report::Source;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! Slices of each class on its own, by any slicer.
 
 use super::assign as assign_all;
-use crate::config::sections::PerClass;
+use ascan_config::sections::PerClass;
 use ascan_core::{Context, Error, Result, SliceTable, Slicer, Tensor, TensorView};
 
 /// The classes by which a table is divided; `None` if it is not.

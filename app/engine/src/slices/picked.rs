@@ -1,9 +1,9 @@
 //! A slice that a person picked.
 
 use super::{Recipe, SliceSet, describe};
-use crate::table::ScanTable;
 use ascan_core::params::ParamMap;
 use ascan_core::{Error, Result};
+use ascan_store::table::ScanTable;
 use std::collections::BTreeSet;
 
 /// The same set with one more slice: these rows, taken out of the slices they were in.
@@ -36,7 +36,7 @@ pub fn with_slice_of(table: &ScanTable, set: &SliceSet, rows: &[usize]) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slices::tests::{find_in, table};
+    use crate::testing::{find_in, table};
 
     #[test]
     fn picked_images_become_a_slice_and_leave_their_own() {

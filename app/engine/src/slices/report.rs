@@ -1,8 +1,8 @@
 //! What is said about one slice.
 
 use super::evidence::{Errors, Evidence};
-use crate::table::ScanTable;
 use ascan_core::{Tensor, metrics};
+use ascan_store::table::ScanTable;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

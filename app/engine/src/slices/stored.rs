@@ -1,8 +1,8 @@
 //! Slice sets in a scan folder, side by side.
 
 use super::SliceSet;
-use crate::store::Scan;
 use ascan_core::{Error, Result};
+use ascan_store::Scan;
 use std::time::SystemTime;
 
 impl SliceSet {

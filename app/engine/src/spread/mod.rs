@@ -7,21 +7,21 @@
 mod check;
 mod held;
 mod review;
-mod settings;
 mod stored;
 #[cfg(test)]
 mod tests;
 
 pub use check::{Bin, Check};
 pub use review::Review;
-pub use settings::SpreadSettings;
 
-use crate::annotations::{Mark, VerdictId};
-use crate::table::ScanTable;
+use ascan_config::sections::SpreadSettings;
 use ascan_core::params::{Params, Problems};
 use ascan_core::{Context, Error, Result};
 use ascan_math::label_spreading::{Kernel, Settings, Similarity};
 use ascan_math::points::{Normalise, Points};
+use ascan_store::Scan;
+use ascan_store::annotations::{Annotations, Mark, VerdictId};
+use ascan_store::table::ScanTable;
 use check::Answers;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -81,7 +81,7 @@ const KINDS: [Mark; 2] = [Mark::Core, Mark::Spurious];
 /// or more, each verdict once, whole, in at most five parts; elsewhere a fifth of the images.
 ///
 /// # Shapes
-/// `marks`, `sources`: `[n]`, as [`crate::annotations::Annotations`] gives them. Marks without a source are held out as
+/// `marks`, `sources`: `[n]`, as [`ascan_store::annotations::Annotations`] gives them. Marks without a source are held out as
 /// images.
 ///
 /// # Errors
@@ -138,6 +138,26 @@ pub fn spread(
         verdicts: Vec::new(),
         review: Review::default(),
     })
+}
+
+impl Spread {
+    /// Spreads the verdicts on a scan over all its images, and remembers which verdicts these were. Nothing is written:
+    /// see [`Self::save`].
+    ///
+    /// `annotations` are taken as they have been read: marks, sources and basis are of one moment.
+    ///
+    /// # Errors
+    /// `File` for a scan that has no marks, or that is not finished; as [`spread`].
+    pub fn of_scan(scan: &Scan, annotations: &Annotations, context: &Context) -> Result<Self> {
+        let n_rows = scan.plan.data.n_rows;
+        let (marks, sources) = (annotations.marks(n_rows), annotations.sources(n_rows));
+        if marks.iter().all(Option::is_none) {
+            let hint = "mark slices with `ascan mark`: `core` and `spurious`";
+            return Err(Error::file(&scan.dir, "has no marks to spread", hint));
+        }
+        let found = spread(&scan.table()?, &marks, &sources, &scan.config.spread, context)?;
+        Ok(Self { verdicts: annotations.basis(), ..found })
+    }
 }
 
 /// Rows of each class that did not fail.

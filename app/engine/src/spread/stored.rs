@@ -1,9 +1,9 @@
 //! A spread in the folder of its scan.
 
 use super::Spread;
-use crate::annotations::Mark;
-use crate::store::Scan;
 use ascan_core::{Error, Result};
+use ascan_store::Scan;
+use ascan_store::annotations::Mark;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

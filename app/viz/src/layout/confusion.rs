@@ -1,6 +1,7 @@
 //! Tiles grouped as in a confusion matrix.
 
-use super::{TileShape, grid_of, in_grid};
+use super::{grid_of, in_grid};
+use crate::shape::TileShape;
 use std::collections::BTreeMap;
 
 /// The tiles of one cell of the matrix.

@@ -1,7 +1,8 @@
 //! A honeycomb of hexagons that stand on a corner.
 
-use super::{TileShape, scales};
+use super::scales;
 use crate::grid;
+use crate::shape::TileShape;
 
 /// Width of a hexagon whose sides are 1.
 const WIDTH: f64 = 1.732_050_807_568_877_2;

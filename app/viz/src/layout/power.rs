@@ -7,7 +7,7 @@ pub(super) const BORDER: usize = usize::MAX;
 pub(super) type Cell = Vec<([f64; 2], usize)>;
 
 /// Area and centre of gravity of a polygon; no area and the origin for fewer than three corners.
-pub(super) fn area_and_centroid(polygon: &[[f64; 2]]) -> (f64, [f64; 2]) {
+pub(crate) fn area_and_centroid(polygon: &[[f64; 2]]) -> (f64, [f64; 2]) {
     let Some(&origin) = polygon.first() else { return (0.0, [0.0; 2]) };
     let (mut doubled, mut x, mut y) = (0.0, 0.0, 0.0);
     for pair in polygon.windows(2) {
@@ -25,7 +25,7 @@ pub(super) fn area_and_centroid(polygon: &[[f64; 2]]) -> (f64, [f64; 2]) {
 }
 
 /// The part of a convex polygon that is at least `by` away from each of its sides; empty if there is none.
-pub(super) fn inset(polygon: &[[f64; 2]], by: f64) -> Vec<[f64; 2]> {
+pub(crate) fn inset(polygon: &[[f64; 2]], by: f64) -> Vec<[f64; 2]> {
     let centre = area_and_centroid(polygon).1;
     let mut rest: Cell = polygon.iter().map(|&corner| (corner, BORDER)).collect();
     let mut buffer = Cell::new();

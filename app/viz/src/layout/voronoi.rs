@@ -1,8 +1,8 @@
 //! Cells without gaps, each as large as its weight says.
 
-use super::TileShape;
 use super::power::{BORDER, Cell, area_and_centroid, diagram, minus};
 use crate::grid;
+use crate::shape::TileShape;
 
 /// Times that sites move to the centres of their cells, which makes cells round.
 const N_ROUNDS: usize = 6;

@@ -1,7 +1,7 @@
 use super::{shared_data, write};
-use crate::config::sections::{ClassMap, ClassNames, DataSection};
 use crate::images::ImageSet;
 use crate::images::labels::map_to_outputs;
+use ascan_config::sections::{ClassMap, ClassNames, DataSection};
 use std::path::Path;
 
 fn names(names: &[&str]) -> Option<ClassNames> {

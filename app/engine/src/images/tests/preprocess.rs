@@ -1,7 +1,7 @@
 use super::{fixture, golden, max_difference};
-use crate::config::sections::PreprocessSection;
 use crate::images::Preprocess;
 use crate::images::decode::decode;
+use ascan_config::sections::PreprocessSection;
 use image::{Rgb, RgbImage};
 
 fn preset(name: &str) -> PreprocessSection {

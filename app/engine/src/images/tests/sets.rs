@@ -1,6 +1,6 @@
 use super::{fixture, shared_data, write};
-use crate::config::sections::{ClassNames, ColumnsSection, DataSection};
 use crate::images::ImageSet;
+use ascan_config::sections::{ClassNames, ColumnsSection, DataSection};
 use ascan_core::Error;
 use std::io::Write as _;
 use std::path::Path;

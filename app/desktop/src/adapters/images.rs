@@ -1,0 +1,237 @@
+//! The grid of images: lines of pictures that exist only while they are on the screen.
+
+use super::{Dispatch, list, mark, opaque, string_model};
+use crate::cache::Cache;
+use crate::command::ImagesCommand;
+use crate::model::images::{DRAWINGS, Images, ORDERS};
+use crate::model::{Changes, Model};
+use crate::pictures::Pictures;
+use ::image::{GrayImage, RgbImage};
+use ascan_report::album::Album;
+use ascan_store::annotations::Mark;
+use ascan_ui::{ImagesVm, Line, MainWindow, Thumb};
+use ascan_viz::color::Map;
+use ascan_viz::words::percent;
+use slint::{ComponentHandle, ModelNotify, ModelRc, ModelTracker};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Decoded pictures, and drawn ones: apart, so that another opacity decodes nothing.
+const DECODED_BYTES: usize = 32 << 20;
+const DRAWN_BYTES: usize = 24 << 20;
+
+/// Fills `ImagesVm`.
+pub struct ImagesAdapter {
+    lines: Rc<Lines>,
+}
+
+impl ImagesAdapter {
+    /// Wires the callbacks.
+    pub fn new(window: &MainWindow, dispatch: &Dispatch) -> Self {
+        let vm = window.global::<ImagesVm>();
+        let adapter = Self { lines: Rc::new(Lines::default()) };
+        vm.set_lines(ModelRc::from(adapter.lines.clone()));
+        vm.set_orders(string_model(ORDERS));
+        vm.set_drawings(string_model(DRAWINGS.iter().map(|(_, name)| *name)));
+        vm.set_maps(string_model(Map::ALL.iter().map(|map| map.name())));
+        on!(vm, dispatch, on_resized(width, height) => ImagesCommand::Resize(width, height));
+        on!(vm, dispatch, on_pick(row, extend, toggle) => ImagesCommand::Pick { row: row.max(0) as usize, extend, toggle });
+        on!(vm, dispatch, on_move(by, extend) => ImagesCommand::MoveCursor { by, extend });
+        on!(vm, dispatch, on_open(row) => ImagesCommand::Open(row.max(0) as usize));
+        on!(vm, dispatch, on_set_order(index) => ImagesCommand::Order(index.max(0) as usize));
+        on!(vm, dispatch, on_set_drawing(index) => ImagesCommand::Drawing(index.max(0) as usize));
+        on!(vm, dispatch, on_set_map(index) => ImagesCommand::Map(index.max(0) as usize));
+        on!(vm, dispatch, on_set_opacity(opacity) => ImagesCommand::Opacity(opacity));
+        on!(vm, dispatch, on_set_contour(on) => ImagesCommand::Contour(on));
+        on!(vm, dispatch, on_set_thumb_size(px) => ImagesCommand::ThumbSize(px));
+        on!(vm, dispatch, on_clear_picked() => ImagesCommand::ClearPicked);
+        adapter
+    }
+
+    /// Shows what changed.
+    pub fn sync(&self, window: &MainWindow, model: &Model, changes: Changes, pictures: &Rc<Pictures>) {
+        let vm = window.global::<ImagesVm>();
+        if changes.has(Changes::IMAGES) {
+            let images = &model.images;
+            vm.set_thumb_side(images.side());
+            vm.set_thumb_size(images.thumb_px);
+            vm.set_order(images.order as i32);
+            let place = DRAWINGS.iter().position(|(drawing, _)| *drawing == images.look.drawing);
+            vm.set_drawing(place.unwrap_or_default() as i32);
+            vm.set_map(Map::ALL.iter().position(|map| *map == images.look.map).unwrap_or_default() as i32);
+            vm.set_opacity(images.look.opacity);
+            vm.set_contour(images.look.contour.is_some());
+            vm.set_count(ascan_viz::words::images(images.rows.len()).into());
+            self.lines.show(model, pictures);
+        }
+        if changes.has(Changes::CURSOR | Changes::PICKED | Changes::IMAGES) {
+            vm.set_n_columns(model.images.n_columns() as i32);
+            vm.set_current(model.images.cursor.map_or(-1, |row| row as i32));
+            vm.set_current_line(model.images.cursor_line().map_or(-1, |line| line as i32));
+        }
+        if changes.has(Changes::PICKED | Changes::IMAGES | Changes::INSPECTOR) {
+            vm.set_n_picked(model.images.picked.len() as i32);
+            self.lines.remark(model);
+        }
+    }
+
+    /// Takes a picture from a worker.
+    pub fn take(&self, row: usize, picture: Option<(RgbImage, GrayImage)>) {
+        self.lines.take(row, picture);
+    }
+
+    /// A picture of a row for other views, if it is there; else it is asked for.
+    pub fn thumb(&self, row: usize) -> Thumb {
+        self.lines.thumb(row)
+    }
+}
+
+/// The rows of the grid as a model that makes a line when it comes into sight.
+#[derive(Default)]
+struct Lines {
+    notify: ModelNotify,
+    shown: RefCell<Option<Shown>>,
+}
+
+struct Shown {
+    images: Images,
+    album: Arc<Album>,
+    marks: Vec<Option<Mark>>,
+    class_names: Vec<String>,
+    pictures: Rc<Pictures>,
+    decoded: Cache<usize, Option<(RgbImage, GrayImage)>>,
+    drawn: Cache<usize, slint::Image>,
+}
+
+impl Lines {
+    fn show(&self, model: &Model, pictures: &Rc<Pictures>) {
+        {
+            let mut shown = self.shown.borrow_mut();
+            let session = &model.session;
+            match &mut *shown {
+                Some(shown) if Arc::ptr_eq(&shown.album, &session.album) => {
+                    if shown.images.look != model.images.look {
+                        shown.drawn.clear();
+                    }
+                    shown.images = model.images.clone();
+                }
+                _ => {
+                    *shown = Some(Shown {
+                        images: model.images.clone(),
+                        album: session.album.clone(),
+                        marks: session.marks.clone(),
+                        class_names: session.album.class_names.clone(),
+                        pictures: pictures.clone(),
+                        decoded: Cache::new(DECODED_BYTES),
+                        drawn: Cache::new(DRAWN_BYTES),
+                    });
+                }
+            }
+        }
+        self.notify.reset();
+    }
+
+    /// Other marks or picks: the same lines, drawn anew where they are on the screen.
+    fn remark(&self, model: &Model) {
+        let n = {
+            let mut shown = self.shown.borrow_mut();
+            let Some(shown) = &mut *shown else { return };
+            shown.marks.clone_from(&model.session.marks);
+            shown.images.picked.clone_from(&model.images.picked);
+            shown.images.n_lines()
+        };
+        for line in 0..n {
+            self.notify.row_changed(line);
+        }
+    }
+
+    fn take(&self, row: usize, picture: Option<(RgbImage, GrayImage)>) {
+        let line = {
+            let mut shown = self.shown.borrow_mut();
+            let Some(shown) = &mut *shown else { return };
+            let bytes = picture.as_ref().map_or(64, |(picture, plane)| picture.as_raw().len() + plane.as_raw().len());
+            shown.decoded.put(row, picture, bytes);
+            shown.images.rows.iter().position(|&other| other == row).map(|place| place / shown.images.n_columns())
+        };
+        if let Some(line) = line {
+            self.notify.row_changed(line);
+        }
+    }
+
+    fn thumb(&self, row: usize) -> Thumb {
+        self.shown.borrow_mut().as_mut().map(|shown| shown.thumb(row)).unwrap_or_default()
+    }
+}
+
+impl Shown {
+    fn thumb(&mut self, row: usize) -> Thumb {
+        let table = &self.album.table;
+        let (label, predicted) = (table.labels[row], table.predicted_classes[row]);
+        let name = |class: i32| {
+            let known = usize::try_from(class).ok().and_then(|i| self.class_names.get(i));
+            known.cloned().unwrap_or_else(|| class.to_string())
+        };
+        let wrong = label >= 0 && label != predicted;
+        let caption = if table.errors[row].is_some() {
+            "could not be read".to_owned()
+        } else {
+            format!("{} {}", name(predicted), percent(f64::from(table.confidences[row])))
+        };
+        let described = if wrong {
+            format!("Image {row}: {}, taken for {caption}", name(label))
+        } else {
+            format!("Image {row}: {caption}")
+        };
+        Thumb {
+            row: row as i32,
+            picture: self.picture(row),
+            caption: caption.into(),
+            wrong,
+            mark: mark(self.marks.get(row).copied().flatten()),
+            picked: self.images.picked.contains(&row),
+            described: described.into(),
+        }
+    }
+
+    fn picture(&mut self, row: usize) -> slint::Image {
+        if let Some(drawn) = self.drawn.get(&row) {
+            return drawn.clone();
+        }
+        match self.decoded.get(&row) {
+            Some(Some((picture, plane))) => {
+                let pixels = self.images.look.draw(picture, plane);
+                let drawn = opaque(&pixels);
+                self.drawn.put(row, drawn.clone(), pixels.as_raw().len());
+                drawn
+            }
+            Some(None) => slint::Image::default(),
+            None => {
+                self.pictures.want_thumb(row);
+                slint::Image::default()
+            }
+        }
+    }
+}
+
+impl slint::Model for Lines {
+    type Data = Line;
+
+    fn row_count(&self) -> usize {
+        self.shown.borrow().as_ref().map_or(0, |shown| shown.images.n_lines())
+    }
+
+    fn row_data(&self, line: usize) -> Option<Line> {
+        let mut shown = self.shown.borrow_mut();
+        let shown = shown.as_mut()?;
+        if line >= shown.images.n_lines() {
+            return None;
+        }
+        let rows = shown.images.line(line).to_vec();
+        Some(Line { thumbs: list(rows.into_iter().map(|row| shown.thumb(row))) })
+    }
+
+    fn model_tracker(&self) -> &dyn ModelTracker {
+        &self.notify
+    }
+}

@@ -1,0 +1,83 @@
+//! The start page.
+
+use super::{list, replace};
+use crate::Desktop;
+use crate::start::Start;
+use ascan_ui::{MainWindow, Recent, StartVm};
+use slint::{ComponentHandle, ModelRc, SharedString, VecModel};
+use std::path::Path;
+use std::rc::{Rc, Weak};
+
+/// Fills `StartVm`.
+pub struct StartAdapter {
+    recent: Rc<VecModel<Recent>>,
+    log: Rc<VecModel<SharedString>>,
+}
+
+impl StartAdapter {
+    /// Wires the callbacks.
+    pub fn new(window: &MainWindow, desktop: &Weak<Desktop>) -> Self {
+        let vm = window.global::<StartVm>();
+        let adapter = Self { recent: Rc::default(), log: Rc::default() };
+        vm.set_recent(ModelRc::from(adapter.recent.clone()));
+        vm.set_log(ModelRc::from(adapter.log.clone()));
+        macro_rules! on {
+            ($name:ident, |$desktop:ident $(, $arg:ident)*| $body:expr) => {{
+                let desktop = desktop.clone();
+                vm.$name(move |$($arg),*| {
+                    if let Some($desktop) = desktop.upgrade() {
+                        $body;
+                    }
+                });
+            }};
+        }
+        on!(on_open, |desktop, path| desktop.open_or_say(Path::new(path.as_str())));
+        on!(on_browse_scan, |desktop| desktop.choose_scan());
+        on!(on_browse_model, |desktop| desktop.choose_model());
+        on!(on_browse_data, |desktop, folder| desktop.choose_data(folder));
+        on!(on_browse_out, |desktop| desktop.choose_out());
+        on!(on_edit_model, |desktop, path| desktop.edit_start(|start, host| start.set_model(path.into(), host)));
+        on!(on_edit_data, |desktop, path| desktop.edit_start(|start, host| start.set_data(path.into(), host)));
+        on!(on_edit_out, |desktop, path| desktop.edit_start(|start, _| start.set_out(path.into())));
+        on!(on_set_attributor, |desktop, index| desktop.edit_start(|start, host| {
+            start.attributor = index.max(0) as usize;
+            start.guess(host);
+        }));
+        on!(on_set_slicer, |desktop, index| desktop.edit_start(|start, host| {
+            start.slicer = index.max(0) as usize;
+            start.guess(host);
+        }));
+        on!(on_run, |desktop| desktop.run_scan());
+        on!(on_cancel, |desktop| desktop.cancel_scan());
+        adapter
+    }
+
+    /// Shows the page.
+    pub fn sync(&self, window: &MainWindow, start: &Start) {
+        let vm = window.global::<StartVm>();
+        let recent = start.settings.recent.iter().map(|path| Recent {
+            path: path.to_string_lossy().into_owned().into(),
+            title: path.file_name().unwrap_or_default().to_string_lossy().into_owned().into(),
+            detail: if path.join("plan.json").is_file() {
+                path.to_string_lossy().into_owned().into()
+            } else {
+                format!("{} (not there any more)", path.display()).into()
+            },
+        });
+        replace(&self.recent, recent.collect());
+        vm.set_model(start.model.as_str().into());
+        vm.set_data(start.data.as_str().into());
+        vm.set_out(start.out.as_str().into());
+        vm.set_attributors(list(start.attributors.iter().map(SharedString::from)));
+        vm.set_attributor(start.attributor as i32);
+        vm.set_slicers(list(start.slicers.iter().map(SharedString::from)));
+        vm.set_slicer(start.slicer as i32);
+        vm.set_config(start.config.as_str().into());
+        vm.set_error(start.error.as_str().into());
+        vm.set_running(start.running.is_some());
+        let progress = start.running.as_ref().map(|running| running.progress()).unwrap_or_default();
+        vm.set_progress(progress.share);
+        vm.set_stage(progress.stage.into());
+        replace(&self.log, progress.log.iter().map(SharedString::from).collect());
+    }
+}

@@ -1,0 +1,174 @@
+//! The figures of a slice: what each is called, how it is written, what colour it has. One list for mosaic and table.
+
+use ascan_engine::slices::{SliceReport, SliceSet};
+use ascan_viz::words::percent;
+use ascan_viz::{Rgb, color};
+
+/// A figure of a slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Figure {
+    /// Share of right predictions.
+    Accuracy,
+    /// The Wilson interval of the accuracy, drawn.
+    Interval,
+    /// Accuracy less that of the whole.
+    Gap,
+    /// Number of images.
+    Size,
+    /// Mean loss.
+    Loss,
+    /// Mean confidence.
+    Confidence,
+    /// How the confidences are spread, drawn.
+    Confidences,
+    /// How alike the attributions are.
+    Coherence,
+    /// How dense the slice is.
+    Compactness,
+    /// q-value: whether chance explains the gap.
+    Evidence,
+    /// Mean spuriousness of its images.
+    Spuriousness,
+}
+
+impl Figure {
+    /// Every figure, in the order of the table's columns.
+    pub const ALL: [Self; 11] = [
+        Self::Accuracy,
+        Self::Interval,
+        Self::Size,
+        Self::Gap,
+        Self::Evidence,
+        Self::Confidence,
+        Self::Confidences,
+        Self::Loss,
+        Self::Coherence,
+        Self::Compactness,
+        Self::Spuriousness,
+    ];
+
+    /// Those that can colour the mosaic.
+    pub const COLORS: [Self; 6] =
+        [Self::Accuracy, Self::Confidence, Self::Loss, Self::Coherence, Self::Compactness, Self::Spuriousness];
+
+    /// Columns that a new table shows.
+    pub fn shown_at_first(self) -> bool {
+        matches!(self, Self::Accuracy | Self::Interval)
+    }
+
+    /// Its name.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Accuracy => "Right",
+            Self::Interval => "95 %",
+            Self::Gap => "Gap",
+            Self::Size => "Images",
+            Self::Loss => "Loss",
+            Self::Confidence => "Sure",
+            Self::Confidences => "Spread",
+            Self::Coherence => "Coherence",
+            Self::Compactness => "Compact",
+            Self::Evidence => "Evidence",
+            Self::Spuriousness => "Spurious",
+        }
+    }
+
+    /// What it means.
+    pub fn tip(self) -> &'static str {
+        match self {
+            Self::Accuracy => "Share of right predictions",
+            Self::Interval => {
+                "Where the true share of right predictions lies, with 95 % confidence; the line is the overall share"
+            }
+            Self::Gap => "Share of right predictions, less that of all images",
+            Self::Size => "Number of images",
+            Self::Loss => "Mean cross-entropy",
+            Self::Confidence => "Mean probability of the predicted class",
+            Self::Confidences => "How many images have which probability of the predicted class, from 0 to 1",
+            Self::Coherence => "How alike the attributions are: 1 if the model looks at the same place in all images",
+            Self::Compactness => "Spread of the slice's features, as a share of that of all images",
+            Self::Evidence => {
+                "q-value: the share of false alarms to expect if all slices at least as convincing are believed"
+            }
+            Self::Spuriousness => "Mean spuriousness of the images, spread from the verdicts",
+        }
+    }
+
+    /// Its value, if it has one; what the table sorts by.
+    pub fn value(self, slice: &SliceReport, spuriousness: Option<f64>) -> Option<f64> {
+        match self {
+            Self::Accuracy => slice.accuracy,
+            Self::Interval => slice.interval.map(|[low, _]| low),
+            Self::Gap => slice.gap,
+            Self::Size => Some(slice.size as f64),
+            Self::Loss => slice.mean_loss,
+            Self::Confidence | Self::Confidences => Some(slice.mean_confidence),
+            Self::Coherence => slice.coherence,
+            Self::Compactness => slice.compactness,
+            Self::Evidence => slice.q_value,
+            Self::Spuriousness => spuriousness,
+        }
+    }
+
+    /// Its value in few letters.
+    pub fn text(self, value: Option<f64>) -> String {
+        let Some(value) = value else { return "–".to_owned() };
+        match self {
+            Self::Size => ascan_viz::words::thousands(value as usize),
+            Self::Gap if value < 0.0 => format!("−{:.0}", -value * 100.0),
+            Self::Gap => format!("+{:.0}", value * 100.0),
+            Self::Loss | Self::Compactness | Self::Coherence | Self::Spuriousness => format!("{value:.2}"),
+            Self::Evidence if value <= ascan_engine::slices::evidence::FALSE_DISCOVERY_RATE => format!("{value:.0e}"),
+            Self::Evidence => "chance".to_owned(),
+            Self::Accuracy | Self::Interval | Self::Confidence | Self::Confidences => percent(value),
+        }
+    }
+
+    /// The colour of a value in a set of slices; grey where there is none.
+    pub fn color(self, value: Option<f64>, set: &SliceSet) -> Rgb {
+        let Some(value) = value else { return color::diverging(f64::NAN, f64::NAN) };
+        match self {
+            Self::Accuracy => match set.accuracy {
+                Some(overall) => color::diverging(value, overall),
+                None => color::sequential(value),
+            },
+            Self::Loss => color::sequential(value / (value + 1.0)),
+            // More of it is worse, so that the warm end of the map shows it.
+            Self::Spuriousness => color::diverging(1.0 - value, 0.5),
+            _ => color::sequential(value),
+        }
+    }
+
+    /// The legend: a colour at each of evenly spaced places, and words for its ends (and its middle).
+    pub fn legend(self, set: &SliceSet) -> (Vec<Rgb>, [String; 2]) {
+        let at = |share: f64| match self {
+            Self::Loss => color::sequential(share),
+            _ => self.color(Some(share), set),
+        };
+        let words = match (self, set.accuracy) {
+            (Self::Accuracy, Some(overall)) => {
+                ["0 % right".to_owned(), format!("100 %   grey: {} overall", percent(overall))]
+            }
+            (Self::Loss, _) => ["loss 0".to_owned(), "large".to_owned()],
+            (Self::Spuriousness, _) => ["core".to_owned(), "spurious".to_owned()],
+            (Self::Confidence, _) => ["unsure".to_owned(), "sure".to_owned()],
+            _ => [format!("{} 0", self.title().to_lowercase()), "1".to_owned()],
+        };
+        ((0..64).map(|i| at(f64::from(i) / 63.0)).collect(), words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_written_shortly() {
+        assert_eq!(Figure::Gap.text(Some(-0.773)), "−77");
+        assert_eq!(Figure::Gap.text(Some(0.04)), "+4");
+        assert_eq!(Figure::Accuracy.text(Some(0.02)), "2 %");
+        assert_eq!(Figure::Size.text(Some(1200.0)), "1,200");
+        assert_eq!(Figure::Evidence.text(Some(0.2)), "chance");
+        assert_eq!(Figure::Loss.text(None), "–");
+    }
+}

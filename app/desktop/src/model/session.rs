@@ -1,0 +1,155 @@
+//! An open scan: its rows, one slice set, and the verdicts on it.
+
+use ascan_core::Result;
+use ascan_engine::classes::{class_name, outcome, slice_title};
+use ascan_engine::slices::{SliceReport, SliceSet};
+use ascan_engine::spread::Spread;
+use ascan_report::album::Album;
+use ascan_store::annotations::{Annotator, Judgement, Mark, Subject};
+use ascan_viz::words::percent;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// What all views show parts of.
+pub struct Session {
+    /// The scan's rows and pictures; workers share it.
+    pub album: Arc<Album>,
+    /// Ids of the slice sets of the scan.
+    pub set_ids: Vec<String>,
+    /// The set that is shown.
+    pub set: SliceSet,
+    /// Rows of each slice, by id; ascending.
+    pub members: BTreeMap<i32, Vec<usize>>,
+    /// What people said.
+    pub annotations: Annotator,
+    /// The mark of each row that standing verdicts give it.
+    pub marks: Vec<Option<Mark>>,
+    /// Spuriousness of each row after the review, if verdicts have been spread; NaN where nothing is known.
+    pub spuriousness: Option<Vec<f32>>,
+    /// How far the images of a slice lie from its middle, by slice and row, once that was asked for.
+    pub distances: HashMap<i32, HashMap<usize, f32>>,
+    /// Attribution plugins that can be tried on single images.
+    pub attributors: Vec<String>,
+    /// What is wrong with the scan, each with what to do.
+    pub problems: Vec<String>,
+}
+
+impl Session {
+    /// Of an album and a set of its slices.
+    pub fn new(album: Arc<Album>, set_ids: Vec<String>, set: SliceSet, annotations: Annotator) -> Self {
+        let problems = album.problems.iter().chain(&annotations.problems).cloned().collect();
+        let mut session = Self {
+            album,
+            set_ids,
+            set: SliceSet { slices: Vec::new(), ..set.clone() },
+            members: BTreeMap::new(),
+            annotations,
+            marks: Vec::new(),
+            spuriousness: None,
+            distances: HashMap::new(),
+            attributors: Vec::new(),
+            problems,
+        };
+        session.show(set);
+        session
+    }
+
+    /// Shows another set of the same scan.
+    pub fn show(&mut self, set: SliceSet) {
+        self.members.clear();
+        self.distances.clear();
+        for (row, &slice) in set.assignment.iter().enumerate() {
+            self.members.entry(slice).or_default().push(row);
+        }
+        self.set = set;
+        self.refresh_marks();
+    }
+
+    /// Slices in the order of the set; the images in no slice come last.
+    pub fn slices(&self) -> impl Iterator<Item = &SliceReport> {
+        self.set.slices.iter().chain(&self.set.noise)
+    }
+
+    /// Rows of a slice.
+    pub fn rows(&self, slice: i32) -> &[usize] {
+        self.members.get(&slice).map_or(&[], Vec::as_slice)
+    }
+
+    /// The standing mark of a slice and its note.
+    pub fn mark(&self, slice: i32) -> Option<(Mark, &str)> {
+        match &self.annotations.of_slice(&self.set.id, slice)?.judgement {
+            Judgement::Mark { mark, note } => Some((*mark, note)),
+            Judgement::Clear | Judgement::Fix(_) => None,
+        }
+    }
+
+    /// What a verdict on a slice is about.
+    pub fn subject(&self, slice: i32) -> Subject {
+        Subject::Slice { set: self.set.id.clone(), slice, rows: self.rows(slice).to_vec() }
+    }
+
+    /// Takes spread verdicts, as reviewed.
+    pub fn set_spread(&mut self, spread: Option<Spread>) {
+        self.spuriousness = spread.map(|spread| spread.reviewed());
+    }
+
+    /// Mean spuriousness of a slice, if verdicts have been spread to its images.
+    pub fn slice_spuriousness(&self, slice: i32) -> Option<f64> {
+        let all = self.spuriousness.as_ref()?;
+        let known = self.rows(slice).iter().filter_map(|&row| all.get(row)).filter(|v| v.is_finite());
+        let (sum, n) = known.fold((0.0, 0usize), |(sum, n), &v| (sum + f64::from(v), n + 1));
+        (n > 0).then(|| sum / n as f64)
+    }
+
+    /// Takes over what other windows said meanwhile; whether there was anything.
+    ///
+    /// # Errors
+    /// `File` if the verdicts cannot be read.
+    pub fn refresh(&mut self) -> Result<bool> {
+        let news = self.annotations.refresh()?;
+        if news {
+            self.refresh_marks();
+        }
+        Ok(news)
+    }
+
+    /// Recomputes the marks of the rows after a verdict.
+    pub fn refresh_marks(&mut self) {
+        self.marks = self.annotations.marks(self.album.table.n());
+    }
+
+    /// `landbird`, `landbird → waterbird`: what most images of a slice are and what they are taken for.
+    pub fn title(&self, slice: &SliceReport) -> String {
+        if slice.id < 0 {
+            return "in no slice".to_owned();
+        }
+        slice_title(&self.album.class_names, slice)
+    }
+
+    /// `landbird`, or `landbird → waterbird` where they differ.
+    pub fn outcome(&self, label: i32, predicted_class: i32) -> String {
+        outcome(&self.album.class_names, label, predicted_class)
+    }
+
+    /// Name of a class.
+    pub fn class(&self, class: i32) -> String {
+        class_name(&self.album.class_names, class)
+    }
+
+    /// One sentence that says what the slice is and what to do about it.
+    pub fn sentence(&self, slice: &SliceReport) -> String {
+        let (Some(accuracy), Some(overall)) = (slice.accuracy, self.set.accuracy) else {
+            return "Its images have no labels: look whether the model looks at the right thing.".to_owned();
+        };
+        let right = percent(accuracy);
+        if slice.needs_verdict && self.mark(slice.id).is_none() {
+            format!(
+                "{right} right, {} overall: clearly worse than the rest. Does the model look at the thing itself (core), \
+                 at something beside it (spurious), or are the labels wrong (noisy)?",
+                percent(overall)
+            )
+        } else {
+            format!("{right} right, {} overall.", percent(overall))
+        }
+    }
+}

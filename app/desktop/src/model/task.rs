@@ -1,0 +1,68 @@
+//! What is asked of background threads, and what they answer, as plain data.
+
+use crate::command::Artefact;
+use ascan_core::Result;
+use ascan_engine::mislabels::Candidates;
+use ascan_engine::slices::SliceSet;
+use ascan_engine::spread::Spread;
+use ascan_store::annotations::VerdictId;
+use std::path::PathBuf;
+
+/// Work for a background thread.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Task {
+    /// The place of every row by this projection.
+    Points(&'static str),
+    /// Whether the images are where they were.
+    LookForImages,
+    /// Probabilities and neighbours of an image.
+    Image(usize),
+    /// Another attribution of an image, by the plugin's name.
+    Attribution(usize, String),
+    /// How far these rows of a slice lie from its middle.
+    Distances(i32, Vec<usize>),
+    /// Labels that look wrong.
+    Candidates,
+    /// Spread the verdicts. Those that were known when it was asked for tell one such task from the next.
+    Spread {
+        /// Their names.
+        basis: Vec<VerdictId>,
+    },
+    /// Write a file.
+    Export(Artefact, PathBuf),
+    /// A slice set like the shown one with a slice of these rows.
+    SliceOf(Vec<usize>),
+}
+
+/// What came of a task.
+pub enum Answer {
+    /// For [`Task::Points`].
+    Points(&'static str, Result<Vec<[f32; 2]>>),
+    /// For [`Task::LookForImages`].
+    Images(Result<()>),
+    /// For [`Task::Image`].
+    Image(ImageFacts),
+    /// For [`Task::Distances`]: the slice, and the distance of each row.
+    Distances(i32, Result<Vec<(usize, f32)>>),
+    /// For [`Task::Candidates`].
+    Candidates(Result<Candidates>),
+    /// For [`Task::Spread`].
+    Spread(Result<Box<Spread>>),
+    /// For [`Task::Export`].
+    Exported(Result<PathBuf>),
+    /// For [`Task::SliceOf`].
+    Sliced(Result<Box<SliceSet>>),
+}
+
+/// What is known of one image beside its row.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ImageFacts {
+    /// The row.
+    pub row: usize,
+    /// `[n_classes]`.
+    pub probs: Vec<f32>,
+    /// Nearest rows and their cosine.
+    pub neighbours: Vec<(usize, f32)>,
+    /// What could not be had.
+    pub problem: Option<String>,
+}

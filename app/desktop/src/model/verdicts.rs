@@ -1,0 +1,170 @@
+//! Verdicts: what they are about, how they are given, taken back and spread, and how they are said.
+
+use super::task::Task;
+use super::{Changes, Model};
+use crate::command::{VerdictsCommand, View};
+use ascan_core::Result;
+use ascan_engine::spread::Spread;
+use ascan_store::annotations::{Fix, Judgement, Mark, Subject, Verdict};
+
+impl Model {
+    /// What a verdict would be about now: the picked images, the open image, or the selected slice.
+    pub fn subject(&self) -> Option<Subject> {
+        if !self.images.picked.is_empty() {
+            return Some(Subject::Images { rows: self.images.picked.iter().copied().collect() });
+        }
+        if let Some(row) = self.images.open {
+            return Some(Subject::Images { rows: vec![row] });
+        }
+        self.selected.map(|id| self.session.subject(id))
+    }
+
+    pub(super) fn apply_to_verdicts(&mut self, command: VerdictsCommand) -> Changes {
+        let done = match command {
+            VerdictsCommand::Judge(mark) => {
+                let Some(subject) = self.subject() else {
+                    self.toast = "Select a slice or pick images first".to_owned();
+                    return Changes::SHELL;
+                };
+                self.judge(subject, mark)
+            }
+            VerdictsCommand::JudgeImage(mark) => match self.images.open {
+                Some(row) => self.judge(Subject::Images { rows: vec![row] }, mark),
+                None => Ok(()),
+            },
+            VerdictsCommand::Note(note) => self.note(note),
+            VerdictsCommand::Undo => self.session.annotations.undo().map(|undone| {
+                self.toast =
+                    undone.map_or_else(|| "Nothing to undo".into(), |verdict| format!("Undone: {}", said(&verdict)));
+            }),
+            VerdictsCommand::Redo => self.session.annotations.redo().map(|redone| {
+                self.toast =
+                    redone.map_or_else(|| "Nothing to redo".into(), |verdict| format!("Again: {}", said(&verdict)));
+            }),
+            VerdictsCommand::Fix { row, fix } => self.fix(row, fix),
+            VerdictsCommand::Relabel(row) => match self.suggested(row) {
+                Some(class) => self.fix(row, Fix::Relabel(class)),
+                None => Ok(()),
+            },
+            VerdictsCommand::SelectCandidate(row) => {
+                self.candidate = Some(row);
+                return Changes::LABELS;
+            }
+            VerdictsCommand::Refresh => return self.refresh(),
+            VerdictsCommand::Spread => {
+                let basis = self.session.annotations.basis();
+                self.begin("spreading verdicts", Task::Spread { basis });
+                return Changes::SHELL;
+            }
+        };
+        if let Err(error) = done {
+            return self.fail(&error);
+        }
+        self.verdicts_changed()
+    }
+
+    /// Takes over what other windows have said.
+    pub(super) fn refresh(&mut self) -> Changes {
+        match self.session.refresh() {
+            Ok(true) => self.verdicts_changed(),
+            Ok(false) => Changes::NONE,
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn verdicts_changed(&mut self) -> Changes {
+        self.session.refresh_marks();
+        self.list.update(&self.session);
+        Changes::LIST
+            | Changes::TILES
+            | Changes::INSPECTOR
+            | Changes::PICKED
+            | Changes::IMAGE
+            | Changes::LABELS
+            | if self.view == View::Scatter { Changes::SCATTER } else { Changes::NONE }
+    }
+
+    fn judge(&mut self, subject: Subject, mark: Option<Mark>) -> Result<()> {
+        // The note of an earlier verdict stays with its slice.
+        let note = match &subject {
+            Subject::Slice { slice, .. } => self.session.mark(*slice).map_or_else(String::new, |(_, n)| n.to_owned()),
+            Subject::Images { .. } => String::new(),
+        };
+        let what = match &subject {
+            Subject::Slice { slice, .. } => format!("Slice {slice}"),
+            Subject::Images { rows } => ascan_viz::words::images(rows.len()),
+        };
+        self.toast = match mark {
+            Some(mark) => format!("{what}: {}", mark_name(mark)),
+            None => format!("{what}: no verdict"),
+        };
+        let judgement = mark.map_or(Judgement::Clear, |mark| Judgement::Mark { mark, note });
+        self.session.annotations.judge(subject, judgement).map(|_| ())
+    }
+
+    fn note(&mut self, note: String) -> Result<()> {
+        let Some(slice) = self.selected else { return Ok(()) };
+        match self.session.mark(slice).map(|(mark, old)| (mark, old == note)) {
+            Some((_, true)) => Ok(()),
+            Some((mark, false)) => {
+                let subject = self.session.subject(slice);
+                self.toast = format!("Slice {slice}: comment kept");
+                self.session.annotations.judge(subject, Judgement::Mark { mark, note }).map(|_| ())
+            }
+            None => {
+                self.toast = "Choose core, spurious or noisy label first: a comment belongs to a verdict".to_owned();
+                Ok(())
+            }
+        }
+    }
+
+    fn fix(&mut self, row: usize, fix: Fix) -> Result<()> {
+        self.candidate = Some(row);
+        // A second click on the same decision takes it back.
+        let judgement = match self.session.annotations.fixes().get(&row) {
+            Some(present) if *present == fix => Judgement::Clear,
+            _ => Judgement::Fix(fix),
+        };
+        self.session.annotations.judge(Subject::Images { rows: vec![row] }, judgement).map(|_| ())
+    }
+
+    fn suggested(&self, row: usize) -> Option<i32> {
+        let candidates = self.candidates.as_ref()?;
+        candidates.candidates.iter().find(|candidate| candidate.row == row).map(|candidate| candidate.suggested)
+    }
+}
+
+/// What the spread is worth, in a sentence.
+pub(super) fn spread_words(spread: &Spread) -> String {
+    let n = spread.spuriousness.iter().filter(|value| value.is_finite()).count();
+    let check = match spread.check.auroc {
+        Some(auroc) => format!("on {} held-out marks its AUROC is {auroc:.2}", spread.check.n_held_out),
+        None => "marks of both kinds in one class are needed to check it".to_owned(),
+    };
+    format!("Spread to {}: {check}", ascan_viz::words::images(n))
+}
+
+/// A verdict in a few words.
+fn said(verdict: &Verdict) -> String {
+    let what = match &verdict.subject {
+        Subject::Slice { slice, .. } => format!("slice {slice}"),
+        Subject::Images { rows } => ascan_viz::words::images(rows.len()),
+    };
+    match &verdict.judgement {
+        Judgement::Mark { mark, note } if note.is_empty() => format!("{what}, {}", mark_name(*mark)),
+        Judgement::Mark { mark, note } => format!("{what}, {}, “{note}”", mark_name(*mark)),
+        Judgement::Clear => format!("{what}, verdict taken away"),
+        Judgement::Fix(Fix::Keep) => format!("{what}, label kept"),
+        Judgement::Fix(Fix::Relabel(_)) => format!("{what}, another label"),
+        Judgement::Fix(Fix::Drop) => format!("{what}, dropped"),
+    }
+}
+
+/// A mark as people say it.
+pub fn mark_name(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Core => "core",
+        Mark::Spurious => "spurious",
+        Mark::NoisyLabel => "noisy label",
+    }
+}

@@ -1,0 +1,125 @@
+//! Work in the background: what is under way, and what becomes of the answers.
+
+use super::scatter::PROJECTIONS;
+use super::task::{Answer, Task};
+use super::verdicts::spread_words;
+use super::{Changes, Model};
+use ascan_core::Error;
+
+impl Model {
+    pub(super) fn begin(&mut self, words: &'static str, task: Task) {
+        if !self.tasks.contains(&task) {
+            self.busy.push(words);
+            self.tasks.push(task);
+        }
+    }
+
+    fn end(&mut self, words: &'static str) {
+        if let Some(place) = self.busy.iter().position(|busy| *busy == words) {
+            self.busy.remove(place);
+        }
+    }
+
+    /// Shows what went wrong, with what to do about it.
+    pub fn fail(&mut self, error: &Error) -> Changes {
+        let hint = error.hint().map_or_else(String::new, |hint| format!(". {hint}"));
+        let problem = format!("{error}{hint}");
+        if !self.session.problems.contains(&problem) {
+            self.session.problems.push(problem);
+        }
+        Changes::SHELL
+    }
+
+    /// An image could not be shown. Where many are gone it is said once.
+    pub fn misses_images(&mut self, error: &Error) -> Changes {
+        if std::mem::replace(&mut self.has_missed, true) { Changes::NONE } else { self.fail(error) }
+    }
+
+    /// Another attribution of an image is there, or failed.
+    pub fn attributed(&mut self) {
+        self.end("attributing");
+    }
+
+    /// Takes what a background thread found.
+    pub fn take(&mut self, answer: Answer) -> Changes {
+        match answer {
+            Answer::Points(projection, points) => {
+                self.end("placing the images");
+                match points {
+                    // Meanwhile another projection may have been asked for.
+                    Ok(_) if projection != PROJECTIONS[self.scatter.projection] => Changes::SHELL,
+                    Ok(points) => {
+                        self.scatter.set_points(points);
+                        Changes::SCATTER | Changes::SHELL
+                    }
+                    Err(error) => self.fail(&error),
+                }
+            }
+            Answer::Images(Ok(())) => Changes::NONE,
+            Answer::Images(Err(error)) => self.misses_images(&error),
+            Answer::Image(facts) => {
+                self.end("reading an image");
+                if self.images.open == Some(facts.row) {
+                    self.image = Some(facts);
+                }
+                Changes::IMAGE | Changes::SHELL
+            }
+            Answer::Distances(slice, distances) => {
+                self.end("looking for odd images");
+                match distances {
+                    Ok(distances) => {
+                        self.session.distances.insert(slice, distances.into_iter().collect());
+                        self.images.update(&self.session, self.selected);
+                        Changes::IMAGES | Changes::SHELL
+                    }
+                    Err(error) => self.fail(&error),
+                }
+            }
+            Answer::Candidates(found) => {
+                self.end("looking for wrong labels");
+                match found {
+                    Ok(found) => {
+                        self.candidates = Some(found);
+                        Changes::LABELS | Changes::SHELL
+                    }
+                    Err(error) => self.fail(&error) | Changes::LABELS,
+                }
+            }
+            Answer::Spread(spread) => {
+                self.end("spreading verdicts");
+                match spread {
+                    Ok(spread) => {
+                        self.toast = spread_words(&spread);
+                        self.session.set_spread(Some(*spread));
+                        self.list.update(&self.session);
+                        Changes::ALL
+                    }
+                    Err(error) => self.fail(&error),
+                }
+            }
+            Answer::Exported(path) => {
+                self.end("writing a file");
+                match path {
+                    Ok(path) => {
+                        self.toast = format!("Written: {}", path.display());
+                        Changes::SHELL
+                    }
+                    Err(error) => self.fail(&error),
+                }
+            }
+            Answer::Sliced(set) => {
+                self.end("making a slice");
+                match set {
+                    Ok(set) => {
+                        if !self.session.set_ids.contains(&set.id) {
+                            self.session.set_ids.push(set.id.clone());
+                        }
+                        let new = set.slices.iter().map(|slice| slice.id).max();
+                        self.show_set(*set) | self.select(new)
+                    }
+                    Err(error) => self.fail(&error),
+                }
+            }
+        }
+    }
+}

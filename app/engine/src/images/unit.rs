@@ -1,0 +1,51 @@
+//! Pictures in [0, 1], before the numbers of the model's preprocessing: what is disturbed, cropped or optimised.
+
+use super::Preprocess;
+use ascan_config::sections::PreprocessSection;
+use ascan_core::Result;
+
+/// Numbers between a picture in [0, 1] and the model's input, a channel each.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Normalise {
+    scale: f32,
+    mean: Vec<f32>,
+    std: Vec<f32>,
+}
+
+impl Normalise {
+    /// From a section with every number written out, as a scan keeps it.
+    pub fn new(section: &PreprocessSection) -> Self {
+        Self {
+            scale: section.scale.unwrap_or(1.0),
+            mean: section.mean.clone().unwrap_or_default(),
+            std: section.std.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Images in [0, 1] as the model's input, in place.
+    ///
+    /// # Shapes
+    /// `images`: `[n, c, h, w]`
+    pub fn apply(&self, images: &mut [f32], [c, h, w]: [usize; 3]) {
+        for (i, plane) in images.chunks_exact_mut(h * w).enumerate() {
+            let (mean, std) = (self.mean[i % c], self.std[i % c]);
+            plane.iter_mut().for_each(|value| *value = (*value * 255.0 * self.scale - mean) / std);
+        }
+    }
+}
+
+/// The scan's own steps from a file to the model's input, but for the numbers: pictures in [0, 1].
+///
+/// # Errors
+/// `Param` for a section that does not fit the model.
+pub fn unit_pictures(section: &PreprocessSection, input_shape: [usize; 3]) -> Result<Preprocess> {
+    let c = input_shape[0];
+    let section = PreprocessSection {
+        preset: None,
+        scale: Some(1.0 / 255.0),
+        mean: Some(vec![0.0; c]),
+        std: Some(vec![1.0; c]),
+        ..section.clone()
+    };
+    Preprocess::new(&section, input_shape)
+}

@@ -1,0 +1,80 @@
+//! Two scans of the same images, by the model before and by the one after a repair, side by side.
+//!
+//! Every average has its own name:
+//!
+//! - **mean accuracy**: share of right predictions;
+//! - **training-weighted mean accuracy**: accuracy of each known group, weighted by its share of the training images;
+//! - **worst-group accuracy**: of the known groups;
+//! - **worst-slice accuracy**: of the slices of the scan before with at least [`MIN_SLICE`] images;
+//! - **core accuracy**: with noise in place of everything outside the object's mask;
+//! - **RFS**, relative foreground sensitivity: `(a_bg − a_fg) / (2 · min(ā, 1 − ā))`, `a_bg` and `a_fg` the accuracies
+//!   with noise over the background and over the object, `ā` their mean: above 0 the object counts more;
+//! - **energy in the core region**, **AIoU**: where the attribution lies, against the object's mask.
+
+mod attribution;
+mod figures;
+mod noise;
+mod page;
+#[cfg(test)]
+mod tests;
+
+pub use figures::{Comparison, Group, Pair, SlicePair};
+pub use noise::Sensitivity;
+pub use page::report;
+
+use ascan_config::host::PluginHost;
+use ascan_core::{Context, Error, Result};
+use ascan_engine::faithfulness::masks::masks;
+use ascan_engine::slices::SliceSet;
+use ascan_store::Scan;
+use ascan_store::table::ScanTable;
+
+/// Slices with fewer images are left out of the worst: chance alone would fill that place.
+pub const MIN_SLICE: usize = 10;
+
+/// Compares two scans of the same images. The slices are those of the scan before.
+///
+/// `training`: the scan of the training images, whose known groups weigh the training-weighted mean. Core accuracy and
+/// RFS need the objects' masks, and run both models on disturbed images.
+///
+/// # Errors
+/// `File` for a scan that is not finished, or for scans of different images; `Cancelled`.
+pub fn compare(
+    before: &Scan,
+    after: &Scan,
+    set: &SliceSet,
+    training: Option<&Scan>,
+    host: &PluginHost,
+    context: &Context,
+) -> Result<Comparison> {
+    let tables = [before.table()?, after.table()?];
+    check_same(before, after, &tables)?;
+    let training = training.map(Scan::table).transpose()?;
+    let mut comparison = Comparison::of(&tables, set, training.as_ref());
+    comparison.class_names.clone_from(&before.plan.model.class_names);
+    let masks = masks(before, &tables[0], 0..tables[0].n());
+    if masks.iter().any(Option::is_some) {
+        let sides = [before, after].into_iter().zip(&tables);
+        let places: Vec<attribution::Placement> =
+            sides.map(|(scan, table)| attribution::of(scan, table, &masks)).collect();
+        comparison.energy_in_core = Some(Pair::new(places[0].energy, places[1].energy));
+        comparison.aiou = Some(Pair::new(places[0].aiou, places[1].aiou));
+        let found = [before, after].map(|scan| noise::sensitivity(scan, &tables[0], &masks, host, context));
+        match found {
+            [Ok(before), Ok(after)] => comparison.set_sensitivity(before, after),
+            [Err(Error::Cancelled), _] | [_, Err(Error::Cancelled)] => return Err(Error::Cancelled),
+            [Err(error), _] | [_, Err(error)] => {
+                comparison.notes.push(format!("no core accuracy: {error}"));
+            }
+        }
+    }
+    Ok(comparison)
+}
+
+fn check_same(before: &Scan, after: &Scan, tables: &[ScanTable; 2]) -> Result<()> {
+    if tables[0].uris == tables[1].uris && tables[0].labels == tables[1].labels {
+        return Ok(());
+    }
+    let message = format!("is a scan of other images, or of other labels, than {}", before.dir.display());
+    Err(Error::file(&after.dir, message, "scan the same images with both models"))
+}

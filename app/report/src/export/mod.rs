@@ -1,0 +1,163 @@
+//! A scan and its slices in open formats, for other programs.
+
+mod columns;
+mod datasets;
+mod npy;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+pub use columns::{Column, Table};
+
+use ascan_core::{Error, Result, Tensor};
+use ascan_engine::slices::SliceSet;
+use ascan_engine::spread::Spread;
+use ascan_store::annotations::{Annotations, Mark};
+use ascan_store::table::ScanTable;
+use ascan_store::{Part, Scan};
+use image::RgbImage;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Where the image of a row is.
+#[derive(Debug)]
+pub enum Image {
+    /// In a file of its own.
+    File(PathBuf),
+    /// In an archive or table; here decoded.
+    Decoded(RgbImage),
+}
+
+/// Gives the image of a scan row.
+pub type Images<'a> = dyn Fn(usize) -> Result<Image> + 'a;
+
+/// Gives a part of a scan row.
+pub type Parts<'a> = dyn Fn(usize, Part) -> Result<Tensor> + 'a;
+
+/// What people said about a scan, and what follows from it.
+#[derive(Debug, Clone, Default)]
+pub struct Review {
+    /// `[n]`, the mark in force of each row.
+    pub marks: Vec<Option<Mark>>,
+    /// `[n]`, spuriousness after its review; empty where nothing was spread, NaN where nothing is known.
+    pub spuriousness: Vec<f32>,
+    /// The mark of each slice that has one, by slice set and slice.
+    pub slices: BTreeMap<(String, i32), Mark>,
+}
+
+impl Review {
+    /// The review that lies with a scan.
+    ///
+    /// # Errors
+    /// `File` if the verdicts or the spread cannot be read.
+    pub fn load(scan: &Scan, sets: &[SliceSet]) -> Result<Self> {
+        let annotations = Annotations::read(&scan.dir)?;
+        let ids = sets.iter().flat_map(|set| set.slices.iter().map(|slice| (set.id.clone(), slice.id)));
+        let marked = ids.filter_map(|(set, slice)| {
+            let mark = annotations.of_slice(&set, slice)?.mark()?;
+            Some(((set, slice), mark))
+        });
+        Ok(Self {
+            marks: annotations.marks(scan.plan.data.n_rows),
+            spuriousness: Spread::load(scan)?.map(|spread| spread.reviewed()).unwrap_or_default(),
+            slices: marked.collect(),
+        })
+    }
+}
+
+/// What is exported.
+pub struct Export<'a> {
+    /// The scan.
+    pub table: &'a ScanTable,
+    /// The slice sets that go along, each as a column `slice_<id>`.
+    pub slice_sets: &'a [SliceSet],
+    /// Names of the model's outputs; may be shorter than their number.
+    pub class_names: &'a [String],
+    /// What people said about the scan.
+    pub review: &'a Review,
+    /// Names of the scan's further attribution methods.
+    pub also: &'a [String],
+    /// Where probabilities, embeddings and maps come from, for formats that hold them.
+    pub parts: &'a Parts<'a>,
+    /// Where images are, for data sets that refer to them.
+    pub images: &'a Images<'a>,
+}
+
+/// A format of [`Export::write`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `samples.csv`, `slices.csv`.
+    Csv,
+    /// `samples.parquet`, `slices.parquet`.
+    Parquet,
+    /// `samples.json`, `slices.json`.
+    Json,
+    /// `attributions.npy`, `embeddings.npy`, `probs.npy`, `attributions_<name>.npy` of each further method, `samples.csv` with a line a row of them, and
+    /// `heatmaps/<id>.png`, 8-bit, white at the map's own maximum.
+    Npy,
+    /// A FiftyOne dataset: `fiftyone.Dataset.from_dir(DIR, dataset_type=fiftyone.types.FiftyOneDataset)`.
+    FiftyOne,
+    /// A Hugging Face ImageFolder: `datasets.load_dataset("imagefolder", data_dir=DIR)`.
+    HuggingFace,
+}
+
+impl Export<'_> {
+    /// Writes to a folder, which is made if need be, and says which files to look at.
+    ///
+    /// # Errors
+    /// `File` if something cannot be written.
+    pub fn write(&self, format: Format, dir: &Path) -> Result<Vec<PathBuf>> {
+        make_dir(dir)?;
+        let (samples, slices) = (self.samples(), self.slices());
+        match format {
+            Format::Csv => both(dir, "csv", tables::csv, &samples, &slices),
+            Format::Parquet => both(dir, "parquet", tables::parquet, &samples, &slices),
+            Format::Json => {
+                let paths = [dir.join("samples.json"), dir.join("slices.json")];
+                write_json(&paths[0], &samples.to_json())?;
+                write_json(&paths[1], &self.slice_sets)?;
+                Ok(paths.into())
+            }
+            Format::Npy => npy::write(self, dir, &samples),
+            Format::FiftyOne => datasets::fiftyone(self, dir),
+            Format::HuggingFace => datasets::hugging_face(self, dir, &samples),
+        }
+    }
+
+    fn class_name(&self, class: i32) -> Option<&str> {
+        usize::try_from(class).ok().and_then(|i| self.class_names.get(i)).map(String::as_str)
+    }
+}
+
+fn both(
+    dir: &Path,
+    extension: &str,
+    write: impl Fn(&Path, &Table) -> Result<()>,
+    samples: &Table,
+    slices: &Table,
+) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for (name, table) in [("samples", samples), ("slices", slices)] {
+        let path = dir.join(name).with_extension(extension);
+        write(&path, table)?;
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+fn make_dir(dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).map_err(|error| unwritable(dir, &error))
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).map_err(|error| unwritable(path, &error))
+}
+
+fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
+    let bytes = serde_json::to_vec_pretty(value).map_err(|error| unwritable(path, &error))?;
+    write_file(path, &bytes)
+}
+
+fn unwritable(path: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::file(path, format!("cannot be written: {error}"), "choose another folder with -o, or make room")
+}

@@ -1,0 +1,119 @@
+//! The flags of every command, and what they stand for: plugins, and overrides of the configuration.
+
+use ascan_config::host::PluginHost;
+use ascan_config::{ConfigErrors, LoadedConfig, RunConfig};
+use ascan_core::Error;
+use ascan_core::abi::EntryPoint;
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// Plugins inside the executable; without the feature all of them are libraries.
+#[cfg(feature = "static-plugins")]
+const STATIC_PLUGINS: &[EntryPoint] = &[
+    ascan_attention::ascan_library,
+    ascan_burn::ascan_library,
+    ascan_cam::ascan_library,
+    ascan_confusion_matrix::ascan_library,
+    ascan_corm::ascan_library,
+    ascan_dbscan::ascan_library,
+    ascan_domino::ascan_library,
+    ascan_george::ascan_library,
+    ascan_gmm::ascan_library,
+    ascan_gradient::ascan_library,
+    ascan_hdbscan::ascan_library,
+    ascan_kmeans::ascan_library,
+    ascan_ort::ascan_library,
+    ascan_pca::ascan_library,
+    ascan_perturbation::ascan_library,
+    ascan_planespot::ascan_library,
+    ascan_process::ascan_library,
+    ascan_random::ascan_library,
+    ascan_reweight::ascan_library,
+    ascan_rrr::ascan_library,
+    ascan_spotlight::ascan_library,
+    ascan_spray::ascan_library,
+    ascan_subset::ascan_library,
+    ascan_tract::ascan_library,
+    ascan_umap::ascan_library,
+];
+#[cfg(not(feature = "static-plugins"))]
+const STATIC_PLUGINS: &[EntryPoint] = &[];
+
+/// Flags of every command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// A folder of plugin libraries; may be given several times
+    #[arg(long, global = true, value_name = "DIR")]
+    pub plugin_dir: Vec<PathBuf>,
+    /// Seed of everything random (run.seed)
+    #[arg(long, global = true)]
+    pub seed: Option<u64>,
+    /// Where the model runs: cpu, wgpu or cuda (model.device)
+    #[arg(long, global = true)]
+    pub device: Option<String>,
+    /// Images in a call of the model (run.batch_size)
+    #[arg(long, global = true, value_name = "N")]
+    pub batch_size: Option<usize>,
+    /// Worker threads; 0: one a core (run.n_threads)
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Override a value of the configuration; may be given several times
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Print JSON, and nothing else, on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print no progress and no notes
+    #[arg(long, global = true)]
+    pub quiet: bool,
+}
+
+impl Globals {
+    /// All flags that override the configuration, as `key=value`; `--set` wins over its short forms.
+    pub fn overrides(&self) -> Vec<String> {
+        let short = [
+            self.seed.map(|seed| format!("run.seed={seed}")),
+            self.device.as_ref().map(|device| format!("model.device={device}")),
+            self.batch_size.map(|n| format!("run.batch_size={n}")),
+            self.threads.map(|n| format!("run.n_threads={n}")),
+        ];
+        short.into_iter().flatten().chain(self.set.iter().cloned()).collect()
+    }
+
+    /// The plugins of this program.
+    ///
+    /// # Errors
+    /// `Plugin` if one that is built in breaks the contract.
+    pub fn host(&self) -> Result<PluginHost, Error> {
+        Ok(PluginHost::with_static(STATIC_PLUGINS)?.search(&self.plugin_dir))
+    }
+
+    /// A configuration with all overrides; `extra` are those of the command itself.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, plugin parameters excepted.
+    pub fn config(&self, path: &Path, extra: &[String]) -> Result<LoadedConfig, ConfigErrors> {
+        RunConfig::load(path, &self.with_overrides(extra))
+    }
+
+    /// As [`Self::config`], with the plugins of attribution, projection and slicing found and their parameters checked.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn resolved_config(
+        &self,
+        path: &Path,
+        extra: &[String],
+        host: &PluginHost,
+    ) -> Result<LoadedConfig, ConfigErrors> {
+        let mut loaded = LoadedConfig::read(path, &self.with_overrides(extra))?;
+        loaded.resolve_plugins(host);
+        loaded.finish()
+    }
+
+    /// The overrides of a command, then those of the global flags.
+    pub fn with_overrides(&self, extra: &[String]) -> Vec<String> {
+        extra.iter().cloned().chain(self.overrides()).collect()
+    }
+}

@@ -1,0 +1,182 @@
+//! `annotations/<author>-<start>.jsonl`: a file a process, a record a line, a checksum a line.
+//!
+//! A line is `{"blake3":"<16 hex digits>","record":{…}}`; the checksum is the hash of the record as it is written.
+
+use super::verdict::{Verdict, VerdictId};
+use crate::storage::sync_folder;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+const EXTENSION: &str = ".jsonl";
+const BEFORE_CHECKSUM: &str = "{\"blake3\":\"";
+const BEFORE_RECORD: &str = "\",\"record\":";
+const AFTER_RECORD: &str = "}";
+const CHECKSUM_LEN: usize = 16;
+
+/// A line of the log. Nothing is ever taken out: to undo is a record too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Record {
+    Judge(Verdict),
+    Undo(Step),
+    Redo(Step),
+}
+
+/// A verdict taken back, or brought back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Step {
+    pub of: VerdictId,
+    pub at: u64,
+    pub author: String,
+}
+
+fn checksum(record: &[u8]) -> String {
+    blake3::hash(record).to_hex()[..CHECKSUM_LEN].to_owned()
+}
+
+fn to_line(record: &Record) -> io::Result<Vec<u8>> {
+    let record = serde_json::to_string(record)?;
+    let checksum = checksum(record.as_bytes());
+    Ok(format!("{BEFORE_CHECKSUM}{checksum}{BEFORE_RECORD}{record}{AFTER_RECORD}\n").into_bytes())
+}
+
+/// The record of a line without its end; the reason if it is damaged.
+fn from_line(line: &[u8]) -> Result<Record, String> {
+    let split = || {
+        let rest = line.strip_prefix(BEFORE_CHECKSUM.as_bytes())?;
+        let (sum, rest) = rest.split_at_checked(CHECKSUM_LEN)?;
+        let rest = rest.strip_prefix(BEFORE_RECORD.as_bytes())?;
+        Some((sum, rest.strip_suffix(AFTER_RECORD.as_bytes())?))
+    };
+    let (sum, record) = split().ok_or("is no record of a verdict")?;
+    if sum != checksum(record).as_bytes() {
+        return Err("does not hold what was written (its checksum is another)".into());
+    }
+    serde_json::from_slice(record).map_err(|error| format!("cannot be understood: {error}"))
+}
+
+/// The file of this process.
+#[derive(Debug)]
+pub(super) struct Log {
+    file: File,
+    /// Its name without the extension.
+    pub session: String,
+    /// Bytes that are safely written.
+    len: u64,
+    n_records: usize,
+}
+
+impl Log {
+    /// Begins a file that no other process has.
+    pub fn begin(folder: &Path, author: &str, at: u64) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        for at in at.. {
+            let session = format!("{}-{at}", plain(author));
+            match File::options().append(true).create_new(true).open(folder.join(format!("{session}{EXTENSION}"))) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                file => {
+                    let file = file?;
+                    sync_folder(folder)?;
+                    return Ok(Self { file, session, len: 0, n_records: 0 });
+                }
+            }
+        }
+        Err(ErrorKind::AlreadyExists.into())
+    }
+
+    /// The name of the verdict that is written next.
+    pub fn next_id(&self) -> VerdictId {
+        VerdictId(format!("{}:{}", self.session, self.n_records))
+    }
+
+    /// Appends a record in one write; when this returns it survives the end of the process and of the power.
+    pub fn append(&mut self, record: &Record) -> io::Result<()> {
+        let line = to_line(record)?;
+        let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            // What is half there must not become part of the next line; the first error is the one to report.
+            let _ = self.file.set_len(self.len);
+            return Err(error);
+        }
+        self.len += line.len() as u64;
+        self.n_records += 1;
+        Ok(())
+    }
+}
+
+/// An author as part of a file name.
+fn plain(author: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || c == '_' { c } else { '-' };
+    author.chars().take(32).map(plain).collect()
+}
+
+/// Where reading stopped in each file.
+#[derive(Default)]
+pub(super) struct Reader {
+    seen: BTreeMap<String, Seen>,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Seen {
+    bytes: u64,
+    n_lines: usize,
+}
+
+impl Reader {
+    /// The records written since the last call, in no particular order; damaged lines are told to `problem`.
+    ///
+    /// An unfinished last line is left for the next call: its writer is at it, or died before the verdict was given.
+    pub fn read_new(&mut self, folder: &Path, mut problem: impl FnMut(String)) -> io::Result<Vec<Record>> {
+        let entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut files: Vec<(String, PathBuf)> = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name.ends_with(EXTENSION) && path.is_file() {
+                files.push((name, path));
+            }
+        }
+        files.sort();
+        let mut records = Vec::new();
+        for (name, path) in files {
+            let seen = self.seen.entry(name.clone()).or_default();
+            let bytes = match read_from(&path, seen.bytes) {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    problem(format!("{name} cannot be read: {error}"));
+                    continue;
+                }
+            };
+            for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+                let Some(line) = line.strip_suffix(b"\n") else { break };
+                seen.bytes += line.len() as u64 + 1;
+                seen.n_lines += 1;
+                match from_line(line) {
+                    Ok(record) => records.push(record),
+                    Err(reason) => problem(format!("{name}, line {}, {reason}; it is left out", seen.n_lines)),
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    /// Takes down that the log's own records are known.
+    pub fn skip(&mut self, log: &Log) {
+        let seen = Seen { bytes: log.len, n_lines: log.n_records };
+        self.seen.insert(format!("{}{EXTENSION}", log.session), seen);
+    }
+}
+
+fn read_from(path: &Path, start: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,283 @@
+//! `plan.json`: everything the rows of a scan depend on.
+
+use super::layout::{self, FORMAT};
+use ascan_config::sections::FeaturesSection;
+use ascan_core::params::ParamMap;
+use ascan_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+/// What the rows of a scan depend on. Two scans with the same plan have the same rows, byte for byte;
+/// a scan is only ever continued under the same plan. No paths and no times: files may move.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ScanPlan {
+    /// Layout version.
+    pub format: u32,
+    /// Version of the program that began the scan; for the record, it does not stop another one from going on.
+    pub version: String,
+    /// The images.
+    pub data: DataPlan,
+    /// The classifier.
+    pub model: ModelPlan,
+    /// From pixels to the model's input, every number written out.
+    pub preprocess: Value,
+    /// The maps that weight the features.
+    pub attribution: AttributionPlan,
+    /// The maps beside them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<AttributionPlan>,
+    /// The vectors.
+    pub features: FeaturesPlan,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Images in a call of the model; engines round differently at different sizes.
+    pub batch_size: usize,
+    /// Rows in a shard.
+    pub shard_rows: usize,
+}
+
+/// The images of a scan.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct DataPlan {
+    /// Rows in all.
+    pub n_rows: usize,
+    /// Hash of names, sizes, labels and groups.
+    pub fingerprint: String,
+    /// Hash of the labels as output indices: the class map may change while the images stay.
+    pub labels: String,
+    /// Annotated attributes, in order.
+    pub group_columns: Vec<String>,
+}
+
+/// The classifier of a scan.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ModelPlan {
+    /// Of the file, with its external data.
+    pub sha256: String,
+    /// Plugin name.
+    pub backend: String,
+    /// Engine and version.
+    pub engine: String,
+    /// Parameters of the backend.
+    pub params: ParamMap,
+    /// `cpu`, `wgpu` or `cuda`.
+    pub device: String,
+    /// `[c, h, w]`.
+    pub input_shape: [usize; 3],
+    /// Number of outputs.
+    pub n_classes: usize,
+    /// Names of the outputs, where known.
+    pub class_names: Vec<String>,
+}
+
+/// The maps of a method.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct AttributionPlan {
+    /// What the maps are called, where it is not the plugin's name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Plugin name.
+    pub plugin: String,
+    /// Parameters, resolved.
+    pub params: ParamMap,
+    /// The class that is explained.
+    pub target: String,
+    /// How the maps are computed, in a few words.
+    pub method: String,
+    /// Feature maps that the method reads.
+    pub layers: Vec<String>,
+    /// `[h, w]` as computed.
+    pub map_size: [usize; 2],
+    /// `[h, w]` as stored.
+    pub stored_map_size: [usize; 2],
+}
+
+impl AttributionPlan {
+    /// What the maps are called.
+    pub fn title(&self) -> &str {
+        if self.name.is_empty() { &self.plugin } else { &self.name }
+    }
+}
+
+/// The vectors of a scan.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct FeaturesPlan {
+    /// `[features]`, its layer resolved.
+    #[serde(flatten)]
+    pub settings: FeaturesSection,
+    /// `[c, h, w]` of the layer.
+    pub layer_shape: [usize; 3],
+    /// Length of a vector.
+    pub n_dims: usize,
+}
+
+/// Maps up to this side are stored as they are.
+const MAX_MAP_SIDE: usize = 64;
+/// Larger ones are averaged to this: 16 times the values of a 14-pixel map, and 224 divides by it.
+const REDUCED_MAP_SIDE: usize = 56;
+
+/// The size at which maps are stored: input-sized maps of 100,000 images would fill a disk.
+pub fn stored_map_size([h, w]: [usize; 2]) -> [usize; 2] {
+    let longer = h.max(w);
+    if longer <= MAX_MAP_SIDE {
+        return [h, w];
+    }
+    [h, w].map(|side| ((side * REDUCED_MAP_SIDE + longer / 2) / longer).max(1))
+}
+
+impl ScanPlan {
+    /// All methods, the one whose maps weight the features first.
+    pub fn methods(&self) -> impl Iterator<Item = &AttributionPlan> {
+        std::iter::once(&self.attribution).chain(&self.also)
+    }
+
+    /// Number of shards.
+    pub fn n_shards(&self) -> usize {
+        self.data.n_rows.div_ceil(self.shard_rows.max(1))
+    }
+
+    /// Rows of a shard.
+    pub fn rows(&self, shard: usize) -> Range<usize> {
+        layout::shard_rows(shard, self.data.n_rows, self.shard_rows)
+    }
+
+    /// The bytes of `plan.json`, always the same for the same plan.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| Error::file(layout::PLAN, error, ""))?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// Reads `plan.json`.
+    ///
+    /// # Errors
+    /// `File` for another layout version or a file that is damaged.
+    pub fn from_json(bytes: &[u8], dir: &Path) -> Result<Self> {
+        let (plan, newer) = Self::read(bytes, dir)?;
+        newer.map_or(Ok(plan), Err)
+    }
+
+    /// Reads `plan.json`, also one of a newer layout version if it is still understood; then the error says so.
+    ///
+    /// # Errors
+    /// As [`Self::from_json`].
+    pub fn read(bytes: &[u8], dir: &Path) -> Result<(Self, Option<Error>)> {
+        let path = dir.join(layout::PLAN);
+        let damaged =
+            |error| Error::file(&path, format!("is not a scan plan: {error}"), "scan again into a new folder");
+        let value: Value = serde_json::from_slice(bytes).map_err(damaged)?;
+        let Some(format) = value.get("format").and_then(Value::as_u64) else {
+            return Err(Error::file(&path, "is not a scan plan: it has no `format`", ""));
+        };
+        let other = |age: &str, hint: &str| {
+            let message = format!(
+                "this scan was written by {age} version of Attribution Scanner (format {format}, this one reads {FORMAT})"
+            );
+            Error::file(dir, message, hint)
+        };
+        let plan = serde_json::from_value(value);
+        match format.cmp(&u64::from(FORMAT)) {
+            Ordering::Less => Err(other("an older", "scan again into a new folder")),
+            Ordering::Equal => Ok((plan.map_err(damaged)?, None)),
+            Ordering::Greater => {
+                let error = other("a newer", "update this program");
+                plan.map_or_else(|_| Err(error.clone()), |plan| Ok((plan, Some(error.clone()))))
+            }
+        }
+    }
+
+    /// What differs from another plan, a line each: `features.weighting: the scan has "none", now "normalised"`.
+    pub fn differences(&self, now: &Self) -> Vec<String> {
+        let (before, now) = (self.flat(), now.flat());
+        let keys: std::collections::BTreeSet<_> = before.keys().chain(now.keys()).collect();
+        let show = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), Value::to_string);
+        keys.into_iter()
+            .filter(|&key| key != "version" && before.get(key) != now.get(key))
+            .map(|key| format!("{key}: the scan has {}, now {}", show(before.get(key)), show(now.get(key))))
+            .collect()
+    }
+
+    fn flat(&self) -> BTreeMap<String, Value> {
+        let mut flat = BTreeMap::new();
+        flatten("", serde_json::to_value(self).unwrap_or_default(), &mut flat);
+        flat
+    }
+}
+
+/// The leaves of a JSON value by their dotted names, for saying what differs between two plans.
+pub fn flatten(prefix: &str, value: Value, flat: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let name = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
+                flatten(&name, value, flat);
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            for (i, item) in items.into_iter().enumerate() {
+                flatten(&format!("{prefix}.{i}"), item, flat);
+            }
+        }
+        value => drop(flat.insert(prefix.to_owned(), value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> ScanPlan {
+        ScanPlan { format: FORMAT, version: "0.1.0".into(), shard_rows: 4, ..Default::default() }
+    }
+
+    #[test]
+    fn large_maps_are_reduced_and_small_ones_kept() {
+        assert_eq!(stored_map_size([7, 7]), [7, 7]);
+        assert_eq!(stored_map_size([64, 64]), [64, 64]);
+        assert_eq!(stored_map_size([224, 224]), [56, 56]);
+        assert_eq!(stored_map_size([65, 10]), [56, 9]);
+        assert_eq!(stored_map_size([1000, 1]), [56, 1]);
+    }
+
+    #[test]
+    fn shards_cover_every_row_once() {
+        let mut plan = plan();
+        plan.data.n_rows = 9;
+        let rows: Vec<usize> = (0..plan.n_shards()).flat_map(|shard| plan.rows(shard)).collect();
+        assert_eq!(rows, (0..9).collect::<Vec<_>>());
+        assert_eq!(plan.rows(2), 8..9);
+    }
+
+    #[test]
+    fn a_plan_survives_its_file_and_other_versions_are_named() {
+        let dir = Path::new("scan");
+        let plan = plan();
+        assert_eq!(ScanPlan::from_json(&plan.to_json().unwrap(), dir).unwrap(), plan);
+        let with_format = |format: u32| ScanPlan { format, ..plan.clone() }.to_json().unwrap();
+        let newer = ScanPlan::from_json(&with_format(FORMAT + 1), dir).unwrap_err();
+        assert!(newer.to_string().contains("a newer version of Attribution Scanner (format 2"), "{newer}");
+        let older = ScanPlan::from_json(&with_format(0), dir).unwrap_err();
+        assert!(older.to_string().contains("an older version"), "{older}");
+        assert!(ScanPlan::from_json(b"{", dir).unwrap_err().to_string().contains("is not a scan plan"));
+    }
+
+    #[test]
+    fn differences_name_the_key_and_both_values() {
+        let mut now = plan();
+        now.version = "9.9.9".into();
+        assert_eq!(plan().differences(&now), Vec::<String>::new());
+        now.features.settings.weighting = "none".into();
+        now.attribution.params.insert("n_steps".into(), 64.into());
+        assert_eq!(
+            plan().differences(&now),
+            [
+                "attribution.params.n_steps: the scan has nothing, now 64",
+                "features.weighting: the scan has \"normalised\", now \"none\"",
+            ]
+        );
+    }
+}

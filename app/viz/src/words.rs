@@ -1,0 +1,40 @@
+//! Numbers as people write them.
+
+/// `57 %`; never `100 %` or `0 %` for what is only nearly so.
+pub fn percent(share: f64) -> String {
+    let rounded = (share * 100.0).round();
+    match rounded {
+        100.0 if share < 1.0 => "> 99 %".to_owned(),
+        0.0 if share > 0.0 => "< 1 %".to_owned(),
+        _ => format!("{rounded} %"),
+    }
+}
+
+/// `1 image`, `1,200 images`.
+pub fn images(n: usize) -> String {
+    format!("{} {}", thousands(n), if n == 1 { "image" } else { "images" })
+}
+
+/// `1,200`.
+pub fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentages_are_whole_but_never_claim_all_or_none() {
+        assert_eq!([0.0, 0.001, 0.573, 0.999, 1.0].map(percent), ["0 %", "< 1 %", "57 %", "> 99 %", "100 %"]);
+        assert_eq!([1, 1200, 1_234_567].map(images), ["1 image", "1,200 images", "1,234,567 images"]);
+    }
+}
