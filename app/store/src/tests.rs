@@ -1,9 +1,9 @@
 //! The store as a whole, on rows made by hand.
 
 use super::*;
+use crate::plan::AttributionPlan;
 use crate::table::ScanTable;
 use crate::testing::{MemoryStorage, plan, row};
-use ascan_config::sections::FeaturesSection;
 use ascan_core::Tensor;
 use serde_json::json;
 

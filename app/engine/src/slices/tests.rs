@@ -1,7 +1,6 @@
 use super::*;
 use crate::testing::{BySign, find_in, recipe, table};
 use ascan_core::{SliceModel, SliceTable, Tensor, TensorView};
-use ascan_store::table::GroupColumn;
 
 /// Doubles every value.
 struct Double;
