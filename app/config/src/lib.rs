@@ -1,9 +1,12 @@
-//! The run configuration: typed sections, and where in the file each value came from.
+//! Every setting of the program: its default, its checks, its help, and where in a file its value came from.
 //!
-//! [`Loaded::read`] checks everything that can be checked without plugins,
-//! [`Loaded::resolve_plugins`] adds what the plugins say about their parameters, and
-//! the plan of a run (`ascan-engine`) what only shows when model and images are opened. Each adds its errors to
-//! [`Loaded::errors`], so that the user sees all of them at once.
+//! [`RunConfig`] is the whole configuration of a scan, made of the [`sections`]; [`repair`] and [`bench`](mod@bench) read
+//! configurations of other forms. [`Document`] is the file with the place of each value, [`ConfigErrors`] is everything
+//! that is wrong with it, [`template`] writes a commented file, and [`host`] finds the plugins that it names.
+//!
+//! [`Loaded::read`] checks everything that can be checked without plugins, [`Loaded::resolve_plugins`] adds what the
+//! plugins say about their parameters, and the plan of a run (`ascan-engine`) what only shows when model and images are
+//! opened. Each adds its errors to [`Loaded::errors`], so that the user sees all of them at once.
 
 pub mod bench;
 mod document;

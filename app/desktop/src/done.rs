@@ -35,7 +35,7 @@ impl TileRequest {
 /// What a background thread made.
 pub enum Done {
     /// A tile.
-    Tile { generation: u64, slice: i32, wish: TileRequest, pixels: RgbaImage },
+    Tile { generation: u64, slice: i32, request: TileRequest, pixels: RgbaImage },
     /// A small picture of an image and its attribution.
     Thumb { row: usize, picture: Result<(RgbImage, GrayImage)> },
     /// A large one, with the attributions that the scan has of it: by its first method, and by its further ones.

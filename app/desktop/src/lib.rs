@@ -57,7 +57,7 @@ thread_local! {
     static CURRENT: RefCell<std::rc::Weak<Desktop>> = RefCell::default();
 }
 
-/// Wakes the event loop. Many wishes before it comes to them are one.
+/// Wakes the event loop. Requests that come before it has answered the first are one.
 pub fn event_loop_wake() -> Wake {
     let is_asked = Arc::new(AtomicBool::new(false));
     Arc::new(move || {
@@ -314,10 +314,10 @@ impl Desktop {
             let mut changes = Changes::NONE;
             let mut adapters = self.adapters.borrow_mut();
             match done {
-                Done::Tile { generation, slice, wish, pixels } => {
+                Done::Tile { generation, slice, request, pixels } => {
                     let current = self.pictures.borrow().as_ref().map(|pictures| pictures.generation());
                     if current == Some(generation) {
-                        adapters.mosaic.take(slice, wish, &pixels);
+                        adapters.mosaic.take(slice, request, &pixels);
                     }
                 }
                 Done::Thumb { row, picture } => {

@@ -84,16 +84,16 @@ impl Pictures {
     }
 
     /// Asks for the picture of a tile.
-    pub fn want_tile(&self, session: &Session, slice: &SliceReport, wish: TileRequest) {
+    pub fn want_tile(&self, session: &Session, slice: &SliceReport, request: TileRequest) {
         let (album, done, sources) = (self.album.clone(), self.done.clone(), self.sources.clone());
         let generation = self.generation.get();
         let (id, report, set) = (slice.id, slice.clone(), session.set.id.clone());
         // The mean needs no more than an even sample of the slice.
         let members = tasks::sample(session.rows(id));
-        let shaped = wish.shape.is_some();
-        // An older wish for this tile is no longer wanted.
-        self.pool.keep(|key| !matches!(key, Key::Tile(other, size, _) if *other == id && *size != wish.size));
-        self.pool.add(Key::Tile(id, wish.size, shaped), move || {
+        let shaped = request.shape.is_some();
+        // An older request for this tile is out of date.
+        self.pool.keep(|key| !matches!(key, Key::Tile(other, size, _) if *other == id && *size != request.size));
+        self.pool.add(Key::Tile(id, request.size, shaped), move || {
             let known = sources.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
             let source = known.unwrap_or_else(|| {
                 let scene = album.scene_of(&set, [&report]);
@@ -104,9 +104,9 @@ impl Pictures {
                 sources.lock().unwrap_or_else(PoisonError::into_inner).put(id, source.clone(), bytes);
                 source
             });
-            let form = wish.shape.as_ref().map_or(Form::Rectangle, Form::Shape);
-            let pixels = tile::tile(&source, form, wish.size);
-            done(Done::Tile { generation, slice: id, wish, pixels });
+            let form = request.shape.as_ref().map_or(Form::Rectangle, Form::Shape);
+            let pixels = tile::tile(&source, form, request.size);
+            done(Done::Tile { generation, slice: id, request, pixels });
         });
     }
 

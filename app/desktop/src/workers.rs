@@ -113,7 +113,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     #[test]
-    fn the_last_wish_comes_first_and_dropped_ones_never() {
+    fn the_last_request_comes_first_and_dropped_ones_never() {
         let pool = Pool::new(1);
         let (open_gate, gate) = channel::<()>();
         let (done, order) = channel();

@@ -78,7 +78,7 @@ impl MosaicAdapter {
     }
 
     /// Takes a picture from a worker.
-    pub fn take(&mut self, slice: i32, wish: TileRequest, pixels: &::image::RgbaImage) {
+    pub fn take(&mut self, slice: i32, request: TileRequest, pixels: &::image::RgbaImage) {
         use slint::Model as _;
         let image = picture(pixels);
         let place = (0..self.tiles.row_count()).find(|&i| self.tiles.row_data(i).is_some_and(|tile| tile.id == slice));
@@ -86,7 +86,7 @@ impl MosaicAdapter {
             tile.picture = image.clone();
             self.tiles.set_row_data(place.unwrap_or_default(), tile);
         }
-        self.pictures.insert(slice, (wish, image));
+        self.pictures.insert(slice, (request, image));
     }
 
     /// Lets go of all pictures: another slice set is shown.
@@ -99,10 +99,10 @@ impl MosaicAdapter {
         let slice = session.set.slice(placed.id)?;
         let [x, y, width, height] = model.mosaic.bounds(placed);
         let shaped = model.mosaic.is_shaped();
-        let wish = TileRequest::new(&placed.shape, [width, height], shaped, model.settings.text_scale);
+        let request = TileRequest::new(&placed.shape, [width, height], shaped, model.settings.text_scale);
         let has = self.pictures.get(&slice.id);
-        if has.is_none_or(|(present, _)| *present != wish) {
-            pictures.want_tile(&model.session, slice, wish.clone());
+        if has.is_none_or(|(present, _)| *present != request) {
+            pictures.want_tile(&model.session, slice, request.clone());
         }
         let figure = model.mosaic.figure();
         let value = figure.value(slice, session.slice_spuriousness(slice.id));
