@@ -11,7 +11,7 @@ use slint::platform::Key;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The README's scan of the test images, made once.
+/// The documented scan of the test images, made once.
 fn waterbirds() -> Option<&'static Path> {
     static SCAN: OnceLock<Option<Dir>> = OnceLock::new();
     let dir = SCAN.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! The README's four configurations on real images and models.
+//! The four configurations of `app/docs/configuration.md` on real images and models.
 
 use crate::harness::{Dir, shared_data, workspace};
 use ascan_core::{Context, Plugin, Projector};
@@ -7,14 +7,14 @@ use ascan_store::Scan;
 use ascan_umap::{Umap, UmapParams};
 use serde_json::Value;
 
-/// A folder with `data` in it, as the README's configurations expect, and the configuration of this name.
+/// A folder with `data` in it, as the documented configurations expect, and the configuration of this name.
 pub fn prepare(config: &str) -> Option<Dir> {
     let data = shared_data()?;
     let dir = Dir::new();
     std::os::unix::fs::symlink(data, dir.path().join("data")).expect("a link to the data");
-    let readme = std::fs::read_to_string(workspace().join("README.md")).expect("the README");
+    let page = std::fs::read_to_string(workspace().join("app/docs/configuration.md")).expect("the page");
     let head = format!("```toml\n# {config}\n");
-    let block = readme.split(&head).nth(1).unwrap_or_else(|| panic!("the README has no {config}"));
+    let block = page.split(&head).nth(1).unwrap_or_else(|| panic!("the page has no {config}"));
     dir.write(config, block.split("```").next().expect("a block"));
     Some(dir)
 }

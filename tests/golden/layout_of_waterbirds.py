@@ -1,6 +1,6 @@
 """Prints the trustworthiness of umap-learn's layouts of Waterbirds, the figures in `tests/all/real_data.rs` (the last digit moves between machines).
 
-    ascan scan waterbirds.toml --out scan && ascan export scan --to npy -o npy      # the README's configuration
+    ascan scan waterbirds.toml --out scan && ascan export scan --to npy -o npy      # the one of app/docs/configuration.md
     python layout_of_waterbirds.py npy/embeddings.npy
 """
 import sys
