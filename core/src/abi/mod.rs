@@ -49,17 +49,19 @@
 //!
 //! # Tests
 //!
-//! `cargo test -p ascan-core --features host` changes each table, descriptor and reply in every way that there is, in
+//! `cargo test -p ascan-core --features host,testing` changes each table, descriptor and reply in every way that there is, in
 //! memory of just the bytes that it says it has. So tools that watch memory show what is read that is not there:
 //!
 //! ```sh
 //! cargo +nightly miri test -p ascan-core --features host --lib abi::tests
-//! cargo test -p ascan-core --features host --no-run   # prints the two test programs
+//! cargo test -p ascan-core --features host,testing --no-run   # names the programs: put them below
 //! valgrind --error-exitcode=1 target/debug/deps/ascan_core-… abi::
 //! valgrind --error-exitcode=1 target/debug/deps/boundary-…
+//! valgrind --error-exitcode=1 target/debug/deps/strangers-…
 //! ```
 //!
-//! `tests/plugins` holds plugins in C that lie, that have holes, and that are built against the first header.
+//! `tests/plugins` holds plugins in C of every kind that lie, that have holes, and that are built against the first
+//! header.
 
 // The one module that may: see the workspace lints.
 #![allow(unsafe_code)]
