@@ -143,9 +143,9 @@ typedef struct AscanPlugin {
   void (*destroy)(void *state);
   // The function table of the kind.
   const void *table;
-  // Of a backend: images per second of ResNet-18 at 224² on two CPU cores, as its author measured; 0 if nobody has
-  // (minor version 2).
-  uint32_t images_per_second;
+  // Of a backend: forward passes of ResNet-18 beside PyTorch's on the same CPU, in percent, as its author measured;
+  // 0 if nobody has (minor version 2).
+  uint32_t speed;
   // Of a projector that suits a map for people to look at: its parameters for one beside `n_dims`, a JSON object;
   // empty for all others (minor version 2).
   struct AscanStr map_params;

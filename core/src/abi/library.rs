@@ -54,9 +54,9 @@ pub struct AscanPlugin {
     pub(super) destroy: Option<unsafe extern "C" fn(state: *mut c_void)>,
     /// The function table of the kind.
     pub(super) table: *const c_void,
-    /// Of a backend: images per second of ResNet-18 at 224² on two CPU cores, as its author measured; 0 if nobody has
-    /// (minor version 2).
-    pub(super) images_per_second: u32,
+    /// Of a backend: forward passes of ResNet-18 beside PyTorch's on the same CPU, in percent, as its author measured;
+    /// 0 if nobody has (minor version 2).
+    pub(super) speed: u32,
     /// Of a projector that suits a map for people to look at: its parameters for one beside `n_dims`, a JSON object;
     /// empty for all others (minor version 2).
     pub(super) map_params: AscanStr,
@@ -111,7 +111,7 @@ pub const fn export_plugin<P: ExportPlugin<KIND>, const KIND: u32>() -> AscanPlu
         create: Some(create::<P, KIND>),
         destroy: Some(destroy::<P, KIND>),
         table: P::TABLE,
-        images_per_second: P::STRENGTHS.images_per_second,
+        speed: P::STRENGTHS.speed,
         map_params: match P::STRENGTHS.map_params {
             Some(params) => AscanStr::new(params),
             None => AscanStr::EMPTY,

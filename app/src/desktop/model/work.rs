@@ -1,6 +1,5 @@
 //! Work of background threads: what is asked of them, and what becomes of their answers.
 
-use super::scatter::PROJECTIONS;
 use super::verdicts::spread_words;
 use super::{Changes, Model};
 use crate::desktop::command::Artefact;
@@ -15,7 +14,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Task {
     /// The place of every row by this projection.
-    Points(&'static str),
+    Points(String),
     /// Whether the images are where they were.
     LookForImages,
     /// Probabilities and neighbours of an image.
@@ -37,7 +36,7 @@ pub enum Task {
 /// What came of a task.
 pub enum Answer {
     /// For [`Task::Points`].
-    Points(&'static str, Result<Vec<[f32; 2]>>),
+    Points(String, Result<Vec<[f32; 2]>>),
     /// For [`Task::LookForImages`].
     Images(Result<()>),
     /// For [`Task::Image`].
@@ -108,7 +107,7 @@ impl Model {
                 self.end("placing the images");
                 match points {
                     // Meanwhile another projection may have been asked for.
-                    Ok(_) if projection != PROJECTIONS[self.scatter.projection] => Changes::SHELL,
+                    Ok(_) if self.session.projections.get(self.scatter.projection) != Some(&projection) => Changes::SHELL,
                     Ok(points) => {
                         self.scatter.set_points(points);
                         Changes::SCATTER | Changes::SHELL

@@ -18,7 +18,7 @@ const REBUILD: &str = "build the plugin against this version of ascan-core (or i
 const MAX_PLUGINS: usize = 1 << 10;
 const MAX_DESCRIPTOR: usize = 1 << 16;
 /// Bytes of the descriptor of a plugin in every version.
-const FIRST_DESCRIPTOR: usize = offset_of!(AscanPlugin, images_per_second);
+const FIRST_DESCRIPTOR: usize = offset_of!(AscanPlugin, speed);
 
 /// A library whose handshake went well. It is never unloaded.
 #[derive(Debug, Clone)]

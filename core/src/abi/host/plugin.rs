@@ -27,7 +27,7 @@ pub struct LoadedPlugin {
     summary: String,
     version: String,
     path: Option<PathBuf>,
-    images_per_second: u32,
+    speed: u32,
     map_params: Option<ParamMap>,
     functions: Functions,
 }
@@ -120,7 +120,7 @@ impl LoadedPlugin {
                 summary: raw.summary.lossy().into_owned(),
                 version: version.to_owned(),
                 path: path.map(Into::into),
-                images_per_second: raw.images_per_second,
+                speed: raw.speed,
                 map_params,
                 functions,
             })
@@ -152,9 +152,9 @@ impl LoadedPlugin {
         self.path.as_deref()
     }
 
-    /// See [`crate::Strengths::images_per_second`].
-    pub fn images_per_second(&self) -> u32 {
-        self.images_per_second
+    /// See [`crate::Strengths::speed`].
+    pub fn speed(&self) -> u32 {
+        self.speed
     }
 
     /// See [`crate::Strengths::map_params`].

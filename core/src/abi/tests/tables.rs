@@ -172,13 +172,13 @@ fn slicer() -> AscanPlugin {
 fn what_a_plugin_is_good_at_crosses() {
     let library = open_one(slicer()).unwrap();
     let plugin = &library.plugins()[0];
-    assert_eq!(plugin.images_per_second(), 7);
+    assert_eq!(plugin.speed(), 7);
     assert_eq!(plugin.map_params().unwrap()["n"], 3);
 }
 
 #[test]
 fn every_size_of_a_descriptor_is_a_plugin_or_a_sentence() {
-    let (full, first) = (size_of::<AscanPlugin>(), std::mem::offset_of!(AscanPlugin, images_per_second));
+    let (full, first) = (size_of::<AscanPlugin>(), std::mem::offset_of!(AscanPlugin, speed));
     for size in (0..=full + 16).chain([1 << 20, usize::MAX - 7]) {
         let plugin = AscanPlugin { size, ..slicer() };
         let mut words: Vec<Word> = vec![std::ptr::null(); (size / 8).clamp(1, full / 8 + 2)];

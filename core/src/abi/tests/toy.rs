@@ -11,7 +11,7 @@ pub struct Toy;
 impl Plugin for Toy {
     const NAME: &'static str = "toy";
     const SUMMARY: &'static str = "all kinds";
-    const STRENGTHS: Strengths = Strengths { images_per_second: 7, map_params: Some(r#"{"n": 3}"#) };
+    const STRENGTHS: Strengths = Strengths { speed: 7, map_params: Some(r#"{"n": 3}"#) };
     type Params = NoParams;
 
     fn new(_params: NoParams) -> Result<Self> {
