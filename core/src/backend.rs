@@ -304,7 +304,7 @@ pub trait ModelBackend: Send {
 
     /// The backend's own table, if it came through the plugin boundary: it is lent on as it is.
     #[doc(hidden)]
-    fn as_foreign(&self) -> Option<crate::abi::AscanBackend> {
+    fn as_foreign(&self) -> Option<&crate::abi::ForeignBackend> {
         None
     }
 }
@@ -314,6 +314,42 @@ pub type Cotangent<'a> = dyn FnMut(TensorView) -> Result<Tensor> + 'a;
 
 fn lacks(info: &ModelInfo, what: &str) -> Error {
     Error::unsupported(format!("{} {what}", info.engine), "use `model.backend = \"burn\"` or `\"auto\"`")
+}
+
+/// Most values of an image or of its feature map, and most classes; numbers above are mistakes.
+const MAX_VALUES: usize = 1 << 30;
+
+/// Checks what a backend says about its model; the reason if there can be no such model.
+pub(crate) fn check_info(info: &ModelInfo) -> Result<(), String> {
+    let is_shape = |shape: &[usize]| {
+        let n = shape.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim));
+        n.is_some_and(|n| (1..=MAX_VALUES).contains(&n))
+    };
+    if !is_shape(&info.input_shape) {
+        return Err(format!("its images are {:?}", info.input_shape));
+    }
+    if !is_shape(&[info.n_classes]) {
+        return Err(format!("it has {} classes", info.n_classes));
+    }
+    if let Some(layer) = info.layers.iter().find(|layer| layer.name.is_empty() || !is_shape(&layer.shape)) {
+        return Err(format!("its layer `{}` is {:?}", layer.name, layer.shape));
+    }
+    let layer = |name: &str| info.layers.iter().find(|layer| layer.name == name);
+    if let Some(name) = info.default_layer.as_ref().filter(|name| layer(name).is_none()) {
+        return Err(format!("its default layer is `{name}`, which it does not list"));
+    }
+    for (name, biases) in &info.biases {
+        if layer(name).is_none_or(|layer| layer.shape[0] != biases.len()) {
+            return Err(format!("it has {} biases for `{name}`", biases.len()));
+        }
+    }
+    for AttentionInfo { name, n_heads, n_tokens, n_prefix_tokens, grid: [h, w] } in &info.attentions {
+        let n_places = h.checked_mul(*w).and_then(|n| n.checked_add(*n_prefix_tokens));
+        if !is_shape(&[*n_heads, *n_tokens, *n_tokens]) || n_places.is_none_or(|n| n > *n_tokens) {
+            return Err(format!("its attention `{name}` has {n_tokens} tokens for {h} × {w} places"));
+        }
+    }
+    Ok(())
 }
 
 /// Checks what every backend must check before it computes.

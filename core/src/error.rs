@@ -1,5 +1,6 @@
 //! What can go wrong, in a form that survives the plugin boundary.
 
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// The result of every call in the contract.
@@ -8,8 +9,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What went wrong, what was expected, and what to do about it.
 ///
 /// Variants carry the facts (what was asked, what exists); the application adds
-/// the place: the configuration file, the line, the image.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+/// the place: the configuration file, the line, the image. Through the plugin boundary the facts
+/// go as JSON, by the names below: `{"not_finite": {"what": "images"}}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Error {
     /// A parameter has a wrong type or value, or does not exist.
@@ -91,8 +94,9 @@ pub enum Error {
         /// What to do; may be empty.
         hint: String,
     },
-    /// An error that came through the plugin boundary.
+    /// An error that came through the plugin boundary without its facts: from a plugin that does not send them.
     #[error("{}", .0.message)]
+    #[serde(skip)]
     Foreign(Box<PlainError>),
 }
 
@@ -148,6 +152,8 @@ pub struct PlainError {
     pub key: Option<String>,
     /// What to do, if known.
     pub hint: Option<String>,
+    /// The fields of the [`Error`] as JSON; empty where they are not known.
+    pub facts: String,
 }
 
 impl Error {
@@ -232,20 +238,70 @@ impl Error {
 
     /// The form for the plugin boundary.
     pub fn to_plain(&self) -> PlainError {
+        if let Self::Foreign(plain) = self {
+            return (**plain).clone();
+        }
         PlainError {
             code: self.code(),
             message: self.to_string(),
             key: self.key().map(str::to_owned),
             hint: self.hint(),
+            // A path that is no text has none.
+            facts: serde_json::to_string(self).unwrap_or_default(),
         }
     }
 }
 
 impl From<PlainError> for Error {
     fn from(plain: PlainError) -> Self {
-        match plain.code {
-            ErrorCode::Cancelled => Self::Cancelled,
+        match (plain.code, serde_json::from_str::<Self>(&plain.facts)) {
+            (ErrorCode::Cancelled, _) => Self::Cancelled,
+            (code, Ok(error)) if error.code() == code => error,
             _ => Self::Foreign(Box::new(plain)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_crosses_with_its_fields() {
+        for error in [
+            Error::param("at", "too low", "raise it"),
+            Error::unknown_name("layer", "conv9", ["conv1", "conv2"]),
+            Error::unsupported("no gradients", "use another"),
+            Error::UnsupportedOperator {
+                operator: "Det".into(),
+                node: "det".into(),
+                model: "a.onnx".into(),
+                why: "no kernel".into(),
+            },
+            Error::shape("images", "[n, 3, 8, 6]", [1, 2]),
+            Error::NotFinite { what: "images".into() },
+            Error::file("a/b", "is not there", "look"),
+            Error::Cancelled,
+            Error::plugin("p", "crashed", ""),
+        ] {
+            assert_eq!(Error::from(error.to_plain()), error);
+        }
+    }
+
+    #[test]
+    fn an_error_without_facts_or_with_those_of_another_keeps_its_words() {
+        let plain = |facts: &str| PlainError {
+            code: ErrorCode::UnknownName,
+            message: "unknown layer `x`".into(),
+            key: Some("layer".into()),
+            hint: None,
+            facts: facts.into(),
+        };
+        for facts in ["", "no JSON", r#"{"not_finite": {"what": "images"}}"#, r#"{"unknown_name": {"kind": 3}}"#] {
+            let error = Error::from(plain(facts));
+            assert_eq!((error.code(), error.key()), (ErrorCode::UnknownName, Some("layer")), "{facts}");
+            assert_eq!(error.to_string(), "unknown layer `x`");
+            assert_eq!(error.to_plain(), plain(facts));
         }
     }
 }

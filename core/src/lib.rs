@@ -90,7 +90,7 @@ pub use backend::{
 pub use context::{Context, Level, Reporter, Silent};
 pub use error::{Error, ErrorCode, PlainError, Result};
 pub use params::{ParamMap, Params, Problems};
-pub use plugin::{Kind, Plugin};
+pub use plugin::{Kind, Plugin, Strengths};
 pub use projector::{Projection, Projector};
 pub use regularizer::{RegularizedBatch, Regularizer, Selection, TrainingBatch, TrainingSet};
 pub use relevance::RelevanceRule;

@@ -148,15 +148,7 @@ impl TrainingBatch<'_> {
     /// `Shape`, naming the column; `NotFinite`; `Param` for a mask or a spuriousness outside [0, 1].
     pub fn check(&self) -> Result<[usize; 4]> {
         let [n, c, h, w] = self.images.dims("images", "[n, c, h, w]")?;
-        check_columns(
-            n,
-            [
-                ("labels", Some(self.labels.len())),
-                ("spuriousness", self.spuriousness.map(<[f32]>::len)),
-                ("groups", self.groups.map(<[i32]>::len)),
-                ("predicted_classes", self.predicted_classes.map(<[i32]>::len)),
-            ],
-        )?;
+        self.check_lengths()?;
         if let Some(masks) = self.masks.filter(|masks| masks.shape() != [n, h, w]) {
             return Err(Error::shape("masks", format!("[{n}, {h}, {w}]"), masks.shape()));
         }
@@ -169,6 +161,19 @@ impl TrainingBatch<'_> {
             }
         }
         Ok([n, c, h, w])
+    }
+
+    /// Checks that there is an entry of each column for each image.
+    pub(crate) fn check_lengths(&self) -> Result<()> {
+        check_columns(
+            self.images.n_rows(),
+            [
+                ("labels", Some(self.labels.len())),
+                ("spuriousness", self.spuriousness.map(<[f32]>::len)),
+                ("groups", self.groups.map(<[i32]>::len)),
+                ("predicted_classes", self.predicted_classes.map(<[i32]>::len)),
+            ],
+        )
     }
 
     /// The region that should not count, `[n, h, w]` in [0, 1]: with M an image's attribution and s its

@@ -3,9 +3,11 @@
 //! They only carry numbers between plugins; each plugin computes with the array
 //! type of its own library.
 
+#[cfg(feature = "host")]
 use crate::abi::Mapped;
 use crate::{Error, Result};
 use std::ops::Range;
+#[cfg(feature = "host")]
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ pub struct Tensor {
 #[derive(Debug, Clone)]
 enum Values {
     InMemory(Arc<Vec<f32>>),
+    #[cfg(feature = "host")]
     Mapped(Arc<Mapped>),
 }
 
@@ -60,10 +63,11 @@ impl Tensor {
         Ok(Self { shape, values: Values::InMemory(Arc::new(data)) })
     }
 
-    /// An array of this shape over the values of a file, mapped; see [`Mapped::open`] for what the file must be.
+    /// An array of this shape over the values of a file as it is now, mapped; see [`Mapped`].
     ///
     /// # Errors
     /// `File` if the file cannot be mapped, `Shape` as [`Self::new`].
+    #[cfg(feature = "host")]
     pub fn map(shape: impl Into<Vec<usize>>, path: &Path) -> Result<Self> {
         let (shape, mapped) = (shape.into(), Mapped::open(path)?);
         check_len(&shape, mapped.values().len())?;
@@ -86,17 +90,20 @@ impl Tensor {
     pub fn data(&self) -> &[f32] {
         match &self.values {
             Values::InMemory(values) => values.as_slice(),
+            #[cfg(feature = "host")]
             Values::Mapped(mapped) => mapped.values(),
         }
     }
 
     /// All values, to change in place; copied first if they are shared or mapped.
     pub fn data_mut(&mut self) -> &mut [f32] {
+        #[cfg(feature = "host")]
         if let Values::Mapped(mapped) = &self.values {
             self.values = Values::InMemory(Arc::new(mapped.values().to_vec()));
         }
         match &mut self.values {
             Values::InMemory(values) => Arc::make_mut(values).as_mut_slice(),
+            #[cfg(feature = "host")]
             Values::Mapped(_) => unreachable!("copied above"),
         }
     }
@@ -105,6 +112,7 @@ impl Tensor {
     pub fn into_data(self) -> Vec<f32> {
         match self.values {
             Values::InMemory(values) => Arc::unwrap_or_clone(values),
+            #[cfg(feature = "host")]
             Values::Mapped(mapped) => mapped.values().to_vec(),
         }
     }
@@ -215,6 +223,7 @@ mod tests {
         assert_eq!(clone.into_data(), [1.0, 2.0]);
     }
 
+    #[cfg(feature = "host")]
     #[test]
     fn a_file_is_a_tensor_that_never_changes_the_file() {
         let dir = tempfile::tempdir().unwrap();

@@ -118,9 +118,9 @@ fn long_work_goes_out_as_a_task_once_and_late_answers_do_no_harm() {
     model.tasks.clear();
     model.apply(ScatterCommand::Projection(1));
     let n = model.session.album.table.n();
-    model.take(Answer::Points("pca", Ok(vec![[0.0; 2]; n])));
+    model.take(Answer::Points("pca".into(), Ok(vec![[0.0; 2]; n])));
     assert!(model.scatter.points.is_none(), "another projection was asked for meanwhile");
-    model.take(Answer::Points("umap", Ok(vec![[0.0; 2]; n])));
+    model.take(Answer::Points("umap".into(), Ok(vec![[0.0; 2]; n])));
     assert!(model.scatter.points.is_some());
     let error = ascan_core::Error::file("x.png", "cannot be written", "choose another place");
     model.take(Answer::Exported(Err(error)));

@@ -4,6 +4,7 @@ use ascan_core::abi::{EntryPoint, Library, LoadedPlugin};
 use ascan_core::params::{ParamMap, Resolved};
 use ascan_core::{Attributor, Error, Kind, Projector, Regularizer, Result, Runtime, Slicer};
 use serde::Serialize;
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -168,6 +169,19 @@ impl PluginHost {
         names.into_iter().collect()
     }
 
+    /// The names of all backends, those first that say they are fastest.
+    pub fn fastest_first(&self) -> Vec<&str> {
+        let mut names = self.names(Kind::Backend);
+        names.sort_by_key(|name| Reverse(self.find(Kind::Backend, name).map_or(0, LoadedPlugin::speed)));
+        names
+    }
+
+    /// The names of all projectors that say they suit a map for people to look at, sorted.
+    pub fn map_projectors(&self) -> Vec<&str> {
+        let suits = |name: &&str| self.find(Kind::Projector, name).is_some_and(|plugin| plugin.map_params().is_some());
+        self.names(Kind::Projector).into_iter().filter(suits).collect()
+    }
+
     fn find(&self, kind: Kind, name: &str) -> Option<&LoadedPlugin> {
         self.plugins.iter().find(|plugin| plugin.kind() == kind && plugin.name() == name)
     }
@@ -287,6 +301,60 @@ fn same_file(a: &Path, b: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ascan_core::params::NoParams;
+    use ascan_core::{Context, ModelBackend, OpenModel, Plugin, Projection, Strengths, TensorView};
+
+    /// A plugin of this name and strengths, both backend and projector.
+    macro_rules! strong {
+        ($($type:ident = $name:literal: $strengths:expr;)+) => {$(
+            struct $type;
+
+            impl Plugin for $type {
+                const NAME: &'static str = $name;
+                const SUMMARY: &'static str = "for these tests";
+                const STRENGTHS: Strengths = $strengths;
+                type Params = NoParams;
+
+                fn new(_params: NoParams) -> Result<Self> {
+                    Ok(Self)
+                }
+            }
+
+            impl Runtime for $type {
+                fn capabilities(&self) -> ascan_core::Capabilities {
+                    Default::default()
+                }
+
+                fn open(&self, _request: &OpenModel) -> Result<Box<dyn ModelBackend>> {
+                    Err(Error::Cancelled)
+                }
+            }
+
+            impl Projector for $type {
+                fn fit(&self, _embeddings: TensorView, _context: &Context) -> Result<Box<dyn Projection>> {
+                    Err(Error::Cancelled)
+                }
+            }
+        )+};
+    }
+
+    strong! {
+        Quick = "quick": Strengths { speed: 200, ..Strengths::none() };
+        Slow = "slow": Strengths { speed: 20, ..Strengths::none() };
+        Unknown = "an_unknown": Strengths::none();
+        Maps = "maps": Strengths { map_params: Some("{}"), ..Strengths::none() };
+    }
+
+    ascan_core::export_library!(
+        ascan_host_tests: backend Unknown, backend Slow, backend Quick, projector Slow, projector Maps
+    );
+
+    #[test]
+    fn what_a_plugin_is_good_at_it_says_itself() {
+        let host = PluginHost::with_static(&[ascan_library]).unwrap();
+        assert_eq!(host.fastest_first(), ["quick", "slow", "an_unknown"]);
+        assert_eq!(host.map_projectors(), ["maps"]);
+    }
 
     #[test]
     fn deps_of_cargo_is_searched_for_our_libraries_only() {

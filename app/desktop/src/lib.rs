@@ -466,5 +466,6 @@ pub fn open_session(dir: &Path, slices: Option<&str>, author: &str, host: &Plugi
     let mut session = Session::new(Arc::new(album), set_ids, set, annotations);
     session.set_spread(spread);
     session.attributors = attributors;
+    session.projections = host.map_projectors().into_iter().map(str::to_owned).collect();
     Ok(session)
 }

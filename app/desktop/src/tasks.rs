@@ -29,7 +29,10 @@ pub fn run(task: Task, album: &Album, set: &SliceSet, host: &PluginHost) -> Done
     let n_threads = std::thread::available_parallelism().map_or(1, Into::into);
     let context = Context { seed: album.scan.config.run.seed, n_threads, reporter: &Silent };
     Done::Answer(match task {
-        Task::Points(method) => Answer::Points(method, album.layout(host, method, &Silent)),
+        Task::Points(method) => {
+            let points = album.layout(host, &method, &Silent);
+            Answer::Points(method, points)
+        }
         Task::LookForImages => Answer::Images(album.missing().map_or(Ok(()), |error| Err(error.clone()))),
         Task::Image(row) => Answer::Image(image(album, row)),
         Task::Attribution(row, name) => {

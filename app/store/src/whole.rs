@@ -1,7 +1,7 @@
 //! A part of all rows as one array: in memory, or mapped from the scan's cache where it is large.
 //!
-//! A mapped array is there at once when it is asked for again, is shared by all programs that have the scan open, and
-//! leaves the memory when that is needed for something else.
+//! A mapped array is copied from the cache, not computed again, when it is asked for again, and leaves the memory when
+//! that is needed for something else.
 
 use super::part::Part;
 use super::{Scan, layout};

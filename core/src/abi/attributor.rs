@@ -1,14 +1,15 @@
-//! [`Attributor`] across the boundary. It meets the backend as the backend's own table.
+//! [`Attributor`] across the boundary. It meets the backend as a table, wherever that came from.
 
-use super::backend::{AscanBackend, ForeignBackend, lend_backend};
-use super::host::{ForeignReporter, lend};
+use super::backend::AscanBackend;
+use super::context::ForeignReporter;
+use super::foreign_backend::ForeignBackend;
 use super::library::state_ref;
-use super::load::State;
-use super::reply::{Reply, answer, ask};
-use super::types::{AscanHost, AscanNamedTensor, AscanReply, AscanStr, AscanTensor, slice};
-use crate::{
-    Attribution, AttributionBatch, Attributor, Context, Forward, ModelBackend, ModelInfo, Requirements, Result, Tensor,
-};
+use super::reply::{Reply, answer, argument};
+use super::state::ManyThreads;
+use super::table::{Entry, Table};
+use super::tensor::{AscanNamedTensor, AscanTensor, named, slice};
+use super::types::{AscanHost, AscanReply, AscanStr};
+use crate::{AttributionBatch, Attributor, Forward, LinearHead, ModelInfo, Tensor};
 use std::ffi::c_void;
 
 /// A batch to explain; see [`AttributionBatch`].
@@ -35,7 +36,7 @@ pub struct AscanAttributionBatch {
 
 /// Functions of an attributor.
 #[repr(C)]
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct AscanAttributorTable {
     /// `sizeof(AscanAttributorTable)` on the library's side.
     pub size: usize,
@@ -72,10 +73,10 @@ unsafe extern "C" fn requirements(
     // SAFETY: the caller keeps the contract of the boundary.
     unsafe {
         answer(reply, || {
-            let mut info: ModelInfo = super::reply::argument(info)?;
+            let mut info: ModelInfo = argument(info)?;
             if !head.is_none() {
-                let layer = head_layer.get().into_owned();
-                info.linear_head = Some(crate::LinearHead { layer, weight: head.to_tensor()? });
+                let layer = head_layer.lossy().into_owned();
+                info.linear_head = Some(LinearHead { layer, weight: head.to_tensor()? });
             }
             Reply::json(&state_ref::<dyn Attributor>(attributor).requirements(&info)?)
         })
@@ -111,77 +112,11 @@ unsafe extern "C" fn attribute(
     }
 }
 
-/// # Safety
-/// `tensors` points to `n` valid tensors.
-unsafe fn named(tensors: *const AscanNamedTensor, n: usize) -> Result<Vec<(String, Tensor)>> {
-    // SAFETY: as required of the caller.
-    let copy = |one: &AscanNamedTensor| unsafe { Ok((one.name.get().into_owned(), one.tensor.to_tensor()?)) };
-    // SAFETY: as required of the caller.
-    unsafe { slice(tensors, n) }.iter().map(copy).collect()
+// SAFETY: a size, then a function for each entry.
+unsafe impl Table for AscanAttributorTable {
+    const WHAT: &'static str = "attributor";
+    const ENTRIES: &'static [Entry] = &[Entry::needed("requirements"), Entry::needed("attribute")];
 }
 
-/// These tensors, lent.
-fn lent(tensors: &[(String, Tensor)]) -> Vec<AscanNamedTensor> {
-    let one = |(name, tensor): &(String, Tensor)| AscanNamedTensor {
-        name: AscanStr::new(name),
-        tensor: AscanTensor::new(tensor.view()),
-    };
-    tensors.iter().map(one).collect()
-}
-
-/// An attributor of a library.
-pub(super) struct ForeignAttributor(pub(super) State<AscanAttributorTable>);
-
-impl Attributor for ForeignAttributor {
-    fn requirements(&self, info: &ModelInfo) -> Result<Requirements> {
-        let state = &self.0;
-        let json = Reply::json(info)?.json;
-        let (layer, head) = match &info.linear_head {
-            Some(head) => (AscanStr::new(&head.layer), AscanTensor::new(head.weight.view())),
-            None => (AscanStr::EMPTY, AscanTensor::NONE),
-        };
-        // SAFETY: the arguments are valid for the call.
-        let asked = unsafe {
-            ask(state.name(), |reply| {
-                (state.table().requirements)(state.ptr(), AscanStr::new(&json), layer, head, reply)
-            })
-        }?;
-        asked.parse()
-    }
-
-    fn attribute(
-        &self,
-        backend: &dyn ModelBackend,
-        batch: &AttributionBatch,
-        context: &Context,
-    ) -> Result<Attribution> {
-        let state = &self.0;
-        let n = batch.images.n_rows();
-        if batch.target_classes.len() != n {
-            return Err(crate::Error::shape("target classes", format!("[{n}]"), [batch.target_classes.len()]));
-        }
-        let (maps, gradients) = (lent(&batch.forward.feature_maps), lent(batch.gradients));
-        let raw = AscanAttributionBatch {
-            size: size_of::<AscanAttributionBatch>(),
-            images: AscanTensor::new(batch.images),
-            target_classes: batch.target_classes.as_ptr(),
-            logits: AscanTensor::new(batch.forward.logits.view()),
-            feature_maps: maps.as_ptr(),
-            n_feature_maps: maps.len(),
-            gradients: gradients.as_ptr(),
-            n_gradients: gradients.len(),
-        };
-        let mut asked = lend(context, |host| {
-            lend_backend(backend, |backend| {
-                // SAFETY: the arguments are valid for the call.
-                unsafe {
-                    ask(state.name(), |reply| {
-                        (state.table().attribute)(state.ptr(), backend, &raw const raw, host, reply)
-                    })
-                }
-            })
-        })?;
-        let convergence_delta = asked.take_optional("convergence_delta").map(Tensor::into_data);
-        Ok(Attribution { maps: asked.take("maps")?, convergence_delta })
-    }
-}
+// SAFETY: an attributor does not change.
+unsafe impl ManyThreads for AscanAttributorTable {}

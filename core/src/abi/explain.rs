@@ -4,11 +4,12 @@
 //! These entries of the table are younger than it: a backend of an older minor version, or one that leaves them NULL,
 //! is one that does not have them.
 
-use super::backend::ForeignBackend;
+use super::foreign_backend::ForeignBackend;
 use super::library::state_ref;
-use super::reply::{Reply, answer, argument, ask};
-use super::types::{AscanReply, AscanStr, AscanTensor, slice};
-use crate::backend::Cotangent;
+use super::reply::{CONTRACT, Reply, answer, argument, ask, to_json};
+use super::tensor::{AscanTensor, is_readable, slice};
+use super::types::{AscanReply, AscanStr};
+use crate::backend::{Cotangent, check_forward};
 use crate::{Error, ModelBackend, RelevanceRule, Result, Tensor, TensorView};
 use serde::{Deserialize, Serialize};
 use std::ffi::c_void;
@@ -48,7 +49,7 @@ pub(super) unsafe extern "C" fn pullback(
                 }
             };
             let backend = state_ref::<dyn ModelBackend>(backend);
-            let gradient = backend.pullback(images.view()?, &layer.get(), &mut ask_back)?;
+            let gradient = backend.pullback(images.view()?, &layer.lossy(), &mut ask_back)?;
             Ok(Reply::tensors([("gradient", gradient)]))
         })
     }
@@ -68,7 +69,7 @@ pub(super) unsafe extern "C" fn forward_from(
             let feature_maps = feature_maps.view()?;
             let image_of = slice(image_of, feature_maps.n_rows());
             let backend = state_ref::<dyn ModelBackend>(backend);
-            let logits = backend.forward_from(images.view()?, &layer.get(), feature_maps, image_of)?;
+            let logits = backend.forward_from(images.view()?, &layer.lossy(), feature_maps, image_of)?;
             Ok(Reply::tensors([("logits", logits)]))
         })
     }
@@ -101,42 +102,49 @@ pub(super) unsafe extern "C" fn relevance(
     }
 }
 
-/// The Rust function behind an [`AscanCotangent`], and what it could not hand through.
+/// The Rust function behind an [`AscanCotangent`], the shape that it takes, and what it could not hand through.
 struct Asked<'a, 'b> {
+    plugin: &'a str,
     cotangent: &'a mut Cotangent<'b>,
+    shape: Vec<usize>,
+    n_calls: usize,
     error: Option<Error>,
 }
 
 impl Asked<'_, '_> {
-    fn fill(&mut self, feature_map: TensorView, into: &mut [f32]) -> Result<()> {
+    /// # Safety
+    /// Both arguments are valid for the shape, or NULL.
+    unsafe fn fill(&mut self, feature_map: AscanTensor, cotangent: *mut f32) -> Result<()> {
+        self.n_calls += 1;
+        // SAFETY: as required of the caller.
+        let shape = unsafe { feature_map.shape() };
+        if shape != Ok(&self.shape) || !is_readable(cotangent) {
+            let got = shape.map_or_else(|why| format!("that {why}"), |shape| format!("{shape:?}"));
+            let message = format!("asked for the cotangent of a feature map {got} instead of {:?}", self.shape);
+            return Err(Error::plugin(self.plugin, message, CONTRACT));
+        }
+        // SAFETY: as required of the caller; of this shape it has as many values as `cotangent` has room for.
+        let feature_map = unsafe { feature_map.view() }?;
         let gradient = (self.cotangent)(feature_map)?;
         if gradient.shape() != feature_map.shape() {
             return Err(Error::shape("cotangent", format!("{:?}", feature_map.shape()), gradient.shape()));
         }
-        into.copy_from_slice(gradient.data());
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts_mut(cotangent, gradient.data().len()) }.copy_from_slice(gradient.data());
         Ok(())
     }
 }
 
 unsafe extern "C" fn ask_cotangent(state: *mut c_void, feature_map: AscanTensor, cotangent: *mut f32) -> i32 {
-    // SAFETY: `pullback` below lends an `Asked` for its call.
+    // SAFETY: `ask_pullback` below lends an `Asked` for its call.
     let asked = unsafe { &mut *state.cast::<Asked>() };
-    let filled = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: the backend keeps the contract: the tensor is valid, and there is room for as many values behind `cotangent`.
-        let (feature_map, into) = unsafe {
-            let feature_map = feature_map.view()?;
-            (feature_map, std::slice::from_raw_parts_mut(cotangent, feature_map.data().len()))
-        };
-        asked.fill(feature_map, into)
-    }));
-    match filled {
-        Ok(Ok(())) => 0,
-        Ok(Err(error)) => {
+    // SAFETY: the backend keeps the contract: the tensor is valid, and there is room for as many values.
+    let filled = catch_unwind(AssertUnwindSafe(|| unsafe { asked.fill(feature_map, cotangent) }));
+    let crashed = || Err(Error::plugin("", "crashed in a cotangent", "this is a mistake in the caller"));
+    match filled.unwrap_or_else(|_| crashed()) {
+        Ok(()) => 0,
+        Err(error) => {
             asked.error = Some(error);
-            1
-        }
-        Err(_) => {
-            asked.error = Some(Error::plugin("", "crashed in a cotangent", "this is a mistake in the caller"));
             1
         }
     }
@@ -150,18 +158,24 @@ impl ForeignBackend {
 
     pub(super) fn ask_pullback(&self, images: TensorView, layer: &str, cotangent: &mut Cotangent) -> Result<Tensor> {
         let Some(function) = self.table().pullback else { return self.without("pullback") };
-        let mut asked = Asked { cotangent, error: None };
+        let n = check_forward(self.info(), images, &[])?;
+        let shape = [&[n], &self.info().layer(layer)?.shape[..]].concat();
+        let mut asked = Asked { plugin: self.plugin(), cotangent, shape, n_calls: 0, error: None };
         let lent = (&raw mut asked).cast();
         // SAFETY: the arguments are valid for the call.
         let made = unsafe {
-            ask(self.name(), |reply| {
+            ask(self.plugin(), |reply| {
                 let (images, layer) = (AscanTensor::new(images), AscanStr::new(layer));
-                function(self.state(), images, layer, ask_cotangent, lent, reply)
+                function(self.ptr(), images, layer, ask_cotangent, lent, reply)
             })
         };
         match (asked.error, made) {
-            (Some(error), Err(_)) => Err(error),
-            (_, made) => made?.take("gradient"),
+            (Some(error), _) => Err(error),
+            (None, made) => {
+                let mut sent = made?;
+                sent.require(asked.n_calls == 1, || format!("asked for {} cotangents, not for one", asked.n_calls))?;
+                sent.take("gradient", images.shape())
+            }
         }
     }
 
@@ -178,12 +192,12 @@ impl ForeignBackend {
         }
         // SAFETY: the arguments are valid for the call, with an image for each map.
         let mut made = unsafe {
-            ask(self.name(), |reply| {
+            ask(self.plugin(), |reply| {
                 let (images, maps) = (AscanTensor::new(images), AscanTensor::new(feature_maps));
-                function(self.state(), images, AscanStr::new(layer), maps, image_of.as_ptr(), reply)
+                function(self.ptr(), images, AscanStr::new(layer), maps, image_of.as_ptr(), reply)
             })
         }?;
-        made.take("logits")
+        made.take("logits", &[image_of.len(), self.info().n_classes])
     }
 
     pub(super) fn ask_relevance(
@@ -201,15 +215,15 @@ impl ForeignBackend {
             RelevanceRule::LrpEpsilon { epsilon } => (Rule::LrpEpsilon { epsilon }, None),
             RelevanceRule::LrpGammaComposite { gamma, epsilon } => (Rule::LrpGammaComposite { gamma, epsilon }, None),
         };
-        let rule = Reply::json(&rule)?.json;
+        let rule = to_json(&rule)?;
         // SAFETY: the arguments are valid for the call, with one class an image.
         let mut made = unsafe {
-            ask(self.name(), |reply| {
+            ask(self.plugin(), |reply| {
                 let (images, baselines) = (AscanTensor::new(images), AscanTensor::optional(baselines));
                 let classes = target_classes.as_ptr();
-                function(self.state(), images, classes, AscanStr::new(&rule), baselines, reply)
+                function(self.ptr(), images, classes, AscanStr::new(&rule), baselines, reply)
             })
         }?;
-        made.take("relevance")
+        made.take("relevance", images.shape())
     }
 }

@@ -6,26 +6,27 @@ use crate::params::{parse, resolve};
 use crate::{Kind, ParamMap, Plugin};
 use std::ffi::c_void;
 
+// In Rust nobody but this module makes a descriptor, so a program can believe one that is linked in: see `EntryPoint`.
 /// The descriptor of a library, returned by its entry point; lives as long as the process.
 #[repr(C)]
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct AscanLibrary {
     /// [`ASCAN_MAGIC`]: everything else is read only if this is right.
-    pub magic: u64,
+    pub(super) magic: u64,
     /// [`ASCAN_ABI_MAJOR`] the library was built against.
-    pub abi_major: u32,
+    pub(super) abi_major: u32,
     /// [`ASCAN_ABI_MINOR`] the library was built against.
-    pub abi_minor: u32,
+    pub(super) abi_minor: u32,
     /// `sizeof(AscanLibrary)` on the library's side.
-    pub size: usize,
+    pub(super) size: usize,
     /// Version of the library, for the user.
-    pub version: AscanStr,
+    pub(super) version: AscanStr,
     /// Compiler, for the user.
-    pub compiler: AscanStr,
+    pub(super) compiler: AscanStr,
     /// The plugins in it.
-    pub plugins: *const AscanPlugin,
+    pub(super) plugins: *const AscanPlugin,
     /// Number of plugins.
-    pub n_plugins: usize,
+    pub(super) n_plugins: usize,
 }
 
 // SAFETY: a descriptor and all it points to is constant.
@@ -36,31 +37,56 @@ unsafe impl Sync for AscanLibrary {}
 #[derive(Debug, Clone, Copy)]
 pub struct AscanPlugin {
     /// `sizeof(AscanPlugin)` on the library's side.
-    pub size: usize,
+    pub(super) size: usize,
     /// 1 backend, 2 attributor, 3 slicer, 4 projector, 5 regularizer.
-    pub kind: u32,
+    pub(super) kind: u32,
     /// Name in configurations.
-    pub name: AscanStr,
+    pub(super) name: AscanStr,
     /// One line for the user.
-    pub summary: AscanStr,
+    pub(super) summary: AscanStr,
     /// Parameters as a JSON object → reply JSON
     /// `{"params": {…all, with defaults}, "problems": [{"key", "message", "hint"}], "help": [["key", "text"]], "detail": ""}`.
-    pub resolve: Option<unsafe extern "C" fn(params: AscanStr, reply: *mut AscanReply) -> i32>,
+    pub(super) resolve: Option<unsafe extern "C" fn(params: AscanStr, reply: *mut AscanReply) -> i32>,
     /// Makes a state from parameters.
-    pub create: Option<unsafe extern "C" fn(params: AscanStr, state: *mut *mut c_void, reply: *mut AscanReply) -> i32>,
+    pub(super) create:
+        Option<unsafe extern "C" fn(params: AscanStr, state: *mut *mut c_void, reply: *mut AscanReply) -> i32>,
     /// Frees a state.
-    pub destroy: Option<unsafe extern "C" fn(state: *mut c_void)>,
+    pub(super) destroy: Option<unsafe extern "C" fn(state: *mut c_void)>,
     /// The function table of the kind.
-    pub table: *const c_void,
+    pub(super) table: *const c_void,
+    /// Of a backend: forward passes of ResNet-18 beside PyTorch's on the same CPU, in percent, as its author measured;
+    /// 0 if nobody has (minor version 2).
+    pub(super) speed: u32,
+    /// Of a projector that suits a map for people to look at: its parameters for one beside `n_dims`, a JSON object;
+    /// empty for all others (minor version 2).
+    pub(super) map_params: AscanStr,
 }
 
 // SAFETY: a descriptor and all it points to is constant.
 unsafe impl Sync for AscanPlugin {}
 
+/// The plugins of a crate, for the program that links it: `ascan_kmeans::ascan_library`, say.
+#[derive(Debug, Clone, Copy)]
+pub struct EntryPoint(
+    #[cfg_attr(not(feature = "host"), allow(dead_code))] // only a host reads it
+    pub(super)  &'static AscanLibrary,
+);
+
+impl EntryPoint {
+    /// For [`crate::export_library!`], which has a descriptor.
+    #[doc(hidden)]
+    pub const fn new(library: &'static AscanLibrary) -> Self {
+        Self(library)
+    }
+}
+
 /// Implemented for every [`Plugin`] by its kind; see [`crate::export_library!`].
 ///
 /// `KIND` is what tells the implementations for slicers, attributors, … apart.
-pub trait ExportPlugin<const KIND: u32>: Plugin {
+///
+/// # Safety
+/// `TABLE` is the function table of `KIND`, for the states of [`Self::into_state`].
+pub unsafe trait ExportPlugin<const KIND: u32>: Plugin {
     /// The table of the kind.
     const TABLE: *const c_void;
 
@@ -85,6 +111,11 @@ pub const fn export_plugin<P: ExportPlugin<KIND>, const KIND: u32>() -> AscanPlu
         create: Some(create::<P, KIND>),
         destroy: Some(destroy::<P, KIND>),
         table: P::TABLE,
+        speed: P::STRENGTHS.speed,
+        map_params: match P::STRENGTHS.map_params {
+            Some(params) => AscanStr::new(params),
+            None => AscanStr::EMPTY,
+        },
     }
 }
 
@@ -169,7 +200,8 @@ pub(super) unsafe fn free_state<T: ?Sized>(state: *mut c_void) {
 /// Implements [`ExportPlugin`] for one kind.
 macro_rules! impl_export {
     ($kind:ident, $object:path, $table:path) => {
-        impl<P: Plugin + $object> ExportPlugin<{ Kind::$kind as u32 }> for P {
+        // SAFETY: the table's functions take states of this trait object.
+        unsafe impl<P: Plugin + $object> ExportPlugin<{ Kind::$kind as u32 }> for P {
             const TABLE: *const c_void = (&raw const $table).cast();
 
             fn into_state(self) -> *mut c_void {
@@ -202,17 +234,21 @@ impl_export!(Regularizer, crate::Regularizer, super::regularizer::EXPORT);
 #[macro_export]
 macro_rules! export_library {
     ($stem:ident: $($kind:ident $plugin:ty),+ $(,)?) => {
-        /// Entry point of this plugin library.
-        #[allow(unsafe_code)] // the one symbol that the loader looks up
-        #[unsafe(export_name = concat!("ascan_library_", stringify!($stem)))]
-        pub extern "C" fn ascan_library() -> *const $crate::abi::AscanLibrary {
+        /// The plugins of this crate, for a program that links it.
+        #[allow(non_upper_case_globals)] // named like the symbol that the loader looks up
+        pub const ascan_library: $crate::abi::EntryPoint = {
             static PLUGINS: &[$crate::abi::AscanPlugin] = &[$(
                 $crate::abi::export_plugin::<$plugin, { $crate::export_library!(@kind $kind) }>()
             ),+];
             static LIBRARY: $crate::abi::AscanLibrary =
                 $crate::abi::library_descriptor(env!("CARGO_PKG_VERSION"), PLUGINS);
-            &raw const LIBRARY
-        }
+            #[allow(unsafe_code)] // the one symbol that the loader looks up
+            #[unsafe(export_name = concat!("ascan_library_", stringify!($stem)))]
+            extern "C" fn entry() -> *const $crate::abi::AscanLibrary {
+                &raw const LIBRARY
+            }
+            $crate::abi::EntryPoint::new(&LIBRARY)
+        };
     };
     (@kind backend) => { $crate::Kind::Backend as u32 };
     (@kind attributor) => { $crate::Kind::Attributor as u32 };

@@ -1,17 +1,19 @@
 //! [`Projector`] and [`Projection`] across the boundary.
 
-use super::host::{ForeignReporter, lend};
+use super::context::ForeignReporter;
 use super::library::{free_state, into_state, state_ref};
-use super::load::State;
-use super::reply::{Reply, answer, ask};
-use super::types::{AscanHost, AscanReply, AscanTensor};
-use crate::{Context, Projection, Projector, Result, Tensor, TensorView};
+use super::reply::{Reply, answer};
+use super::state::ManyThreads;
+use super::table::{Entry, Table};
+use super::tensor::AscanTensor;
+use super::types::{AscanHost, AscanReply};
+use crate::{Projection, Projector};
 use serde_json::json;
 use std::ffi::c_void;
 
 /// Functions of a projector.
 #[repr(C)]
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct AscanProjectorTable {
     /// `sizeof(AscanProjectorTable)` on the library's side.
     pub size: usize,
@@ -78,48 +80,12 @@ unsafe extern "C" fn destroy_projection(projection: *mut c_void) {
     let _ = std::panic::catch_unwind(|| unsafe { free_state::<dyn Projection>(projection) });
 }
 
-/// A projector of a library.
-pub(super) struct ForeignProjector(pub(super) State<AscanProjectorTable>);
-
-struct ForeignProjection {
-    state: State<AscanProjectorTable>,
-    n_dims: usize,
+// SAFETY: a size, then a function for each entry.
+unsafe impl Table for AscanProjectorTable {
+    const WHAT: &'static str = "projector";
+    const ENTRIES: &'static [Entry] =
+        &[Entry::needed("fit"), Entry::needed("project"), Entry::needed("destroy_projection")];
 }
 
-impl Projector for ForeignProjector {
-    fn fit(&self, embeddings: TensorView, context: &Context) -> Result<Box<dyn Projection>> {
-        let (projector, functions) = (&self.0, self.0.table());
-        let mut projection = std::ptr::null_mut();
-        let asked = lend(context, |host| {
-            let embeddings = AscanTensor::new(embeddings);
-            // SAFETY: the arguments are valid for the call.
-            unsafe {
-                ask(projector.name(), |reply| {
-                    (functions.fit)(projector.ptr(), embeddings, host, &raw mut projection, reply)
-                })
-            }
-        })?;
-        let state = projector.made(projection, functions.destroy_projection)?;
-        #[derive(serde::Deserialize)]
-        struct Facts {
-            n_dims: usize,
-        }
-        Ok(Box::new(ForeignProjection { n_dims: asked.parse::<Facts>()?.n_dims, state }))
-    }
-}
-
-impl Projection for ForeignProjection {
-    fn n_dims(&self) -> usize {
-        self.n_dims
-    }
-
-    fn project(&self, embeddings: TensorView, context: &Context) -> Result<Tensor> {
-        let state = &self.state;
-        let mut asked = lend(context, |host| {
-            let embeddings = AscanTensor::new(embeddings);
-            // SAFETY: the arguments are valid for the call.
-            unsafe { ask(state.name(), |reply| (state.table().project)(state.ptr(), embeddings, host, reply)) }
-        })?;
-        asked.take("embeddings")
-    }
-}
+// SAFETY: a projector does not change, nor does what it fits.
+unsafe impl ManyThreads for AscanProjectorTable {}

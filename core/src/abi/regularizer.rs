@@ -1,14 +1,12 @@
 //! [`Regularizer`] across the boundary.
 
-use super::host::{ForeignReporter, lend};
+use super::context::ForeignReporter;
 use super::library::state_mut;
-use super::load::State;
-use super::reply::{Reply, answer, ask};
-use super::types::{AscanHost, AscanReply, AscanTensor, slice};
-use crate::{
-    Context, Error, InputGradientPenalty, RegularizedBatch, Regularizer, Result, Selection, Tensor, TrainingBatch,
-    TrainingSet,
-};
+use super::reply::{Reply, answer};
+use super::table::{Entry, Table};
+use super::tensor::{AscanTensor, slice};
+use super::types::{AscanHost, AscanReply};
+use crate::{Regularizer, Tensor, TrainingBatch, TrainingSet};
 use serde::{Deserialize, Serialize};
 use std::ffi::c_void;
 
@@ -58,7 +56,7 @@ pub struct AscanTrainingBatch {
 
 /// Functions of a regularizer.
 #[repr(C)]
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct AscanRegularizerTable {
     /// `sizeof(AscanRegularizerTable)` on the library's side.
     pub size: usize,
@@ -95,17 +93,19 @@ pub struct AscanRegularizerTable {
     ) -> i32,
 }
 
+/// What `select` sends.
 #[derive(Serialize, Deserialize)]
-struct Selected {
-    rows: Vec<usize>,
-    labels: Vec<usize>,
+pub(super) struct Selected {
+    pub rows: Vec<usize>,
+    pub labels: Vec<usize>,
 }
 
+/// What `prepare` sends beside its tensors.
 #[derive(Serialize, Deserialize)]
-struct Prepared {
-    labels: Vec<usize>,
-    sources: Vec<usize>,
-    penalty_strength: Option<f32>,
+pub(super) struct Prepared {
+    pub labels: Vec<usize>,
+    pub sources: Vec<usize>,
+    pub penalty_strength: Option<f32>,
 }
 
 pub(super) static EXPORT: AscanRegularizerTable =
@@ -118,10 +118,6 @@ pub(super) static EXPORT: AscanRegularizerTable =
 unsafe fn column<'a, T>(ptr: *const T, n: usize) -> Option<&'a [T]> {
     // SAFETY: as required of the caller.
     (!ptr.is_null()).then(|| unsafe { slice(ptr, n) })
-}
-
-fn pointer<T>(column: Option<&[T]>) -> *const T {
-    column.map_or(std::ptr::null(), <[T]>::as_ptr)
 }
 
 unsafe extern "C" fn select(
@@ -222,91 +218,14 @@ unsafe extern "C" fn restore(
     }
 }
 
-/// A regularizer of a library.
-pub(super) struct ForeignRegularizer(pub(super) State<AscanRegularizerTable>);
-
-impl Regularizer for ForeignRegularizer {
-    fn select(&mut self, set: &TrainingSet, context: &Context) -> Result<Selection> {
-        set.check()?;
-        let n = set.labels.len();
-        let raw = AscanTrainingSet {
-            size: size_of::<AscanTrainingSet>(),
-            n,
-            labels: set.labels.as_ptr(),
-            spuriousness: pointer(set.spuriousness),
-            groups: pointer(set.groups),
-            predicted_classes: pointer(set.predicted_classes),
-            corrected_labels: pointer(set.corrected_labels),
-            epoch: set.epoch,
-        };
-        let state = &self.0;
-        let asked = lend(context, |host| {
-            // SAFETY: the arguments are valid for the call.
-            unsafe { ask(state.name(), |reply| (state.table().select)(state.ptr(), &raw const raw, host, reply)) }
-        })?;
-        let Selected { rows, labels } = asked.parse()?;
-        if labels.len() != rows.len() || rows.iter().any(|&row| row >= n) {
-            let message = format!("selected {} rows and {} labels of {n} images", rows.len(), labels.len());
-            return Err(Error::plugin(state.name(), message, "this is a mistake in the plugin: tell its author"));
-        }
-        Ok(Selection { rows, labels })
-    }
-
-    fn prepare(&mut self, batch: &TrainingBatch, context: &Context) -> Result<RegularizedBatch> {
-        let n = batch.images.n_rows();
-        for (what, len) in [
-            ("labels", batch.labels.len()),
-            ("spuriousness", batch.spuriousness.map_or(n, <[f32]>::len)),
-            ("groups", batch.groups.map_or(n, <[i32]>::len)),
-            ("predicted_classes", batch.predicted_classes.map_or(n, <[i32]>::len)),
-        ] {
-            // The boundary passes bare pointers for columns: their lengths must be right before it.
-            if len != n {
-                return Err(Error::shape(what, format!("[{n}], one an image"), [len]));
-            }
-        }
-        let raw = AscanTrainingBatch {
-            size: size_of::<AscanTrainingBatch>(),
-            images: AscanTensor::new(batch.images),
-            labels: batch.labels.as_ptr(),
-            masks: AscanTensor::optional(batch.masks),
-            spuriousness: pointer(batch.spuriousness),
-            groups: pointer(batch.groups),
-            predicted_classes: pointer(batch.predicted_classes),
-            step: batch.step,
-        };
-        let state = &self.0;
-        let mut asked = lend(context, |host| {
-            // SAFETY: the arguments are valid for the call.
-            unsafe { ask(state.name(), |reply| (state.table().prepare)(state.ptr(), &raw const raw, host, reply)) }
-        })?;
-        let Prepared { labels, sources, penalty_strength } = asked.parse()?;
-        let penalty = match penalty_strength {
-            Some(strength) => Some(InputGradientPenalty { mask: asked.take("penalty_mask")?, strength }),
-            None => None,
-        };
-        let (images, weights) = (asked.take("images")?, asked.take("weights")?.into_data());
-        Ok(RegularizedBatch { images, labels, weights, sources, penalty })
-    }
-
-    fn observe(&mut self, losses: &[f32]) -> Result<()> {
-        let state = &self.0;
-        // SAFETY: the arguments are valid for the call.
-        unsafe { ask(state.name(), |reply| (state.table().observe)(state.ptr(), losses.as_ptr(), losses.len(), reply)) }
-            .map(drop)
-    }
-
-    fn state(&self) -> Result<Vec<f32>> {
-        let state = &self.0;
-        // SAFETY: the arguments are valid for the call.
-        let mut asked = unsafe { ask(state.name(), |reply| (state.table().state)(state.ptr(), reply)) }?;
-        Ok(asked.take("state")?.into_data())
-    }
-
-    fn restore(&mut self, values: &[f32]) -> Result<()> {
-        let state = &self.0;
-        // SAFETY: the arguments are valid for the call.
-        unsafe { ask(state.name(), |reply| (state.table().restore)(state.ptr(), values.as_ptr(), values.len(), reply)) }
-            .map(drop)
-    }
+// SAFETY: a size, then a function for each entry.
+unsafe impl Table for AscanRegularizerTable {
+    const WHAT: &'static str = "regularizer";
+    const ENTRIES: &'static [Entry] = &[
+        Entry::needed("select"),
+        Entry::needed("prepare"),
+        Entry::needed("observe"),
+        Entry::needed("state"),
+        Entry::needed("restore"),
+    ];
 }

@@ -1,11 +1,13 @@
 //! [`Slicer`] and [`SliceModel`] across the boundary.
 
-use super::host::{ForeignReporter, lend};
+use super::context::ForeignReporter;
 use super::library::{free_state, into_state, state_ref};
-use super::load::State;
-use super::reply::{Reply, answer, ask};
-use super::types::{AscanHost, AscanReply, AscanTensor, slice};
-use crate::{Context, Error, Result, SliceModel, SliceTable, Slicer, Tensor};
+use super::reply::{Reply, answer};
+use super::state::ManyThreads;
+use super::table::{Entry, Table};
+use super::tensor::{AscanTensor, slice};
+use super::types::{AscanHost, AscanReply};
+use crate::{Result, SliceModel, SliceTable, Slicer};
 use serde_json::json;
 use std::ffi::c_void;
 
@@ -31,7 +33,7 @@ pub struct AscanSliceTable {
 
 /// Functions of a slicer.
 #[repr(C)]
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct AscanSlicerTable {
     /// `sizeof(AscanSlicerTable)` on the library's side.
     pub size: usize,
@@ -52,19 +54,6 @@ pub struct AscanSlicerTable {
     ) -> i32,
     /// Frees a model.
     pub destroy_model: unsafe extern "C" fn(model: *mut c_void),
-}
-
-fn lend_table<R>(table: &SliceTable, call: impl FnOnce(*const AscanSliceTable) -> R) -> R {
-    let raw = AscanSliceTable {
-        size: size_of::<AscanSliceTable>(),
-        embeddings: AscanTensor::new(table.embeddings),
-        labels: table.labels.as_ptr(),
-        predicted_classes: table.predicted_classes.as_ptr(),
-        probs: AscanTensor::new(table.probs),
-        losses: table.losses.as_ptr(),
-        maps: AscanTensor::optional(table.maps),
-    };
-    call(&raw const raw)
 }
 
 /// # Safety
@@ -129,55 +118,12 @@ unsafe extern "C" fn destroy_model(model: *mut c_void) {
     let _ = std::panic::catch_unwind(|| unsafe { free_state::<dyn SliceModel>(model) });
 }
 
-/// A slicer of a library.
-pub(super) struct ForeignSlicer(pub(super) State<AscanSlicerTable>);
-
-struct ForeignModel {
-    state: State<AscanSlicerTable>,
-    n_slices: usize,
+// SAFETY: a size, then a function for each entry.
+unsafe impl Table for AscanSlicerTable {
+    const WHAT: &'static str = "slicer";
+    const ENTRIES: &'static [Entry] =
+        &[Entry::needed("fit"), Entry::needed("membership"), Entry::needed("destroy_model")];
 }
 
-impl Slicer for ForeignSlicer {
-    fn fit(&self, table: &SliceTable, context: &Context) -> Result<Box<dyn SliceModel>> {
-        // The boundary passes bare pointers for columns: their lengths must be right before it.
-        table.check()?;
-        let (slicer, functions) = (&self.0, self.0.table());
-        let mut model = std::ptr::null_mut();
-        let asked = lend(context, |host| {
-            lend_table(table, |raw| {
-                // SAFETY: the arguments are valid for the call.
-                unsafe { ask(slicer.name(), |reply| (functions.fit)(slicer.ptr(), raw, host, &raw mut model, reply)) }
-            })
-        })?;
-        let state = slicer.made(model, functions.destroy_model)?;
-        #[derive(serde::Deserialize)]
-        struct Facts {
-            n_slices: usize,
-        }
-        Ok(Box::new(ForeignModel { n_slices: asked.parse::<Facts>()?.n_slices, state }))
-    }
-}
-
-impl SliceModel for ForeignModel {
-    fn n_slices(&self) -> usize {
-        self.n_slices
-    }
-
-    fn membership(&self, table: &SliceTable, context: &Context) -> Result<Tensor> {
-        table.check()?;
-        let state = &self.state;
-        let mut asked = lend(context, |host| {
-            lend_table(table, |raw| {
-                // SAFETY: the arguments are valid for the call.
-                unsafe { ask(state.name(), |reply| (state.table().membership)(state.ptr(), raw, host, reply)) }
-            })
-        })?;
-        let membership = asked.take("membership")?;
-        let expected = [table.n(), self.n_slices];
-        if membership.shape() != expected {
-            let message = format!("sent a membership of shape {:?} instead of {expected:?}", membership.shape());
-            return Err(Error::plugin(state.name(), message, "this is a mistake in the plugin: tell its author"));
-        }
-        Ok(membership)
-    }
-}
+// SAFETY: a slicer does not change, nor does what it fits.
+unsafe impl ManyThreads for AscanSlicerTable {}

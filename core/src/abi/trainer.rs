@@ -1,9 +1,12 @@
 //! [`Trainer`] across the boundary.
 
+use super::first;
 use super::library::{free_state, state_mut};
-use super::load::State;
 use super::reply::{Reply, answer, ask};
-use super::types::{AscanNamedTensor, AscanReply, AscanStr, AscanTensor, slice};
+use super::state::State;
+use super::table::{self, Entry, Table};
+use super::tensor::{AscanNamedTensor, AscanTensor, lent, named, slice};
+use super::types::AscanReply;
 use crate::{InputGradientPenalty, Result, StepOutcome, Tensor, Trainer, TrainingStep};
 use std::ffi::c_void;
 
@@ -29,7 +32,7 @@ pub struct AscanTrainingStep {
 
 /// Functions of a trainer.
 #[repr(C)]
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct AscanTrainerTable {
     /// `sizeof(AscanTrainerTable)` on the library's side.
     pub size: usize,
@@ -143,9 +146,7 @@ unsafe extern "C" fn restore(
     // SAFETY: the caller keeps the contract of the boundary.
     unsafe {
         answer(reply, || {
-            let entries = slice(tensors, n_tensors).iter();
-            let state = entries.map(|entry| Ok((entry.name.get().into_owned(), entry.tensor.to_tensor()?)));
-            let state: Vec<(String, Tensor)> = state.collect::<Result<_>>()?;
+            let state = named(tensors, n_tensors)?;
             state_mut::<dyn Trainer>(trainer).restore(&state).map(|()| Reply::default())
         })
     }
@@ -156,8 +157,39 @@ unsafe extern "C" fn destroy(trainer: *mut c_void) {
     let _ = std::panic::catch_unwind(|| unsafe { free_state::<dyn Trainer>(trainer) });
 }
 
+// SAFETY: a size, then a function for each entry.
+unsafe impl Table for AscanTrainerTable {
+    const WHAT: &'static str = "trainer";
+    const ENTRIES: &'static [Entry] = &[
+        Entry::needed("step"),
+        Entry::needed("weight_gradients"),
+        Entry::needed("weights"),
+        Entry::needed("state"),
+        Entry::needed("restore"),
+        Entry::needed("destroy"),
+    ];
+}
+
+/// A copy of a library's table of trainers, checked; the reason if it cannot be used.
+///
+/// # Safety
+/// As [`table::read`].
+pub(super) unsafe fn read_trainers(functions: *const AscanTrainerTable) -> Result<AscanTrainerTable, String> {
+    // SAFETY: as required of the caller.
+    unsafe {
+        match first::is_first::<first::FirstTrainerTable>(functions.cast()) {
+            true => first::read_trainers(functions.cast()),
+            false => table::read(functions),
+        }
+    }
+}
+
 /// A trainer of a library.
-pub(super) struct ForeignTrainer(pub(super) State<AscanTrainerTable>);
+pub(super) struct ForeignTrainer {
+    pub state: State<AscanTrainerTable>,
+    /// What its model tells apart.
+    pub n_classes: usize,
+}
 
 /// Checks what the boundary cannot carry, then lends the step.
 fn lend_step<R>(step: &TrainingStep, call: impl FnOnce(*const AscanTrainingStep) -> Result<R>) -> Result<R> {
@@ -181,45 +213,44 @@ fn lend_step<R>(step: &TrainingStep, call: impl FnOnce(*const AscanTrainingStep)
 
 impl Trainer for ForeignTrainer {
     fn step(&mut self, step: &TrainingStep) -> Result<StepOutcome> {
-        let state = &self.0;
-        let mut asked = lend_step(step, |raw| {
+        let state = &self.state;
+        let n = step.images.n_rows();
+        let mut sent = lend_step(step, |raw| {
             // SAFETY: the arguments are valid for the call.
-            unsafe { ask(state.name(), |reply| (state.table().step)(state.ptr(), raw, reply)) }
+            unsafe { ask(state.plugin(), |reply| (state.table().step)(state.ptr(), raw, reply)) }
         })?;
-        Ok(StepOutcome { losses: asked.take("losses")?.into_data(), logits: asked.take("logits")? })
+        let losses = sent.take("losses", &[n])?;
+        let finite = losses.view().is_finite();
+        sent.require(finite, || "sent a loss that is not finite, and no error".into())?;
+        Ok(StepOutcome { losses: losses.into_data(), logits: sent.take("logits", &[n, self.n_classes])? })
     }
 
     fn weight_gradients(&mut self, step: &TrainingStep) -> Result<Vec<(String, Tensor)>> {
-        let state = &self.0;
-        let asked = lend_step(step, |raw| {
+        let state = &self.state;
+        let sent = lend_step(step, |raw| {
             // SAFETY: the arguments are valid for the call.
-            unsafe { ask(state.name(), |reply| (state.table().weight_gradients)(state.ptr(), raw, reply)) }
+            unsafe { ask(state.plugin(), |reply| (state.table().weight_gradients)(state.ptr(), raw, reply)) }
         })?;
-        Ok(asked.tensors)
+        sent.take_all()
     }
 
     fn weights(&self) -> Result<Vec<(String, Tensor)>> {
-        let state = &self.0;
+        let state = &self.state;
         // SAFETY: the arguments are valid for the call.
-        Ok(unsafe { ask(state.name(), |reply| (state.table().weights)(state.ptr(), reply)) }?.tensors)
+        unsafe { ask(state.plugin(), |reply| (state.table().weights)(state.ptr(), reply)) }?.take_all()
     }
 
     fn state(&self) -> Result<Vec<(String, Tensor)>> {
-        let state = &self.0;
+        let state = &self.state;
         // SAFETY: the arguments are valid for the call.
-        Ok(unsafe { ask(state.name(), |reply| (state.table().state)(state.ptr(), reply)) }?.tensors)
+        unsafe { ask(state.plugin(), |reply| (state.table().state)(state.ptr(), reply)) }?.take_all()
     }
 
     fn restore(&mut self, tensors: &[(String, Tensor)]) -> Result<()> {
-        let state = &self.0;
-        let entries = tensors.iter().map(|(name, tensor)| AscanNamedTensor {
-            name: AscanStr::new(name),
-            tensor: AscanTensor::new(tensor.view()),
-        });
-        let entries: Vec<AscanNamedTensor> = entries.collect();
+        let (state, entries) = (&self.state, lent(tensors));
         // SAFETY: the arguments are valid for the call.
         unsafe {
-            ask(state.name(), |reply| (state.table().restore)(state.ptr(), entries.as_ptr(), entries.len(), reply))
+            ask(state.plugin(), |reply| (state.table().restore)(state.ptr(), entries.as_ptr(), entries.len(), reply))
         }
         .map(drop)
     }

@@ -1,6 +1,6 @@
-//! The plain types that cross: text, tensors, replies, the host.
+//! The plain types that cross: text, replies, the host. Tensors have a file of their own.
 
-use crate::{Error, Result, Tensor, TensorView};
+use super::tensor::AscanNamedTensor;
 use std::borrow::Cow;
 use std::ffi::c_void;
 
@@ -9,7 +9,10 @@ pub const ASCAN_MAGIC: u64 = 0x4153_4341_4E50_4C47;
 /// Libraries of another major version are refused.
 pub const ASCAN_ABI_MAJOR: u32 = 1;
 /// Libraries of a newer minor version are refused; older ones are welcome.
-pub const ASCAN_ABI_MINOR: u32 = 1;
+pub const ASCAN_ABI_MINOR: u32 = 2;
+
+/// Most bytes of a text; a number above is a mistake.
+const MAX_TEXT: usize = 1 << 30;
 
 /// Borrowed UTF-8 text, not terminated.
 #[repr(C)]
@@ -30,125 +33,35 @@ impl AscanStr {
         Self { ptr: text.as_ptr(), len: text.len() }
     }
 
-    /// The text; bytes that are not UTF-8 are replaced.
+    /// The text, for a person to read: bytes that are not UTF-8 are replaced, what cannot be a text is empty.
     ///
     /// # Safety
-    /// `ptr` points to `len` readable bytes that live for `'a`, or `len` is 0.
-    pub unsafe fn get<'a>(self) -> Cow<'a, str> {
-        if self.ptr.is_null() || self.len == 0 {
-            return Cow::Borrowed("");
-        }
+    /// `ptr` points to `len` readable bytes that live for `'a`; it may be NULL.
+    pub(super) unsafe fn lossy<'a>(self) -> Cow<'a, str> {
         // SAFETY: as required of the caller.
-        String::from_utf8_lossy(unsafe { std::slice::from_raw_parts(self.ptr, self.len) })
-    }
-}
-
-/// A borrowed array of `f32`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct AscanTensor {
-    /// First value; may be NULL if there is none.
-    pub data: *const f32,
-    /// Length of each axis.
-    pub shape: *const usize,
-    /// Number of axes.
-    pub n_dims: usize,
-    /// Steps between entries of each axis in values, or NULL for row-major.
-    pub strides: *const isize,
-}
-
-impl AscanTensor {
-    /// No tensor: for arguments that are optional.
-    pub const NONE: Self =
-        Self { data: std::ptr::null(), shape: std::ptr::null(), n_dims: 0, strides: std::ptr::null() };
-
-    pub(super) fn new(view: TensorView) -> Self {
-        Self {
-            data: view.data().as_ptr(),
-            shape: view.shape().as_ptr(),
-            n_dims: view.shape().len(),
-            strides: std::ptr::null(),
-        }
+        unsafe { self.bytes() }.map_or(Cow::Borrowed(""), String::from_utf8_lossy)
     }
 
-    pub(super) fn optional(view: Option<TensorView>) -> Self {
-        view.map_or(Self::NONE, Self::new)
-    }
-
-    pub(super) fn is_none(&self) -> bool {
-        self.shape.is_null()
-    }
-
-    /// The array, borrowed.
+    /// The text, for the program to read; the reason if it is none.
     ///
     /// # Safety
-    /// The pointers are valid for `'a` and as long as the shape says.
-    pub(super) unsafe fn view<'a>(&self) -> Result<TensorView<'a>> {
-        if !self.strides.is_null() {
-            return Err(Error::unsupported("strided tensors are read only from replies", "pass it row-major"));
-        }
+    /// As [`Self::lossy`].
+    pub(super) unsafe fn read<'a>(self) -> Result<&'a str, String> {
         // SAFETY: as required of the caller.
-        unsafe {
-            let shape = slice(self.shape, self.n_dims);
-            let n = n_values(shape)?;
-            TensorView::new(shape, slice(self.data, n))
-        }
+        std::str::from_utf8(unsafe { self.bytes() }?).map_err(|error| format!("is not UTF-8: {error}"))
     }
 
-    /// The array, copied; strides are honoured.
-    ///
     /// # Safety
-    /// As [`Self::view`], strides included.
-    pub(super) unsafe fn to_tensor(self) -> Result<Tensor> {
-        if self.strides.is_null() {
+    /// As [`Self::lossy`].
+    unsafe fn bytes<'a>(self) -> Result<&'a [u8], String> {
+        match self.len {
+            0 => Ok(&[]),
+            _ if self.ptr.is_null() => Err(format!("is NULL, and {} bytes long", self.len)),
+            len if len > MAX_TEXT => Err(format!("is {len} bytes long, {MAX_TEXT} at most")),
             // SAFETY: as required of the caller.
-            return unsafe { self.view() }.map(TensorView::to_tensor);
+            len => Ok(unsafe { std::slice::from_raw_parts(self.ptr, len) }),
         }
-        // SAFETY: as required of the caller.
-        let (shape, strides) = unsafe { (slice(self.shape, self.n_dims), slice(self.strides, self.n_dims)) };
-        let n = n_values(shape)?;
-        let mut data = Vec::with_capacity(n);
-        for flat in 0..n {
-            let mut rest = flat;
-            let mut offset = 0isize;
-            for (&dim, &stride) in shape.iter().zip(strides).rev() {
-                offset += (rest % dim) as isize * stride;
-                rest /= dim;
-            }
-            // SAFETY: the offset is that of an entry inside the shape.
-            data.push(unsafe { *self.data.offset(offset) });
-        }
-        Tensor::new(shape, data)
     }
-}
-
-/// Values that fit in an address space; more than that cannot be behind a pointer.
-fn n_values(shape: &[usize]) -> Result<usize> {
-    let n = shape.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim));
-    n.filter(|&n| n <= isize::MAX as usize / 4)
-        .ok_or_else(|| Error::shape("tensor", "a shape that fits in memory", shape))
-}
-
-/// A slice from a pointer that may be NULL when there is nothing behind it.
-///
-/// # Safety
-/// `ptr` points to `len` values that live for `'a`, or `len` is 0.
-pub(super) unsafe fn slice<'a, T>(ptr: *const T, len: usize) -> &'a [T] {
-    if ptr.is_null() || len == 0 {
-        return &[];
-    }
-    // SAFETY: as required of the caller.
-    unsafe { std::slice::from_raw_parts(ptr, len) }
-}
-
-/// A tensor with a name.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct AscanNamedTensor {
-    /// Its name in the reply.
-    pub name: AscanStr,
-    /// The values.
-    pub tensor: AscanTensor,
 }
 
 /// What a call made, or what went wrong. The caller zeroes it, the callee fills it, and the caller
@@ -156,7 +69,8 @@ pub struct AscanNamedTensor {
 #[repr(C)]
 #[derive(Debug)]
 pub struct AscanReply {
-    /// Small facts as a JSON object; may be empty.
+    /// Small facts as a JSON object; may be empty. On an error the fields of the error under its name, such as
+    /// `{"unknown_name": {"kind": "layer", "name": "conv9", "available": ["conv1"]}}`; `core/src/error.rs` lists them.
     pub json: AscanStr,
     /// The arrays that the call made.
     pub tensors: *const AscanNamedTensor,

@@ -4,7 +4,7 @@ mod backend;
 mod find;
 
 use ascan_core::params::{Params, Problems};
-use ascan_core::{Capabilities, Error, ModelBackend, OpenModel, Plugin, Result, Runtime};
+use ascan_core::{Capabilities, Error, ModelBackend, OpenModel, Plugin, Result, Runtime, Strengths};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -33,6 +33,8 @@ pub struct OrtRuntime(OrtParams);
 impl Plugin for OrtRuntime {
     const NAME: &'static str = "ort";
     const SUMMARY: &'static str = "onnxruntime, where one is installed: the fastest forward pass, no gradients";
+    /// 18 ms an image, PyTorch 25.
+    const STRENGTHS: Strengths = Strengths { speed: 140, ..Strengths::none() };
     type Params = OrtParams;
 
     fn new(params: OrtParams) -> Result<Self> {

@@ -6,7 +6,9 @@ mod randomised;
 mod tests;
 
 use algorithm::Components;
-use ascan_core::{Context, Error, Params, Plugin, Problems, Projection, Projector, Result, Tensor, TensorView};
+use ascan_core::{
+    Context, Error, Params, Plugin, Problems, Projection, Projector, Result, Strengths, Tensor, TensorView,
+};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +71,8 @@ pub struct Pca {
 impl Plugin for Pca {
     const NAME: &'static str = "pca";
     const SUMMARY: &'static str = "principal component analysis, exact or randomised";
+    /// Two directions need no second moments of all.
+    const STRENGTHS: Strengths = Strengths { map_params: Some(r#"{"solver": "randomised"}"#), ..Strengths::none() };
     type Params = PcaParams;
 
     fn new(params: PcaParams) -> Result<Self> {

@@ -13,7 +13,7 @@ mod tests;
 
 pub use params::{Metric, UmapParams};
 
-use ascan_core::{Context, Error, Plugin, Projection, Projector, Result, Tensor, TensorView};
+use ascan_core::{Context, Error, Plugin, Projection, Projector, Result, Strengths, Tensor, TensorView};
 use ascan_math::graph::Graph;
 use ascan_math::knn::Search;
 use ascan_math::lookup::Lookup;
@@ -54,6 +54,9 @@ pub struct Umap {
 impl Plugin for Umap {
     const NAME: &'static str = "umap";
     const SUMMARY: &'static str = "UMAP: a layout of few dimensions that keeps neighbours together";
+    /// Neighbours as far apart as is good to look at, by the angle that lists of neighbours go by too.
+    const STRENGTHS: Strengths =
+        Strengths { map_params: Some(r#"{"min_dist": 0.1, "metric": "cosine"}"#), ..Strengths::none() };
     type Params = UmapParams;
 
     fn new(params: UmapParams) -> Result<Self> {

@@ -2,11 +2,11 @@
 
 use super::{Dispatch, color, picture, replace, string_model};
 use crate::command::{Pick, ScatterCommand, Tool};
-use crate::model::scatter::{COLORS, PROJECTIONS};
+use crate::model::scatter::COLORS;
 use crate::model::{Changes, Model};
 use ascan_ui::{MainWindow, ScatterVm, Swatch};
 use ascan_viz::Rgb;
-use slint::{ComponentHandle, ModelRc, SharedString, VecModel};
+use slint::{ComponentHandle, Model as _, ModelRc, SharedString, VecModel};
 use std::rc::Rc;
 
 const TOOLS: [Tool; 3] = [Tool::Pan, Tool::Lasso, Tool::Rectangle];
@@ -23,7 +23,6 @@ impl ScatterAdapter {
         let adapter = Self { legend: Rc::default() };
         vm.set_legend(ModelRc::from(adapter.legend.clone()));
         vm.set_colors(string_model(COLORS));
-        vm.set_projections(string_model(PROJECTIONS));
         on!(vm, dispatch, on_resized(width, height) => ScatterCommand::Resize(width, height));
         on!(vm, dispatch, on_pressed(x, y, extend, remove) => ScatterCommand::Down {
             x,
@@ -52,6 +51,9 @@ impl ScatterAdapter {
         let (vm, scatter, session) = (window.global::<ScatterVm>(), &model.scatter, &model.session);
         if changes.has(Changes::SCATTER) {
             vm.set_color(scatter.color as i32);
+            if vm.get_projections().row_count() != session.projections.len() {
+                vm.set_projections(string_model(session.projections.iter().map(String::as_str)));
+            }
             vm.set_projection(scatter.projection as i32);
             vm.set_waiting(if scatter.points.is_some() { "" } else { "The images are being placed …" }.into());
             let background: Rgb = if model.settings.dark { [18, 20, 24] } else { [238, 238, 234] };

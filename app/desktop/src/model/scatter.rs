@@ -4,14 +4,13 @@ use super::session::Session;
 use super::task::Task;
 use super::{Changes, Model};
 use crate::command::{Pick, ScatterCommand, Tool};
+use ascan_core::Error;
 use ascan_viz::scatter::{self, Index, View};
 use ascan_viz::{Rgb, color};
 use std::collections::BTreeSet;
 
 /// What colours the points.
 pub const COLORS: [&str; 5] = ["slice", "label", "prediction", "right or wrong", "spuriousness"];
-/// Projections to the plane.
-pub const PROJECTIONS: [&str; 2] = ["pca", "umap"];
 const RIGHT: Rgb = [86, 160, 211];
 const WRONG: Rgb = [230, 120, 40];
 const UNKNOWN: Rgb = [128, 132, 138];
@@ -30,7 +29,7 @@ pub struct Scatter {
     pub room: [f32; 2],
     /// Index into [`COLORS`].
     pub color: usize,
-    /// Index into [`PROJECTIONS`].
+    /// Index into [`Session::projections`].
     pub projection: usize,
     /// The tool.
     pub tool: Tool,
@@ -256,8 +255,15 @@ impl Model {
     }
 
     pub(super) fn ask_for_points(&mut self) {
-        if self.scatter.points.is_none() {
-            self.begin("placing the images", Task::Points(PROJECTIONS[self.scatter.projection]));
+        if self.scatter.points.is_some() {
+            return;
+        }
+        match self.session.projections.get(self.scatter.projection).cloned() {
+            Some(projection) => self.begin("placing the images", Task::Points(projection)),
+            None => {
+                let hint = "`ascan plugins` lists the plugins that were found";
+                self.fail(&Error::unsupported("no projector was found that suits a map", hint));
+            }
         }
     }
 }

@@ -30,6 +30,8 @@ pub struct Session {
     pub distances: HashMap<i32, HashMap<usize, f32>>,
     /// Attribution plugins that can be tried on single images.
     pub attributors: Vec<String>,
+    /// Projector plugins that suit a map of the images.
+    pub projections: Vec<String>,
     /// What is wrong with the scan, each with what to do.
     pub problems: Vec<String>,
 }
@@ -48,6 +50,7 @@ impl Session {
             spuriousness: None,
             distances: HashMap::new(),
             attributors: Vec::new(),
+            projections: Vec::new(),
             problems,
         };
         session.show(set);

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Task {
     /// The place of every row by this projection.
-    Points(&'static str),
+    Points(String),
     /// Whether the images are where they were.
     LookForImages,
     /// Probabilities and neighbours of an image.
@@ -37,7 +37,7 @@ pub enum Task {
 /// What came of a task.
 pub enum Answer {
     /// For [`Task::Points`].
-    Points(&'static str, Result<Vec<[f32; 2]>>),
+    Points(String, Result<Vec<[f32; 2]>>),
     /// For [`Task::LookForImages`].
     Images(Result<()>),
     /// For [`Task::Image`].

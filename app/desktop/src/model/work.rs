@@ -1,6 +1,5 @@
 //! Work in the background: what is under way, and what becomes of the answers.
 
-use super::scatter::PROJECTIONS;
 use super::task::{Answer, Task};
 use super::verdicts::spread_words;
 use super::{Changes, Model};
@@ -47,7 +46,7 @@ impl Model {
                 self.end("placing the images");
                 match points {
                     // Meanwhile another projection may have been asked for.
-                    Ok(_) if projection != PROJECTIONS[self.scatter.projection] => Changes::SHELL,
+                    Ok(_) if self.session.projections.get(self.scatter.projection) != Some(&projection) => Changes::SHELL,
                     Ok(points) => {
                         self.scatter.set_points(points);
                         Changes::SCATTER | Changes::SHELL

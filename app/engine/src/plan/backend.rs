@@ -11,9 +11,6 @@ use ascan_onnx::Classifier;
 /// The configuration's word for "the fastest that can do it".
 pub(super) const AUTO: &str = "auto";
 
-/// Fastest first, measured; backends that are not listed come after these.
-const FASTEST_FIRST: [&str; 3] = ["ort", "tract", "burn"];
-
 /// A backend that has opened the model.
 pub(super) struct Chosen {
     pub name: String,
@@ -40,9 +37,7 @@ pub(super) fn choose(
     let graph = classifier.model_info("", Capabilities { gradients: true, training: true }, 1);
     for (i, attributor) in attributors.iter().enumerate() {
         let Err(error) = attributor.requirements(&graph) else { continue };
-        // Through the boundary the error keeps its code and its words, not its fields.
-        let is_layer =
-            error.code() == ascan_core::ErrorCode::UnknownName && error.to_string().starts_with("unknown layer");
+        let is_layer = matches!(&error, Error::UnknownName { kind, .. } if kind == "layer");
         match error.key() {
             None if is_layer && i == 0 => report(loaded, &["attribution", "params", "layer"], &error),
             _ => report_method(loaded, i, &error),
@@ -62,8 +57,7 @@ pub(super) fn choose(
         };
     }
     let mut passed_over = Vec::new();
-    let others = host.names(Kind::Backend).into_iter().filter(|name| !FASTEST_FIRST.contains(name));
-    for name in FASTEST_FIRST.into_iter().chain(others) {
+    for name in host.fastest_first() {
         match attempt(name) {
             Ok(chosen) => {
                 let reason = if passed_over.is_empty() {
@@ -76,7 +70,8 @@ pub(super) fn choose(
             Err(error) => passed_over.push(format!("{name} ({})", why(name, &error))),
         }
     }
-    let message = format!("no backend can do this: {}", passed_over.join("; "));
+    let reasons = if passed_over.is_empty() { "none was found".to_owned() } else { passed_over.join("; ") };
+    let message = format!("no backend can do this: {reasons}");
     loaded.error_at(&["model", "backend"], message, "`ascan plugins` lists the backends that were found");
     None
 }
@@ -84,7 +79,6 @@ pub(super) fn choose(
 /// The reason alone, without the name that stands before it.
 fn why(name: &str, error: &Error) -> String {
     match error {
-        Error::UnknownName { .. } => "not installed".into(),
         Error::Plugin { message, .. } => message.clone(),
         other => other.to_string().trim_start_matches(&format!("plugin `{name}`: ")).to_owned(),
     }

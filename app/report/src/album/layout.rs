@@ -15,7 +15,7 @@ const MAX_VALUES: usize = 4 << 20;
 impl Album {
     /// Where each row lies in two dimensions; NaN for failed rows.
     ///
-    /// The projector plugin `method` (`pca` or `umap`) is fitted to up to 10,000 rows and 16 MiB, spread evenly, and
+    /// The projector plugin `method`, with the parameters that it has for maps, is fitted to up to 10,000 rows and 16 MiB, spread evenly, and
     /// places all others a shard at a time. Kept in the scan's cache, so that the next call with the same scan and method reads it.
     ///
     /// # Errors
@@ -23,14 +23,7 @@ impl Album {
     /// whatever the plugin reports.
     pub fn layout(&self, host: &PluginHost, method: &str, reporter: &dyn Reporter) -> Result<Vec<[f32; 2]>> {
         let mut params = ParamMap::from_iter([("n_dims".to_owned(), json!(2))]);
-        if method == "umap" {
-            // Neighbours as far apart as is good to look at, by the angle that `neighbours` goes by too.
-            params.extend([("min_dist".to_owned(), json!(0.1)), ("metric".to_owned(), json!("cosine"))]);
-        }
-        if method == "pca" {
-            // Two directions need no second moments of all.
-            params.insert("solver".to_owned(), json!("randomised"));
-        }
+        params.extend(host.plugin(Kind::Projector, method)?.map_params().cloned().unwrap_or_default());
         let params = host.checked(Kind::Projector, method, &params)?;
         let name = self.layout_name(method, &params)?;
         if let Some(places) = self.scan.cached(&name).and_then(|bytes| decode(&bytes, self.table.n())) {

@@ -3,7 +3,7 @@
 use super::*;
 use ascan_config::RunConfig;
 use ascan_config::host::PluginHost;
-use ascan_core::{Context, Level, Plugin, Projection, Projector, Reporter, Silent, TensorView};
+use ascan_core::{Context, Level, Plugin, Projection, Projector, Reporter, Silent, Strengths, TensorView};
 use ascan_store::testing::{plan, row};
 use ascan_store::{LocalStorage, ScanPlan, ScanRow, ScanWriter};
 use serde::{Deserialize, Serialize};
@@ -106,16 +106,17 @@ struct Plain(f32);
 #[serde(default)]
 struct PlainParams {
     n_dims: usize,
+    for_people: bool,
 }
 
 impl Default for PlainParams {
     fn default() -> Self {
-        Self { n_dims: 8 }
+        Self { n_dims: 8, for_people: false }
     }
 }
 
 impl ascan_core::Params for PlainParams {
-    const HELP: &'static [(&'static str, &'static str)] = &[("n_dims", "dimensions")];
+    const HELP: &'static [(&'static str, &'static str)] = &[("n_dims", "dimensions"), ("for_people", "to be looked at")];
 
     fn check(&self, problems: &mut ascan_core::params::Problems) {
         problems.range("n_dims", self.n_dims, 1, 100);
@@ -125,9 +126,11 @@ impl ascan_core::Params for PlainParams {
 impl Plugin for Plain {
     const NAME: &'static str = "plain";
     const SUMMARY: &'static str = "for these tests";
+    const STRENGTHS: Strengths = Strengths { map_params: Some(r#"{"for_people": true}"#), ..Strengths::none() };
     type Params = PlainParams;
 
     fn new(params: PlainParams) -> Result<Self> {
+        assert!(params.for_people, "a layout is made with the parameters that its plugin has for maps");
         Ok(Self(params.n_dims as f32))
     }
 }
