@@ -4,6 +4,7 @@ use crate::relevance::RelevanceRule;
 use crate::trainer::{Trainer, TrainerOptions};
 use crate::{Error, Result, Tensor, TensorView};
 use serde::{Deserialize, Serialize};
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -302,9 +303,9 @@ pub trait ModelBackend: Send {
         Err(Error::unsupported(format!("{} cannot train", self.info().engine), "use `model.backend = \"burn\"`"))
     }
 
-    /// The backend's own table, if it came through the plugin boundary: it is lent on as it is.
+    /// The backend itself, if it came through the plugin boundary: its functions are lent on as they are.
     #[doc(hidden)]
-    fn as_foreign(&self) -> Option<&crate::abi::ForeignBackend> {
+    fn as_any(&self) -> Option<&dyn Any> {
         None
     }
 }

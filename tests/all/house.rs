@@ -301,6 +301,10 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     }
 
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        // A file's own tests are like a module inside it, whether they stand in a file of theirs or not.
+        if item.attrs.iter().any(|attribute| attribute.path().is_ident("cfg")) {
+            return;
+        }
         self.inline.push(item.ident.to_string());
         visit::visit_item_mod(self, item);
         self.inline.pop();

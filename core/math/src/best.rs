@@ -1,6 +1,6 @@
 //! The nearest rows so far, and how a tile adds to them.
 
-use crate::knn::Neighbours;
+use crate::neighbours::Neighbours;
 use crate::points::Points;
 use crate::tiles::{Bounds, NOTHING, Tile, sq_distance};
 use crate::wide;

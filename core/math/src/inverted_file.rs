@@ -5,8 +5,9 @@
 //! are searched is not guessed: it grows until a sample of the rows finds the wanted share of its true neighbours.
 
 use crate::best::{Best, Block, Scan};
+use crate::exact::nearest;
 use crate::kmeans;
-use crate::knn::{Neighbours, Search, nearest};
+use crate::neighbours::Neighbours;
 use crate::points::Points;
 use crate::tiles::{Bounds, blocks, sq_distance};
 use ascan_core::Result;
@@ -45,23 +46,22 @@ pub struct InvertedFile {
 }
 
 impl InvertedFile {
-    /// Makes the index, for searches of `k` neighbours.
+    /// Makes the index, for searches of `k` neighbours. It finds this share of the true ones or more, on a sample.
     pub fn build(
         points: &Points,
         k: usize,
-        search: &Search,
+        (recall, seed): (f64, u64),
         pool: &ThreadPool,
         progress: &mut impl FnMut(usize, usize) -> Result<()>,
     ) -> Result<Self> {
         let n = points.n();
         let n_cells = n.div_ceil(CELL);
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(search.seed);
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let mut draw = |n_drawn: usize| -> Vec<usize> {
             (0..n_drawn).map(|_| ((rng.random::<f64>() * n as f64) as usize).min(n - 1)).collect()
         };
         let sample = points.select(draw((n_cells * SAMPLE_OF_CELL).min(n)).into_iter());
-        let settings =
-            kmeans::Settings { k: n_cells, n_init: 1, max_iterations: 10, tolerance: 1e-3, seed: search.seed };
+        let settings = kmeans::Settings { k: n_cells, n_init: 1, max_iterations: 10, tolerance: 1e-3, seed };
         let centres = kmeans::fit(&sample, &settings, pool, |_, _| progress(0, 1))?.centres;
         let cell_of_row = kmeans::nearest(points, &centres, pool);
         let mut order: Vec<u32> = (0..n as u32).collect();
@@ -90,8 +90,8 @@ impl InvertedFile {
         let truth = nearest(points, &sample, k + 1, pool, |_, _| progress(0, 1))?;
         loop {
             let found = index.nearest(&sample, k + 1, pool, |_, _| progress(0, 1))?;
-            index.recall = recall(&found, &truth);
-            if index.recall >= search.recall || index.n_probes >= index.cells.len() {
+            index.recall = recall_of(&found, &truth);
+            if index.recall >= recall || index.n_probes >= index.cells.len() {
                 return Ok(index);
             }
             index.n_probes = (index.n_probes * 2).min(index.cells.len());
@@ -178,7 +178,7 @@ impl InvertedFile {
 }
 
 /// Share of the true neighbours that were found; one at the distance of the last true one is as good.
-fn recall(found: &Neighbours, truth: &Neighbours) -> f64 {
+fn recall_of(found: &Neighbours, truth: &Neighbours) -> f64 {
     let hits = (0..truth.n).map(|i| {
         let last = truth.row(i).1.last().copied().unwrap_or(0.0);
         found.row(i).1.iter().filter(|&&distance| distance <= last).count()

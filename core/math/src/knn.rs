@@ -1,97 +1,14 @@
 //! Nearest neighbours: of rows among themselves, and of new rows among known ones.
 //!
-//! Exact up to [`Search::exact_to`] rows, by [`tiles`](crate::tiles); an [inverted file](crate::inverted_file) beyond.
+//! Exact up to [`Search::exact_to`] rows, by [tiles](crate::exact); an [inverted file](crate::inverted_file) beyond.
 
-use crate::best::{Best, Block, Scan};
+pub use crate::exact::{graph, nearest};
+pub use crate::neighbours::Neighbours;
+
 use crate::inverted_file::InvertedFile;
 use crate::points::Points;
-use crate::sketch::Sketch;
-use crate::tiles::{Bounds, blocks};
 use ascan_core::Result;
 use rayon::ThreadPool;
-use rayon::prelude::*;
-use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
-
-/// Tiles between two reports of progress.
-const BATCH: usize = 256;
-
-/// The nearest neighbours of each row, nearest first, the earlier row on a tie.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Neighbours {
-    /// Number of rows.
-    pub n: usize,
-    /// Neighbours of each row; fewer than asked for where there are fewer rows.
-    pub k: usize,
-    /// `[n, k]`, rows of the base.
-    pub indices: Vec<u32>,
-    /// `[n, k]`, squared Euclidean distances.
-    pub sq_distances: Vec<f32>,
-    /// Share of the true neighbours that were found: 1 for an exact search, measured on a sample for others.
-    pub recall: f64,
-}
-
-impl Neighbours {
-    /// The neighbours of a row and their squared distances.
-    pub fn row(&self, i: usize) -> (&[u32], &[f32]) {
-        let range = i * self.k..(i + 1) * self.k;
-        (&self.indices[range.clone()], &self.sq_distances[range])
-    }
-
-    /// An order in which neighbours stand near each other (breadth first), so that what walks along them finds them in
-    /// fast memory: the row at each place.
-    pub fn order(&self) -> Vec<u32> {
-        const NONE: u32 = u32::MAX;
-        // A row that nobody has for a neighbour stands beside its own nearest.
-        let mut places = vec![NONE; self.n];
-        let mut walk = Vec::with_capacity(self.n);
-        for start in 0..self.n {
-            let nearest = self.row(start).0.first().map_or(NONE, |&nearest| places[nearest as usize]);
-            match (places[start], nearest) {
-                (NONE, NONE) => {
-                    places[start] = walk.len() as u32;
-                    walk.push(start as u32);
-                }
-                (NONE, place) => places[start] = place,
-                _ => {}
-            }
-            let mut next = walk.len().saturating_sub(1);
-            while next < walk.len() {
-                for &neighbour in self.row(walk[next] as usize).0 {
-                    if places[neighbour as usize] == NONE {
-                        places[neighbour as usize] = walk.len() as u32;
-                        walk.push(neighbour);
-                    }
-                }
-                next += 1;
-            }
-        }
-        let mut order: Vec<u32> = (0..self.n as u32).collect();
-        order.sort_by_key(|&row| places[row as usize]);
-        order
-    }
-
-    /// The same neighbours of rows in another order, each called by its place there.
-    pub fn ordered(&self, order: &[u32]) -> Self {
-        let mut place = vec![0; self.n];
-        order.iter().enumerate().for_each(|(i, &row)| place[row as usize] = i as u32);
-        let rows = || order.iter().map(|&row| self.row(row as usize));
-        let indices = rows().flat_map(|(indices, _)| indices).map(|&neighbour| place[neighbour as usize]).collect();
-        let sq_distances = rows().flat_map(|(_, sq_distances)| sq_distances).copied().collect();
-        Self { indices, sq_distances, ..*self }
-    }
-
-    /// Puts row `i` where `order[i]` says.
-    pub(crate) fn scatter(&self, order: &[u32]) -> Self {
-        let mut all = self.clone();
-        for (i, &row) in order.iter().enumerate() {
-            let range = row as usize * self.k..(row as usize + 1) * self.k;
-            all.indices[range.clone()].copy_from_slice(self.row(i).0);
-            all.sq_distances[range].copy_from_slice(self.row(i).1);
-        }
-        all
-    }
-}
 
 /// How to search.
 #[derive(Debug, Clone, Copy)]
@@ -124,7 +41,7 @@ impl Search {
         if points.n() <= self.exact_to {
             return graph(points, k, pool, progress);
         }
-        InvertedFile::build(points, k, self, pool, &mut progress)?.graph(k, pool, progress)
+        InvertedFile::build(points, k, (self.recall, self.seed), pool, &mut progress)?.graph(k, pool, progress)
     }
 
     /// The `k` nearest rows of `base` of each row of `queries`, which are centred around the same mean.
@@ -143,119 +60,18 @@ impl Search {
         if base.n() <= self.exact_to || queries.n() <= base.n() / 16 {
             return nearest(base, queries, k, pool, progress);
         }
-        InvertedFile::build(base, k, self, pool, &mut progress)?.nearest(queries, k, pool, progress)
+        InvertedFile::build(base, k, (self.recall, self.seed), pool, &mut progress)?.nearest(queries, k, pool, progress)
     }
-}
-
-/// The `k` nearest other rows of each row, exactly. Each pair of rows is looked at once, long rows by their
-/// sketches first.
-///
-/// # Errors
-/// What `progress` says.
-pub fn graph(
-    points: &Points,
-    k: usize,
-    pool: &ThreadPool,
-    mut progress: impl FnMut(usize, usize) -> Result<()>,
-) -> Result<Neighbours> {
-    let k = k.min(points.n().saturating_sub(1));
-    let sketch = Sketch::of(points, pool, &mut progress)?;
-    let points = sketch.as_ref().map_or(points, |sketch| &sketch.rows);
-    let index = |i: usize| sketch.as_ref().map_or(i as u32, |sketch| sketch.order[i]);
-    let bounds = Bounds::new(points);
-    let blocks = sketch.as_ref().map_or_else(|| blocks(0..points.n()).collect(), |sketch| sketch.blocks.clone());
-    let best: Vec<Mutex<Best>> = blocks.iter().map(|rows| Mutex::new(Best::new(rows.clone(), k))).collect();
-    let mut pairs: Vec<(usize, usize)> =
-        (0..blocks.len()).flat_map(|a| (a..blocks.len()).map(move |b| (a, b))).collect();
-    // Near blocks first: what they find rules out most of the rest.
-    pairs.sort_by_key(|&(a, b)| b - a);
-    let lock = |block: usize| best[block].lock().unwrap_or_else(PoisonError::into_inner);
-    let look = |scan: &mut Scan, &(a, b): &(usize, usize)| {
-        let block = |block: usize| Block { points, bounds: &bounds, rows: blocks[block].clone() };
-        if a == b {
-            return scan.offer(block(a), block(a), &mut lock(a), |i, j| (i != j).then_some(index(j)));
-        }
-        let (mut rows_a, mut rows_b) = (block(a), block(b));
-        if let Some(sketch) = &sketch {
-            let apart = sketch.apart(a, b);
-            if apart > lock(a).furthest() && apart > lock(b).furthest() {
-                return;
-            }
-            let short = |rows: &Block| Block { points: &sketch.short, bounds: &sketch.bounds, rows: rows.rows.clone() };
-            scan.multiply(&short(&rows_a), &short(&rows_b));
-            let (mut best_a, mut best_b) = (lock(a), lock(b));
-            let bests = (&mut *best_a, &mut *best_b);
-            let Some(left) = scan.offer_few((&rows_a, &rows_b), &sketch.bounds, bests, index) else { return };
-            (rows_a, rows_b) = left;
-        }
-        scan.multiply(&rows_a, &rows_b);
-        // Always the earlier block first, so that no two threads wait for each other.
-        let (mut best_a, mut best_b) = (lock(a), lock(b));
-        scan.offer_both((&rows_a, &rows_b), (&mut best_a, &mut best_b), index);
-    };
-    for (batch, pairs_of_batch) in pairs.chunks(BATCH).enumerate() {
-        progress(batch * BATCH, pairs.len())?;
-        pool.install(|| pairs_of_batch.par_iter().for_each_init(Scan::default, look));
-    }
-    progress(pairs.len(), pairs.len())?;
-    let best = best.into_iter().map(|best| best.into_inner().unwrap_or_else(PoisonError::into_inner));
-    let found = Best::collect(best, k);
-    Ok(match &sketch {
-        Some(sketch) => found.scatter(&sketch.order),
-        None => found,
-    })
-}
-
-/// The `k` nearest rows of `base` of each row of `queries`, exactly.
-///
-/// # Errors
-/// What `progress` says.
-pub fn nearest(
-    base: &Points,
-    queries: &Points,
-    k: usize,
-    pool: &ThreadPool,
-    mut progress: impl FnMut(usize, usize) -> Result<()>,
-) -> Result<Neighbours> {
-    let k = k.min(base.n());
-    let (bounds, of_queries) = (Bounds::new(base), Bounds::new(queries));
-    let query_blocks: Vec<Range<usize>> = blocks(0..queries.n()).collect();
-    let base_blocks: Vec<Range<usize>> = blocks(0..base.n()).collect();
-    // Few enough at a time that a stop is soon heard.
-    let at_once = (BATCH * 8 / base_blocks.len().max(1)).max(8);
-    let mut best = Vec::with_capacity(query_blocks.len());
-    for (batch, query_blocks_of_batch) in query_blocks.chunks(at_once).enumerate() {
-        progress(batch * at_once, query_blocks.len())?;
-        let search = |scan: &mut Scan, rows: &Range<usize>| {
-            let mut best = Best::new(rows.clone(), k);
-            for columns in &base_blocks {
-                let queries = Block { points: queries, bounds: &of_queries, rows: rows.clone() };
-                let base = Block { points: base, bounds: &bounds, rows: columns.clone() };
-                scan.offer(queries, base, &mut best, |_, j| Some(j as u32));
-            }
-            best
-        };
-        best.extend(pool.install(|| {
-            let blocks = query_blocks_of_batch.par_iter().map_init(Scan::default, search);
-            blocks.collect::<Vec<Best>>()
-        }));
-    }
-    progress(query_blocks.len(), query_blocks.len())?;
-    Ok(Best::collect(best, k))
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use crate::points::Normalise;
+    use crate::points::testing::points;
     use crate::pool;
     use ascan_core::testing::toy_slice_table;
-    use ascan_core::{Context, Tensor, TensorView};
-
-    pub fn points(embeddings: TensorView) -> Points {
-        let rows: Vec<usize> = (0..embeddings.n_rows()).collect();
-        Points::to_fit(embeddings, &rows, Normalise::None).unwrap()
-    }
+    use ascan_core::{Context, Tensor};
 
     #[test]
     fn rows_in_the_order_of_their_neighbours_are_the_same_rows() {

@@ -6,6 +6,7 @@
 
 pub mod barrier;
 mod best;
+mod exact;
 pub mod graph;
 pub mod inverted_file;
 pub mod kmeans;
@@ -15,6 +16,7 @@ pub mod lanes;
 pub mod lookup;
 pub mod minibatch;
 pub mod mixture;
+mod neighbours;
 pub mod points;
 pub mod quality;
 pub mod resize;

@@ -231,3 +231,15 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     }
     sums.iter().sum::<f32>() + tail
 }
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::{Normalise, Points};
+    use ascan_core::TensorView;
+
+    /// All rows as they are.
+    pub fn points(embeddings: TensorView) -> Points {
+        let rows: Vec<usize> = (0..embeddings.n_rows()).collect();
+        Points::to_fit(embeddings, &rows, Normalise::None).unwrap()
+    }
+}

@@ -206,7 +206,7 @@ fn rounding(error: f32, sq_rest: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::knn::tests::points;
+    use crate::points::testing::points;
     use crate::tiles::Tile;
     use ascan_core::testing::toy_slice_table;
 

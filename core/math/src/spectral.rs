@@ -235,7 +235,8 @@ impl<'a> Matrix<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::knn::{self, tests::points};
+    use crate::knn;
+    use crate::points::testing::points;
     use crate::pool;
     use ascan_core::Context;
     use ascan_core::testing::toy_slice_table;

@@ -70,7 +70,6 @@ mod attributor;
 mod backend;
 mod context;
 mod explain;
-mod first;
 mod foreign_backend;
 #[cfg(feature = "host")]
 mod host;

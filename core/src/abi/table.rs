@@ -78,3 +78,12 @@ pub(super) unsafe fn read<T: Table>(table: *const T) -> Result<T, String> {
     // SAFETY: what must not be NULL is not, and NULL is a value of all the rest.
     Ok(unsafe { read.assume_init() })
 }
+
+/// Whether the table behind a pointer says that it has as many bytes as `T`, the first form.
+///
+/// # Safety
+/// `table` is NULL or points to a table.
+pub(super) unsafe fn is_first<T>(table: *const c_void) -> bool {
+    // SAFETY: as required of the caller.
+    is_readable(table.cast::<usize>()) && unsafe { table.cast::<usize>().read() } == size_of::<T>()
+}

@@ -1,31 +1,9 @@
 //! Tensors across the boundary: lent as they are, copied only after they were looked at.
 
+pub use super::types::{AscanNamedTensor, AscanTensor};
+
 use super::types::AscanStr;
 use crate::{Error, Result, Tensor, TensorView};
-
-/// A borrowed array of `f32`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct AscanTensor {
-    /// First value; may be NULL if there is none.
-    pub data: *const f32,
-    /// Length of each axis.
-    pub shape: *const usize,
-    /// Number of axes.
-    pub n_dims: usize,
-    /// Steps between entries of each axis in values, or NULL for row-major.
-    pub strides: *const isize,
-}
-
-/// A tensor with a name.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct AscanNamedTensor {
-    /// Its name in the reply.
-    pub name: AscanStr,
-    /// The values.
-    pub tensor: AscanTensor,
-}
 
 /// Most axes of a tensor, and most values (256 GiB); numbers above are mistakes.
 const MAX_DIMS: usize = 16;

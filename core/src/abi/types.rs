@@ -1,6 +1,5 @@
 //! The plain types that cross: text, replies, the host. Tensors have a file of their own.
 
-use super::tensor::AscanNamedTensor;
 use std::borrow::Cow;
 use std::ffi::c_void;
 
@@ -62,6 +61,30 @@ impl AscanStr {
             len => Ok(unsafe { std::slice::from_raw_parts(self.ptr, len) }),
         }
     }
+}
+
+/// A borrowed array of `f32`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct AscanTensor {
+    /// First value; may be NULL if there is none.
+    pub data: *const f32,
+    /// Length of each axis.
+    pub shape: *const usize,
+    /// Number of axes.
+    pub n_dims: usize,
+    /// Steps between entries of each axis in values, or NULL for row-major.
+    pub strides: *const isize,
+}
+
+/// A tensor with a name.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct AscanNamedTensor {
+    /// Its name in the reply.
+    pub name: AscanStr,
+    /// The values.
+    pub tensor: AscanTensor,
 }
 
 /// What a call made, or what went wrong. The caller zeroes it, the callee fills it, and the caller

@@ -19,8 +19,6 @@ mod slicer;
 mod tests;
 mod toy_backend;
 mod toy_data;
-mod toy_relevance;
-mod toy_trainer;
 mod trainer;
 
 pub use attributor::{check_attributor, check_attributor_on};

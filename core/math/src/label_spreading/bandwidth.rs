@@ -77,7 +77,7 @@ fn perplexity(sq_distances: &[f32], nearest: f32, gamma: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::knn::tests::points;
+    use crate::points::testing::points;
     use crate::pool;
     use ascan_core::testing::toy_slice_table;
     use ascan_core::{Context, Tensor};

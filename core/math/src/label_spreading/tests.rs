@@ -1,5 +1,5 @@
 use super::*;
-use crate::knn::tests::points;
+use crate::points::testing::points;
 use crate::pool;
 use ascan_core::testing::toy_slice_table;
 use ascan_core::{Context, Error, Tensor};

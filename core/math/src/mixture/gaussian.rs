@@ -1,15 +1,14 @@
 //! The Gaussians of a mixture.
 
-use super::{Responsibilities, Settings, Sums};
+use super::{Covariance, Responsibilities, Settings, Sums};
 use crate::points::{CHUNK, Points};
-use crate::{lanes, wide};
+use crate::wide;
 use ascan_core::{Error, Result};
 use faer::linalg::matmul::matmul;
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 use rayon::ThreadPool;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 /// Dimensions that one product of a triangular matrix takes: half of it is never computed.
 const STRIPE: usize = 32;
@@ -19,61 +18,6 @@ const ROUNDING: f64 = 1e-12;
 
 /// No variance is smaller, not even of rows that are all equal.
 const SMALLEST: f64 = 1e-30;
-
-/// The form of each component's covariance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Covariance {
-    /// Any ellipsoid: d·(d + 1)/2 numbers a component.
-    Full,
-    /// An ellipsoid along the axes: d numbers.
-    Diagonal,
-    /// A ball: one number.
-    Spherical,
-}
-
-impl Covariance {
-    /// Numbers that describe one covariance.
-    pub fn n_parameters(self, d: usize) -> usize {
-        match self {
-            Self::Full => d * (d + 1) / 2,
-            Self::Diagonal => d,
-            Self::Spherical => 1,
-        }
-    }
-
-    /// Numbers of a row whose weighted sums give the means and, unless it is full, the covariance.
-    pub(super) fn n_features(self, d: usize) -> usize {
-        match self {
-            Self::Full => d,
-            Self::Diagonal => 2 * d,
-            Self::Spherical => d + 1,
-        }
-    }
-
-    /// Of a chunk `[CHUNK, d]` of rows x: x itself; x and x²; x and ‖x‖². `[CHUNK, n_features]`
-    pub(super) fn features(self, chunk: &[f32], d: usize, features: &mut [f64]) {
-        let rows = chunk.chunks_exact(d).zip(features.chunks_exact_mut(self.n_features(d)));
-        wide(
-            #[inline(always)]
-            || {
-                for (row, features) in rows {
-                    let (x, squares) = features.split_at_mut(d);
-                    if self == Self::Diagonal {
-                        for ((x, square), &value) in x.iter_mut().zip(squares).zip(row) {
-                            (*x, *square) = (f64::from(value), f64::from(value) * f64::from(value));
-                        }
-                        continue;
-                    }
-                    x.iter_mut().zip(row).for_each(|(x, &value)| *x = f64::from(value));
-                    if self == Self::Spherical {
-                        squares[0] = lanes::sum(x.iter().map(|x| x * x));
-                    }
-                }
-            },
-        );
-    }
-}
 
 /// The Gaussians of all components.
 pub struct Gaussians {

@@ -4,6 +4,7 @@
 //! threads. Both steps are matrix products over chunks of rows.
 
 mod categorical;
+mod covariance;
 mod gaussian;
 mod responsibilities;
 mod sums;
@@ -12,8 +13,9 @@ mod tests;
 
 use categorical::ColumnChunk;
 pub use categorical::{Categorical, Column, Values};
+pub use covariance::Covariance;
+pub use gaussian::Gaussians;
 use gaussian::Scratch;
-pub use gaussian::{Covariance, Gaussians};
 pub use responsibilities::Responsibilities;
 use sums::Sums;
 

@@ -3,6 +3,7 @@
 use super::context::lend;
 use crate::abi::attributor::{AscanAttributionBatch, AscanAttributorTable};
 use crate::abi::backend::{AscanBackend, BACKEND};
+use crate::abi::foreign_backend::ForeignBackend;
 use crate::abi::reply::{ask, to_json};
 use crate::abi::state::State;
 use crate::abi::tensor::{AscanTensor, lent};
@@ -88,7 +89,7 @@ impl Attributor for ForeignAttributor {
 
 /// Lends a backend to an attributor: its own functions if it came through the boundary, else those over the Rust object.
 fn lend_backend<R>(backend: &dyn ModelBackend, call: impl FnOnce(*const AscanBackend) -> R) -> R {
-    if let Some(foreign) = backend.as_foreign() {
+    if let Some(foreign) = backend.as_any().and_then(|any| any.downcast_ref::<ForeignBackend>()) {
         return call(&foreign.lend());
     }
     // The functions expect a pointer to the fat pointer; nobody calls `destroy` on a lent backend.

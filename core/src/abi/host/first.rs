@@ -1,6 +1,5 @@
-//! Regularizers of the first header, which knew neither selections nor checkpoints; see [`crate::abi::first`].
+//! Regularizers of the first header, which knew neither selections nor checkpoints; see [`crate::abi::trainer`].
 
-use crate::abi::first::is_first;
 use crate::abi::regularizer::{AscanRegularizerTable, AscanTrainingBatch, AscanTrainingSet, Selected};
 use crate::abi::reply::{Reply, answer};
 use crate::abi::table::{self, Entry, Table};
@@ -61,7 +60,7 @@ impl FirstTrainingBatch {
 pub(super) unsafe fn read_regularizer(table: *const c_void) -> Result<(AscanRegularizerTable, bool), String> {
     // SAFETY: as required of the caller.
     unsafe {
-        if !is_first::<FirstRegularizerTable>(table) {
+        if !table::is_first::<FirstRegularizerTable>(table) {
             return Ok((table::read(table.cast())?, false));
         }
         let FirstRegularizerTable { prepare, observe, .. } = table::read(table.cast())?;

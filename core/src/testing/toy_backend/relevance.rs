@@ -1,6 +1,6 @@
 //! [`RelevanceRule`]s of the toy network, written out by hand.
 
-use super::toy_backend::{ToyNet, Trace, for_each_tap, transposed_product};
+use super::{ToyNet, Trace, for_each_tap, transposed_product};
 use crate::RelevanceRule;
 
 /// Relevance of each value of image number `index`.

@@ -1,22 +1,13 @@
-//! Two tables that ABI 1.0 had in two forms: its first header knew neither checkpoints nor selections, its last put
-//! them in the middle. Their sizes tell them apart. What the first form lacks is filled in, by these functions.
+//! The table of trainers of the first header of ABI 1.0, which knew no checkpoints; its last header put them in the middle.
+//! Their sizes tell the forms apart. What the first form lacks is filled in, by these functions.
 
-use super::reply::{Reply, answer};
-use super::table::{self, Entry, Table};
-use super::tensor::{AscanNamedTensor, is_readable};
-use super::trainer::{AscanTrainerTable, AscanTrainingStep};
-use super::types::AscanReply;
+use super::{AscanTrainerTable, AscanTrainingStep};
 use crate::Error;
+use crate::abi::reply::{Reply, answer};
+use crate::abi::table::{self, Entry, Table};
+use crate::abi::tensor::AscanNamedTensor;
+use crate::abi::types::AscanReply;
 use std::ffi::c_void;
-
-/// Whether the table behind a pointer says that it has as many bytes as `T`, the first form.
-///
-/// # Safety
-/// `table` is NULL or points to a table.
-pub(super) unsafe fn is_first<T>(table: *const c_void) -> bool {
-    // SAFETY: as required of the caller.
-    is_readable(table.cast::<usize>()) && unsafe { table.cast::<usize>().read() } == size_of::<T>()
-}
 
 /// Functions of a trainer that cannot be interrupted.
 #[repr(C)]

@@ -1,6 +1,6 @@
 //! Training of the toy network: softmax cross-entropy, SGD and AdamW.
 
-use super::toy_backend::{ToyNet, Trace, check_step, logits, tensor};
+use super::{ToyNet, Trace, check_step, logits, tensor};
 use crate::{
     Error, Optimizer, Result, StepOutcome, Tensor, Trainable, Trainer, TrainerOptions, TrainingStep,
     metrics::cross_entropy, metrics::softmax,

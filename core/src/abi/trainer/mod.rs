@@ -1,12 +1,13 @@
 //! [`Trainer`] across the boundary.
 
-use super::first;
-use super::library::{free_state, state_mut};
-use super::reply::{Reply, answer, ask};
-use super::state::State;
-use super::table::{self, Entry, Table};
-use super::tensor::{AscanNamedTensor, AscanTensor, lent, named, slice};
-use super::types::AscanReply;
+mod first;
+
+use crate::abi::library::{free_state, state_mut};
+use crate::abi::reply::{Reply, answer, ask};
+use crate::abi::state::State;
+use crate::abi::table::{self, Entry, Table};
+use crate::abi::tensor::{AscanNamedTensor, AscanTensor, lent, named, slice};
+use crate::abi::types::AscanReply;
 use crate::{InputGradientPenalty, Result, StepOutcome, Tensor, Trainer, TrainingStep};
 use std::ffi::c_void;
 
@@ -56,7 +57,7 @@ pub struct AscanTrainerTable {
     pub destroy: unsafe extern "C" fn(trainer: *mut c_void),
 }
 
-pub(super) static EXPORT: AscanTrainerTable = AscanTrainerTable {
+pub(in crate::abi) static EXPORT: AscanTrainerTable = AscanTrainerTable {
     size: size_of::<AscanTrainerTable>(),
     step,
     weight_gradients,
@@ -174,10 +175,10 @@ unsafe impl Table for AscanTrainerTable {
 ///
 /// # Safety
 /// As [`table::read`].
-pub(super) unsafe fn read_trainers(functions: *const AscanTrainerTable) -> Result<AscanTrainerTable, String> {
+pub(in crate::abi) unsafe fn read_trainers(functions: *const AscanTrainerTable) -> Result<AscanTrainerTable, String> {
     // SAFETY: as required of the caller.
     unsafe {
-        match first::is_first::<first::FirstTrainerTable>(functions.cast()) {
+        match table::is_first::<first::FirstTrainerTable>(functions.cast()) {
             true => first::read_trainers(functions.cast()),
             false => table::read(functions),
         }
@@ -185,7 +186,7 @@ pub(super) unsafe fn read_trainers(functions: *const AscanTrainerTable) -> Resul
 }
 
 /// A trainer of a library.
-pub(super) struct ForeignTrainer {
+pub(in crate::abi) struct ForeignTrainer {
     pub state: State<AscanTrainerTable>,
     /// What its model tells apart.
     pub n_classes: usize,

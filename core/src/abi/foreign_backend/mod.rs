@@ -1,18 +1,21 @@
 //! The foreign half of a backend: [`ModelBackend`] over a table. It serves the host, and an attributor in a library,
 //! which meets every backend so.
 
-use super::backend::{AscanBackend, AscanBackendTable};
-use super::reply::{ask, to_json};
-use super::state::State;
-use super::table;
-use super::tensor::AscanTensor;
-use super::trainer::{ForeignTrainer, read_trainers};
-use super::types::AscanStr;
+mod explain;
+
+use crate::abi::backend::{AscanBackend, AscanBackendTable};
+use crate::abi::reply::{ask, to_json};
+use crate::abi::state::State;
+use crate::abi::table;
+use crate::abi::tensor::AscanTensor;
+use crate::abi::trainer::{ForeignTrainer, read_trainers};
+use crate::abi::types::AscanStr;
 use crate::backend::{Cotangent, check_gradients, check_info};
 use crate::{
     Error, Forward, Gradients, LinearHead, ModelBackend, ModelInfo, RelevanceRule, Result, Tensor, TensorView, Trainer,
     TrainerOptions,
 };
+use std::any::Any;
 use std::cell::RefCell;
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -28,7 +31,7 @@ pub struct ForeignBackend {
 impl ForeignBackend {
     /// A model that was just opened; `id` is its own.
     #[cfg(feature = "host")]
-    pub(super) fn opened(state: State<AscanBackendTable>, id: u64) -> Result<Self> {
+    pub(in crate::abi) fn opened(state: State<AscanBackendTable>, id: u64) -> Result<Self> {
         let info = read_info(&state)?;
         Ok(Self { state, id, info })
     }
@@ -37,7 +40,7 @@ impl ForeignBackend {
     ///
     /// # Safety
     /// `raw` is valid for the length of the call.
-    pub(super) unsafe fn borrowed(raw: AscanBackend) -> Result<Self> {
+    pub(in crate::abi) unsafe fn borrowed(raw: AscanBackend) -> Result<Self> {
         thread_local! {
             // A worker explains one model all the time: its info (a class-by-channel matrix) is read once.
             static LAST: RefCell<Option<(u64, Arc<ModelInfo>)>> = const { RefCell::new(None) };
@@ -57,19 +60,19 @@ impl ForeignBackend {
 
     /// These functions, to be lent on. They are a whole table, whatever the version of their library.
     #[cfg(feature = "host")]
-    pub(super) fn lend(&self) -> AscanBackend {
+    pub(in crate::abi) fn lend(&self) -> AscanBackend {
         AscanBackend { state: self.ptr(), table: self.table(), id: self.id }
     }
 
-    pub(super) fn table(&self) -> &AscanBackendTable {
+    pub(in crate::abi) fn table(&self) -> &AscanBackendTable {
         self.state.table()
     }
 
-    pub(super) fn plugin(&self) -> &str {
+    pub(in crate::abi) fn plugin(&self) -> &str {
         self.state.plugin()
     }
 
-    pub(super) fn ptr(&self) -> *mut c_void {
+    pub(in crate::abi) fn ptr(&self) -> *mut c_void {
         self.state.ptr()
     }
 }
@@ -176,7 +179,7 @@ impl ModelBackend for ForeignBackend {
         Ok(Box::new(ForeignTrainer { state, n_classes: self.info.n_classes }))
     }
 
-    fn as_foreign(&self) -> Option<&ForeignBackend> {
+    fn as_any(&self) -> Option<&dyn Any> {
         Some(self)
     }
 }

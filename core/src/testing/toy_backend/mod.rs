@@ -1,14 +1,16 @@
 //! A network small enough to differentiate by hand: convolution → ReLU → global average pool → head.
 
-use super::toy_data::ToyRng;
-use super::toy_relevance;
-use super::toy_trainer::ToyTrainer;
+mod relevance;
+mod trainer;
+
 use crate::backend::{Cotangent, check_forward, check_forward_from, check_gradients};
+use crate::testing::toy_data::ToyRng;
 use crate::{
     Capabilities, Error, Forward, Gradients, LayerInfo, LinearHead, ModelBackend, ModelInfo, RelevanceRule, Result,
     Tensor, TensorView, Trainer, TrainerOptions,
 };
 use std::collections::BTreeMap;
+use trainer::ToyTrainer;
 
 const C: usize = 3;
 const H: usize = 8;
@@ -310,7 +312,7 @@ impl ModelBackend for ToyBackend {
                 return Err(Error::shape("baselines", format!("{:?}", images.shape()), baselines.shape()));
             }
         }
-        let relevance = |i: usize| toy_relevance::relevance(&self.net, images.row(i), i, target_classes[i], rule);
+        let relevance = |i: usize| relevance::relevance(&self.net, images.row(i), i, target_classes[i], rule);
         let values: Vec<f64> = (0..n).flat_map(relevance).collect();
         Ok(tensor(images.shape().to_vec(), &values))
     }
