@@ -16,6 +16,7 @@ mod example_plugins;
 mod faithfulness;
 mod golden;
 mod harness;
+mod new_slicer;
 mod painted;
 mod real_data;
 mod repair;

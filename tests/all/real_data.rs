@@ -4,7 +4,7 @@ use crate::harness::{Dir, shared_data, workspace};
 use ascan_core::{Context, Plugin, Projector};
 use ascan_engine::store::Scan;
 use ascan_math::trustworthiness::trustworthiness;
-use ascan_umap::{Umap, UmapParams};
+use ascan_projection::{Umap, UmapParams};
 use serde_json::Value;
 
 /// A folder with `data` in it, as the README's configurations expect, and the configuration of this name.
