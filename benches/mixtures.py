@@ -1,6 +1,6 @@
 """Mixtures in one sitting: scikit-learn's and the published Domino's beside ours, same data, same threads, same iterations.
 
-    cargo build --release -p ascan-gmm -p ascan-domino --examples
+    cargo build --release -p ascan-partition -p ascan-discovery --examples
     pip download --no-deps domino==0.1.5 && unzip domino-0.1.5-*.whl -d DOMINO
     OMP_NUM_THREADS=2 python benches/mixtures.py target/release/examples DOMINO
 

@@ -1,7 +1,7 @@
 """k-means, HDBSCAN, DBSCAN, OPTICS and UMAP beside their Python references: same tables, two threads, fit and assignment.
 `million`: k-means and PCA on a million mapped rows, in a process that may use no more than 2 GiB of addresses.
 
-    cargo build --release -p ascan-umap --example on_table
+    cargo build --release -p ascan-projection --example on_table
     python benches/slicers.py target/release/examples/on_table [umap kmeans hdbscan dbscan optics million]
 """
 import json

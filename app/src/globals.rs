@@ -8,36 +8,12 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 
 /// Plugins inside the executable; without the feature all of them are libraries.
-#[cfg(feature = "static-plugins")]
-const STATIC_PLUGINS: &[EntryPoint] = &[
-    ascan_attention::ascan_library,
-    ascan_burn::ascan_library,
-    ascan_cam::ascan_library,
-    ascan_confusion_matrix::ascan_library,
-    ascan_corm::ascan_library,
-    ascan_dbscan::ascan_library,
-    ascan_domino::ascan_library,
-    ascan_george::ascan_library,
-    ascan_gmm::ascan_library,
-    ascan_gradient::ascan_library,
-    ascan_hdbscan::ascan_library,
-    ascan_kmeans::ascan_library,
-    ascan_ort::ascan_library,
-    ascan_pca::ascan_library,
-    ascan_perturbation::ascan_library,
-    ascan_planespot::ascan_library,
-    ascan_process::ascan_library,
-    ascan_random::ascan_library,
-    ascan_reweight::ascan_library,
-    ascan_rrr::ascan_library,
-    ascan_spotlight::ascan_library,
-    ascan_spray::ascan_library,
-    ascan_subset::ascan_library,
-    ascan_tract::ascan_library,
-    ascan_umap::ascan_library,
-];
-#[cfg(not(feature = "static-plugins"))]
-const STATIC_PLUGINS: &[EntryPoint] = &[];
+fn static_plugins() -> Vec<EntryPoint> {
+    #[cfg(feature = "static-plugins")]
+    return ascan_plugins::LIBRARIES.iter().map(|&(_, entry)| entry).collect();
+    #[cfg(not(feature = "static-plugins"))]
+    Vec::new()
+}
 
 /// Flags of every command.
 #[derive(Debug, Clone, Default, Args)]
@@ -86,7 +62,7 @@ impl Globals {
     /// # Errors
     /// `Plugin` if one that is built in breaks the contract.
     pub fn host(&self) -> Result<PluginHost, Error> {
-        Ok(PluginHost::with_static(STATIC_PLUGINS)?.search(&self.plugin_dir))
+        Ok(PluginHost::with_static(&static_plugins())?.search(&self.plugin_dir))
     }
 
     /// A configuration with all overrides; `extra` are those of the command itself.

@@ -2,9 +2,10 @@
 //!
 //! `cargo bench -p ascan-benches --bench linfa`
 
-use ascan_core::abi::{EntryPoint, Library};
+use ascan_core::abi::Library;
 use ascan_core::testing::{ToyTable, toy_slice_table};
-use ascan_core::{Context, slicer};
+use ascan_core::{Context, Slicer, slicer};
+use ascan_plugins::LIBRARIES;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use linfa::DatasetBase;
 use linfa::traits::{Fit, Transformer};
@@ -19,12 +20,18 @@ const N_ITERATIONS: usize = 20;
 const EPS: f32 = 5.0;
 const MIN_SAMPLES: usize = 10;
 
-/// Fits one of our plugins on two threads, and assigns.
-fn ours(entry: EntryPoint, name: &str, params: &Value, table: &ToyTable) -> Vec<i32> {
-    let library = Library::from_static(entry).expect("a library of this workspace");
-    let plugin = library.plugins().iter().find(|plugin| plugin.name() == name).expect("its plugin");
+/// The slicer of ours with this name.
+fn ours(name: &str, params: &Value) -> Box<dyn Slicer> {
+    let libraries =
+        LIBRARIES.iter().map(|&(_, entry)| Library::from_static(entry).expect("a library of this workspace"));
+    let plugin = libraries.flat_map(|library| library.plugins().to_vec()).find(|plugin| plugin.name() == name);
+    plugin.expect("a slicer of this workspace").slicer(params.as_object().expect("a table")).expect("good parameters")
+}
+
+/// Fits on two threads, and assigns.
+fn assign(slicer: &dyn Slicer, table: &ToyTable) -> Vec<i32> {
     let context = Context { n_threads: 2, ..Context::default() };
-    let fitted = plugin.slicer(params.as_object().expect("a table")).and_then(|s| s.fit(&table.view(), &context));
+    let fitted = slicer.fit(&table.view(), &context);
     let membership = fitted.and_then(|model| model.membership(&table.view(), &context));
     slicer::assignment(&membership.expect("a membership"))
 }
@@ -38,30 +45,31 @@ fn beside(criterion: &mut Criterion) {
     let density = json!({ "eps": EPS, "min_samples": MIN_SAMPLES });
 
     // Both must do the same before it says anything how long they take.
-    let slices = ours(ascan_dbscan::ascan_library, "dbscan", &density, &table);
+    let slices = assign(&*ours("dbscan", &density), &table);
     let theirs = Dbscan::params(MIN_SAMPLES).tolerance(EPS).transform(&rows).expect("a clustering");
     let differing = slices.iter().zip(&theirs).filter(|(a, b)| (**a < 0) != b.is_none()).count();
     assert_eq!(differing, 0, "images are noise to one and not to the other");
 
     let mut group = criterion.benchmark_group("linfa");
     group.sample_size(10);
-    let mut pair = |name: &str, entry: EntryPoint, params: &Value, linfa: &dyn Fn()| {
-        group.bench_function(BenchmarkId::new(name, "ours"), |b| b.iter(|| ours(entry, name, params, &table)));
+    let mut pair = |name: &str, params: &Value, linfa: &dyn Fn()| {
+        let slicer = ours(name, params);
+        group.bench_function(BenchmarkId::new(name, "ours"), |b| b.iter(|| assign(&*slicer, &table)));
         group.bench_function(BenchmarkId::new(name, "linfa"), |b| b.iter(linfa));
     };
-    pair("kmeans", ascan_kmeans::ascan_library, &means, &|| {
+    pair("kmeans", &means, &|| {
         let model = KMeans::params(N_SLICES).n_runs(1).max_n_iterations(N_ITERATIONS as u64).fit(&dataset);
         model.expect("a fit").transform(&rows);
     });
-    pair("gmm", ascan_gmm::ascan_library, &means, &|| {
+    pair("gmm", &means, &|| {
         let model =
             GaussianMixtureModel::params(N_SLICES).n_runs(1).max_n_iterations(N_ITERATIONS as u64).fit(&dataset);
         linfa::traits::Predict::predict(&model.expect("a fit"), &rows);
     });
-    pair("dbscan", ascan_dbscan::ascan_library, &density, &|| {
+    pair("dbscan", &density, &|| {
         Dbscan::params(MIN_SAMPLES).tolerance(EPS).transform(&rows).expect("a clustering");
     });
-    pair("optics", ascan_dbscan::ascan_library, &density, &|| {
+    pair("optics", &density, &|| {
         Optics::params(MIN_SAMPLES).tolerance(f32::INFINITY).transform(rows.view()).expect("an order");
     });
     group.finish();

@@ -3,29 +3,12 @@
 //! `cargo bench -p ascan-benches --bench slicers`
 
 use ascan_benches::{SIZES, name, table};
-use ascan_core::abi::{EntryPoint, Library};
+use ascan_core::abi::Library;
 use ascan_core::params::ParamMap;
 use ascan_core::{Context, Kind};
+use ascan_plugins::LIBRARIES;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use serde_json::json;
-
-/// The libraries whose methods are compared, as a program that links them hands them to its host. One line each, and
-/// one in `Cargo.toml`, is all that a new library needs.
-const LIBRARIES: &[EntryPoint] = &[
-    ascan_confusion_matrix::ascan_library,
-    ascan_dbscan::ascan_library,
-    ascan_domino::ascan_library,
-    ascan_george::ascan_library,
-    ascan_gmm::ascan_library,
-    ascan_hdbscan::ascan_library,
-    ascan_kmeans::ascan_library,
-    ascan_pca::ascan_library,
-    ascan_planespot::ascan_library,
-    ascan_random::ascan_library,
-    ascan_spotlight::ascan_library,
-    ascan_spray::ascan_library,
-    ascan_umap::ascan_library,
-];
 
 /// Parameters that differ from the defaults.
 fn params(plugin: &str) -> ParamMap {
@@ -43,7 +26,7 @@ fn methods(criterion: &mut Criterion) {
     group.sample_size(10);
     for size in SIZES {
         let table = table(size);
-        for &entry in LIBRARIES {
+        for &(_, entry) in LIBRARIES {
             for plugin in Library::from_static(entry).expect("a library of this workspace").plugins() {
                 let id = BenchmarkId::new(plugin.name(), name(size));
                 let params = params(plugin.name());

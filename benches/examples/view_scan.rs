@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     timed("image set and first picture", || album.picture(rows[1], 224))?;
     timed("next picture", || album.picture(rows[2], 224))?;
     if all {
-        let host = PluginHost::with_static(&[ascan_pca::ascan_library, ascan_umap::ascan_library])?;
+        let host = PluginHost::with_static(&[ascan_projection::ascan_library])?;
         timed("20 neighbours", || album.neighbours(rows[0], 20))?;
         timed("pca", || album.layout(&host, "pca", &Silent))?;
         timed("umap", || album.layout(&host, "umap", &Silent))?;

@@ -1,42 +1,14 @@
 //! Every plugin keeps the laws of its kind: the same body for the loaded library and for the static one.
 
 use crate::harness::Dir;
-use ascan_core::abi::{EntryPoint, Library, LoadedPlugin};
+use ascan_core::abi::{Library, LoadedPlugin};
 use ascan_core::params::ParamMap;
 use ascan_core::testing::{self, BackendExpectations, TrainerExpectations};
 use ascan_core::{Kind, ModelBackend, OpenModel};
 use ascan_onnx::builder::GraphBuilder;
 use ascan_onnx::proto::tensor_proto::DataType;
+use ascan_plugins::LIBRARIES;
 use std::path::PathBuf;
-
-/// The library files of the workspace with the entry points that they share with the linked crates.
-const LIBRARIES: [(&str, EntryPoint); 25] = [
-    ("ascan_attention", ascan_attention::ascan_library),
-    ("ascan_burn", ascan_burn::ascan_library),
-    ("ascan_cam", ascan_cam::ascan_library),
-    ("ascan_confusion_matrix", ascan_confusion_matrix::ascan_library),
-    ("ascan_corm", ascan_corm::ascan_library),
-    ("ascan_dbscan", ascan_dbscan::ascan_library),
-    ("ascan_domino", ascan_domino::ascan_library),
-    ("ascan_george", ascan_george::ascan_library),
-    ("ascan_gmm", ascan_gmm::ascan_library),
-    ("ascan_gradient", ascan_gradient::ascan_library),
-    ("ascan_hdbscan", ascan_hdbscan::ascan_library),
-    ("ascan_kmeans", ascan_kmeans::ascan_library),
-    ("ascan_ort", ascan_ort::ascan_library),
-    ("ascan_pca", ascan_pca::ascan_library),
-    ("ascan_perturbation", ascan_perturbation::ascan_library),
-    ("ascan_planespot", ascan_planespot::ascan_library),
-    ("ascan_process", ascan_process::ascan_library),
-    ("ascan_random", ascan_random::ascan_library),
-    ("ascan_reweight", ascan_reweight::ascan_library),
-    ("ascan_rrr", ascan_rrr::ascan_library),
-    ("ascan_spotlight", ascan_spotlight::ascan_library),
-    ("ascan_spray", ascan_spray::ascan_library),
-    ("ascan_subset", ascan_subset::ascan_library),
-    ("ascan_tract", ascan_tract::ascan_library),
-    ("ascan_umap", ascan_umap::ascan_library),
-];
 
 /// Where cargo puts the libraries: beside the test binary.
 fn library_file(stem: &str) -> PathBuf {
@@ -158,7 +130,7 @@ fn a_graph_that_takes_two_images_only_runs_any_number_of_them() {
 }
 
 macro_rules! conformance {
-    ($($stem:ident),+ $(,)?) => {$(
+    ($($stem:ident,)+) => {$(
         #[test]
         fn $stem() {
             check(stringify!($stem));
@@ -166,30 +138,4 @@ macro_rules! conformance {
     )+};
 }
 
-conformance!(
-    ascan_attention,
-    ascan_burn,
-    ascan_cam,
-    ascan_confusion_matrix,
-    ascan_corm,
-    ascan_dbscan,
-    ascan_domino,
-    ascan_george,
-    ascan_gmm,
-    ascan_gradient,
-    ascan_hdbscan,
-    ascan_kmeans,
-    ascan_ort,
-    ascan_pca,
-    ascan_perturbation,
-    ascan_planespot,
-    ascan_process,
-    ascan_random,
-    ascan_reweight,
-    ascan_rrr,
-    ascan_spotlight,
-    ascan_spray,
-    ascan_subset,
-    ascan_tract,
-    ascan_umap,
-);
+ascan_plugins::libraries!(conformance);

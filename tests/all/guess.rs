@@ -8,15 +8,10 @@ use ascan_engine::plan::RunPlan;
 use std::path::{Path, PathBuf};
 
 fn host() -> PluginHost {
-    PluginHost::with_static(&[
-        ascan_burn::ascan_library,
-        ascan_confusion_matrix::ascan_library,
-        ascan_cam::ascan_library,
-        ascan_kmeans::ascan_library,
-        ascan_pca::ascan_library,
-        ascan_tract::ascan_library,
-    ])
-    .unwrap()
+    // An onnxruntime, which this machine may have or not, must not decide.
+    let libraries = ascan_plugins::LIBRARIES.iter().filter(|(stem, _)| *stem != "ascan_ort");
+    let entries: Vec<_> = libraries.map(|&(_, entry)| entry).collect();
+    PluginHost::with_static(&entries).unwrap()
 }
 
 /// The folder with the real data, if it is here.

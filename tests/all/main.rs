@@ -18,6 +18,7 @@ mod golden;
 mod guess;
 mod harness;
 mod house;
+mod new_slicer;
 mod painted;
 mod real_data;
 mod repair;

@@ -3,8 +3,8 @@
 use crate::harness::{Dir, shared_data, workspace};
 use ascan_core::{Context, Plugin, Projector};
 use ascan_math::trustworthiness::trustworthiness;
+use ascan_projection::{Umap, UmapParams};
 use ascan_store::Scan;
-use ascan_umap::{Umap, UmapParams};
 use serde_json::Value;
 
 /// A folder with `data` in it, as the documented configurations expect, and the configuration of this name.

@@ -140,7 +140,8 @@ mod tests {
     use super::*;
 
     fn host() -> PluginHost {
-        PluginHost::with_static(&[ascan_kmeans::ascan_library]).unwrap()
+        let entries: Vec<_> = ascan_plugins::LIBRARIES.iter().map(|&(_, entry)| entry).collect();
+        PluginHost::with_static(&entries).unwrap()
     }
 
     #[test]

@@ -2,20 +2,20 @@
 //!
 //! | `plugin =` | what follows through the layers | passes of the model an image |
 //! |---|---|---|
-//! | [`rollout`] | `½(mean_heads(E) + I)`; knows no class | forward |
+//! | [`attention_rollout`] | `½(mean_heads(E) + I)`; knows no class | forward |
 //! | [`chefer`] | `I + mean_heads(relu(g ⊙ E))`, `g` the gradient of the target logit | forward, back |
 //!
 //! Maps are at the resolution of the tokens: what the class token takes of each place; where a model has no class
 //! token, what the places take on average. The token maps of a transformer are feature maps too: every method of the
 //! CAM family explains at them.
 
+pub mod attention_rollout;
 pub mod chefer;
 mod flow;
-pub mod rollout;
 #[cfg(test)]
 mod tests;
 
+pub use attention_rollout::AttentionRollout;
 pub use chefer::Chefer;
-pub use rollout::AttentionRollout;
 
 ascan_core::export_library!(ascan_attention: attributor AttentionRollout, attributor Chefer);
