@@ -12,6 +12,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("core/math", &["core"]),
     ("core/onnx", &["core"]),
+    // PlaneSpot slices the plane that UMAP lays out.
+    ("plugins/discovery", &["core", "core/math", "plugins/projection"]),
     ("plugins/*", &["core", "core/math", "core/onnx"]),
     ("plugins/all", &["core", "plugins/*"]),
     ("app/viz", &[]),

@@ -23,8 +23,8 @@
 
 use crate::evidence::Evidence;
 use crate::layerwise::{Formula, Layerwise};
-use crate::maps::principal_maps;
 use crate::params::EigenParams;
+use crate::principal::principal_maps;
 use ascan_core::Tensor;
 
 /// See the [module](self).

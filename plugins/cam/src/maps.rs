@@ -1,7 +1,5 @@
 //! Steps that several methods share.
 
-use crate::evidence::Evidence;
-use crate::principal::projection;
 use ascan_core::{Attribution, Error, Result, Tensor};
 
 /// Clips maps at zero where the method does, and refuses what is no number.
@@ -13,29 +11,6 @@ pub fn finish(name: &str, mut maps: Tensor, relu: bool) -> Result<Attribution> {
         maps.data_mut().iter_mut().for_each(|value| *value = value.max(0.0));
     }
     Ok(Attribution { maps, convergence_delta: None })
-}
-
-/// `term(A_kij, g_kij)` by places and channels, on its first principal direction.
-pub fn principal_maps(evidence: &Evidence, centre: bool, term: impl Fn(f64, f64) -> f64) -> Tensor {
-    let [n, c, h, w] = evidence.shape;
-    let area = h * w;
-    let mut maps = Tensor::zeros([n, h, w]);
-    let mut matrix = vec![0.0; area * c];
-    for i in 0..n {
-        let mut towards = vec![0.0; area];
-        for k in 0..c {
-            let (activations, slope) = evidence.channel(i, k);
-            let value = |place: usize| term(f64::from(activations[place]), slope.at(place));
-            let mean = if centre { (0..area).map(value).sum::<f64>() / area as f64 } else { 0.0 };
-            for (place, towards) in towards.iter_mut().enumerate() {
-                matrix[place * c + k] = value(place) - mean;
-                *towards += value(place);
-            }
-        }
-        let map = &mut maps.data_mut()[i * area..(i + 1) * area];
-        map.iter_mut().zip(projection(&matrix, c, &towards)).for_each(|(value, p)| *value = p as f32);
-    }
-    maps
 }
 
 /// `Σ_k weights[i][k] · A_k` of feature maps `[n, c, h, w]`.

@@ -1,5 +1,7 @@
-//! The first principal direction of a matrix, by Lanczos' method.
+//! Maps on the first principal direction of what they are made from, by Lanczos' method.
 
+use crate::evidence::Evidence;
+use ascan_core::Tensor;
 use ascan_math::lanes::sum;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
@@ -9,6 +11,29 @@ const MAX_STEPS: usize = 64;
 
 /// Most rows for which `X Xᵀ` is written out: with more, two products with `X` a step cost less.
 const MAX_GRAM: usize = 2 * MAX_STEPS;
+
+/// `term(A_kij, g_kij)` by places and channels, on its first principal direction.
+pub fn principal_maps(evidence: &Evidence, centre: bool, term: impl Fn(f64, f64) -> f64) -> Tensor {
+    let [n, c, h, w] = evidence.shape;
+    let area = h * w;
+    let mut maps = Tensor::zeros([n, h, w]);
+    let mut matrix = vec![0.0; area * c];
+    for i in 0..n {
+        let mut towards = vec![0.0; area];
+        for k in 0..c {
+            let (activations, slope) = evidence.channel(i, k);
+            let value = |place: usize| term(f64::from(activations[place]), slope.at(place));
+            let mean = if centre { (0..area).map(value).sum::<f64>() / area as f64 } else { 0.0 };
+            for (place, towards) in towards.iter_mut().enumerate() {
+                matrix[place * c + k] = value(place) - mean;
+                *towards += value(place);
+            }
+        }
+        let map = &mut maps.data_mut()[i * area..(i + 1) * area];
+        map.iter_mut().zip(projection(&matrix, c, &towards)).for_each(|(value, p)| *value = p as f32);
+    }
+    maps
+}
 
 /// `X v` for the first right singular vector `v` of `X [rows, columns]`, with its sign such that it agrees with
 /// `towards [rows]` (a positive scalar product); zeros if `X` is zero.

@@ -4,86 +4,20 @@
 //! among the places that the others had before the round. So the result does not depend on the threads, and an image
 //! still sees nearly all others where they are now.
 
-use super::curve::Curve;
 use super::movement::{Edge, Movement};
+use super::places::{Forces, Places};
 use ascan_core::Result;
 use ascan_math::barrier::Barrier;
 use ascan_math::graph::Graph;
 use pulp::Arch;
 use rayon::ThreadPool;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Rounds of an epoch.
 const ROUNDS: usize = 4;
 
 /// Images that a thread moves at a time.
 const BLOCK: usize = 256;
-
-/// What does not change during a layout.
-#[derive(Debug, Clone, Copy)]
-pub struct Forces {
-    pub curve: Curve,
-    pub repulsion: f32,
-    pub learning_rate: f32,
-    pub n_negatives: usize,
-    pub n_epochs: usize,
-    pub seed: u64,
-}
-
-/// Places of images in the layout. Threads read them while others move.
-pub struct Places {
-    n_dims: usize,
-    /// `[n, n_dims]`, the bits of f32.
-    data: Vec<AtomicU32>,
-}
-
-impl Places {
-    /// `n` places at 0.
-    pub fn new(n: usize, n_dims: usize) -> Self {
-        Self { n_dims, data: (0..n * n_dims).map(|_| AtomicU32::new(0)).collect() }
-    }
-
-    pub fn n(&self) -> usize {
-        self.data.len() / self.n_dims
-    }
-
-    /// Places of the same images where image `i` is called `order[i]`.
-    pub fn named(&self, order: &[u32]) -> Self {
-        let named = Self::new(self.n(), self.n_dims);
-        let mut place = vec![0.0; self.n_dims];
-        for (i, &image) in order.iter().enumerate() {
-            self.read(i, &mut place);
-            named.write(image as usize, &place);
-        }
-        named
-    }
-
-    pub fn n_dims(&self) -> usize {
-        self.n_dims
-    }
-
-    /// `[n_dims]`.
-    #[inline(always)]
-    pub fn row(&self, i: usize) -> &[AtomicU32] {
-        &self.data[i * self.n_dims..][..self.n_dims]
-    }
-
-    /// Writes where an image is to `place`.
-    pub fn read(&self, i: usize, place: &mut [f32]) {
-        place.iter_mut().zip(self.row(i)).for_each(|(value, at)| *value = load(at));
-    }
-
-    /// Moves an image to `place`.
-    pub fn write(&self, i: usize, place: &[f32]) {
-        place.iter().zip(self.row(i)).for_each(|(value, at)| at.store(value.to_bits(), Ordering::Relaxed));
-    }
-}
-
-/// A coordinate. Order is kept by the meetings of the threads.
-#[inline(always)]
-pub fn load(at: &AtomicU32) -> f32 {
-    f32::from_bits(at.load(Ordering::Relaxed))
-}
 
 /// Images that move at once, and their edges.
 struct Round {
@@ -156,7 +90,7 @@ pub fn optimise(
                 let moved = forces.move_blocks(places, round, queues.of(thread.index()), epoch);
                 barrier.wait();
                 for (images, moved) in &moved {
-                    let rows = images.iter().zip(moved.chunks_exact(places.n_dims));
+                    let rows = images.iter().zip(moved.chunks_exact(places.n_dims()));
                     rows.for_each(|(&i, place)| places.write(i, place));
                 }
                 barrier.wait();
@@ -178,8 +112,8 @@ impl Forces {
         let go = |block: usize| {
             let images = &round.movers[block * BLOCK..((block + 1) * BLOCK).min(round.movers.len())];
             let starts = &round.starts[block * BLOCK..][..images.len() + 1];
-            let mut moved = vec![0.0; images.len() * places.n_dims];
-            let rows = moved.chunks_exact_mut(places.n_dims).zip(images);
+            let mut moved = vec![0.0; images.len() * places.n_dims()];
+            let rows = moved.chunks_exact_mut(places.n_dims()).zip(images);
             rows.for_each(|(place, &i)| places.read(i, place));
             let (edges, name) = (&round.edges, images[0] as u64);
             Arch::new().dispatch(Movement { forces: self, places, moved: &mut moved, edges, starts, epoch, name });

@@ -8,6 +8,7 @@ mod fuzzy;
 mod layout;
 mod movement;
 mod params;
+mod places;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +21,7 @@ use ascan_math::lookup::Lookup;
 use ascan_math::points::{Normalise, Points};
 use ascan_math::{pool, spectral};
 use curve::Curve;
-use layout::{Forces, Places};
+use places::{Forces, Places};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rayon::ThreadPool;
@@ -222,7 +223,7 @@ impl Layout {
                 let total = weights.iter().sum::<f32>().max(f32::MIN_POSITIVE);
                 for (&end, weight) in ends.iter().zip(*weights) {
                     for (value, known) in place.iter_mut().zip(self.places.row(end as usize)) {
-                        *value += weight / total * layout::load(known);
+                        *value += weight / total * places::load(known);
                     }
                 }
             }

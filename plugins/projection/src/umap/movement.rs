@@ -6,7 +6,7 @@
 //! machine gives the same bits.
 
 use super::curve::{Curve, power};
-use super::layout::{Forces, Places, load};
+use super::places::{Forces, Places, load};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
