@@ -63,9 +63,12 @@ fn sources() -> BTreeMap<String, BTreeSet<String>> {
     sources
 }
 
+/// How a path is written, so that those of several plugins are the same.
+type Pattern = Box<dyn Fn(&str) -> String>;
+
 /// The files that name more than half of what is looked for: what one more would have to be added to. Each is looked
 /// for by a word, and has its own way to write a path, so that its own files are the same as those of the others.
-fn name_most(wanted: &[(String, Box<dyn Fn(&str) -> String>)]) -> BTreeSet<String> {
+fn name_most(wanted: &[(String, Pattern)]) -> BTreeSet<String> {
     let sources = sources();
     let mut counts = BTreeMap::<String, usize>::new();
     for (word, pattern) in wanted {
@@ -105,7 +108,7 @@ fn a_slicer_of_a_family_touches_what_the_page_lists() {
                 Some(rest) if rest == ".rs" || rest.starts_with('/') => "plugins/FAMILY/src/SLICER.rs".to_owned(),
                 _ => of_any_family(family, path),
             };
-            (name, Box::new(pattern) as Box<dyn Fn(&str) -> String>)
+            (name, Box::new(pattern) as Pattern)
         })
         .collect();
     assert!(wanted.len() > 10, "{} slicers", wanted.len());
@@ -120,7 +123,7 @@ fn a_crate_of_slicers_touches_what_the_page_lists() {
         .into_iter()
         .map(|family| {
             let pattern = move |path: &str| of_any_family(family, path);
-            (format!("ascan_{family}"), Box::new(pattern) as Box<dyn Fn(&str) -> String>)
+            (format!("ascan_{family}"), Box::new(pattern) as Pattern)
         })
         .collect();
     assert_eq!(name_most(&wanted), listed()[1]);
