@@ -116,7 +116,8 @@ impl Default for PlainParams {
 }
 
 impl ascan_core::Params for PlainParams {
-    const HELP: &'static [(&'static str, &'static str)] = &[("n_dims", "dimensions"), ("for_people", "to be looked at")];
+    const HELP: &'static [(&'static str, &'static str)] =
+        &[("n_dims", "dimensions"), ("for_people", "to be looked at")];
 
     fn check(&self, problems: &mut ascan_core::params::Problems) {
         problems.range("n_dims", self.n_dims, 1, 100);

@@ -107,7 +107,9 @@ impl Model {
                 self.end("placing the images");
                 match points {
                     // Meanwhile another projection may have been asked for.
-                    Ok(_) if self.session.projections.get(self.scatter.projection) != Some(&projection) => Changes::SHELL,
+                    Ok(_) if self.session.projections.get(self.scatter.projection) != Some(&projection) => {
+                        Changes::SHELL
+                    }
                     Ok(points) => {
                         self.scatter.set_points(points);
                         Changes::SCATTER | Changes::SHELL
