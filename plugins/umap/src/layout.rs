@@ -79,7 +79,7 @@ impl Places {
     }
 }
 
-/// A coordinate. Order is kept by the meetings of the threads.
+/// A coordinate. Relaxed, since the barrier orders what the threads read and write.
 #[inline(always)]
 pub fn load(at: &AtomicU32) -> f32 {
     f32::from_bits(at.load(Ordering::Relaxed))
@@ -151,7 +151,7 @@ pub fn optimise(
         progress(epoch, forces.n_epochs)?;
         let queues: Vec<Queues> = rounds.iter().map(|round| Queues::new(round, n_threads)).collect();
         pool.broadcast(|thread| {
-            let _attendance = barrier.attend();
+            let _guard = barrier.break_on_panic();
             for (round, queues) in rounds.iter().zip(&queues) {
                 let moved = forces.move_blocks(places, round, queues.of(thread.index()), epoch);
                 barrier.wait();
