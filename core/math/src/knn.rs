@@ -1,6 +1,6 @@
-//! Nearest neighbours: of rows among themselves, and of new rows among known ones.
+//! Nearest neighbours of rows among themselves, and of new rows among known ones.
 //!
-//! Exact up to [`Search::exact_to`] rows, by [`tiles`](crate::tiles); an [inverted file](crate::inverted_file) beyond.
+//! Exact up to [`Search::exact_to`] rows, by [`tiles`](crate::tiles); an inverted file beyond.
 
 use crate::best::{Best, Block, Scan};
 use crate::inverted_file::InvertedFile;
@@ -13,15 +13,15 @@ use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-/// Tiles between two reports of progress.
+/// Number of tiles between two reports of progress.
 const BATCH: usize = 256;
 
-/// The nearest neighbours of each row, nearest first, the earlier row on a tie.
+/// The neighbours of each row, nearest first; of equally near rows the earlier one comes first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Neighbours {
     /// Number of rows.
     pub n: usize,
-    /// Neighbours of each row; fewer than asked for where there are fewer rows.
+    /// Number of neighbours per row; fewer than asked for if there are fewer rows.
     pub k: usize,
     /// `[n, k]`, rows of the base.
     pub indices: Vec<u32>,
@@ -38,11 +38,11 @@ impl Neighbours {
         (&self.indices[range.clone()], &self.sq_distances[range])
     }
 
-    /// An order in which neighbours stand near each other (breadth first), so that what walks along them finds them in
-    /// fast memory: the row at each place.
+    /// An order of the rows in which neighbours stand near each other (breadth first), so that a walk along the edges
+    /// finds them in fast memory. Returns the row at each place.
     pub fn order(&self) -> Vec<u32> {
         const NONE: u32 = u32::MAX;
-        // A row that nobody has for a neighbour stands beside its own nearest.
+        // A row that is nobody's neighbour stands beside its own nearest neighbour.
         let mut places = vec![NONE; self.n];
         let mut walk = Vec::with_capacity(self.n);
         for start in 0..self.n {
@@ -71,7 +71,7 @@ impl Neighbours {
         order
     }
 
-    /// The same neighbours of rows in another order, each called by its place there.
+    /// The same neighbours with the rows in another order; indices are places in that order.
     pub fn ordered(&self, order: &[u32]) -> Self {
         let mut place = vec![0; self.n];
         order.iter().enumerate().for_each(|(i, &row)| place[row as usize] = i as u32);
@@ -81,7 +81,7 @@ impl Neighbours {
         Self { indices, sq_distances, ..*self }
     }
 
-    /// Puts row `i` where `order[i]` says.
+    /// Moves row `i` to place `order[i]`.
     pub(crate) fn scatter(&self, order: &[u32]) -> Self {
         let mut all = self.clone();
         for (i, &row) in order.iter().enumerate() {
@@ -93,27 +93,27 @@ impl Neighbours {
     }
 }
 
-/// How to search.
+/// How to search for neighbours.
 #[derive(Debug, Clone, Copy)]
 pub struct Search {
-    /// Up to this many rows every pair is looked at.
+    /// Up to this many rows, every pair is looked at.
     pub exact_to: usize,
-    /// Share of the true neighbours to find beyond; the search widens until a sample reaches it.
+    /// Beyond them: the share of the true neighbours to find. The search widens until a sample reaches it.
     pub recall: f64,
-    /// Where randomness comes from beyond.
+    /// Beyond them: the seed of all random choices.
     pub seed: u64,
 }
 
 impl Search {
-    /// Exact to 50,000 rows, then 95 % of the neighbours: both ours.
+    /// Exact up to 50,000 rows, 95 % of the neighbours beyond. Both numbers are our choice.
     pub fn new(seed: u64) -> Self {
         Self { exact_to: 50_000, recall: 0.95, seed }
     }
 
-    /// The `k` nearest other rows of each row. `progress(done, of)` is asked between the steps.
+    /// The `k` nearest other rows of each row. `progress(done, of)` is called between the steps.
     ///
     /// # Errors
-    /// What `progress` says.
+    /// Whatever error `progress` returns.
     pub fn graph(
         &self,
         points: &Points,
@@ -130,7 +130,7 @@ impl Search {
     /// The `k` nearest rows of `base` of each row of `queries`, which are centred around the same mean.
     ///
     /// # Errors
-    /// What `progress` says.
+    /// Whatever error `progress` returns.
     pub fn nearest(
         &self,
         base: &Points,
@@ -151,7 +151,7 @@ impl Search {
 /// sketches first.
 ///
 /// # Errors
-/// What `progress` says.
+/// Whatever error `progress` returns.
 pub fn graph(
     points: &Points,
     k: usize,
@@ -167,7 +167,7 @@ pub fn graph(
     let best: Vec<Mutex<Best>> = blocks.iter().map(|rows| Mutex::new(Best::new(rows.clone(), k))).collect();
     let mut pairs: Vec<(usize, usize)> =
         (0..blocks.len()).flat_map(|a| (a..blocks.len()).map(move |b| (a, b))).collect();
-    // Near blocks first: what they find rules out most of the rest.
+    // Near blocks first: the neighbours found there rule out most other pairs.
     pairs.sort_by_key(|&(a, b)| b - a);
     let lock = |block: usize| best[block].lock().unwrap_or_else(PoisonError::into_inner);
     let look = |scan: &mut Scan, &(a, b): &(usize, usize)| {
@@ -209,8 +209,8 @@ pub fn graph(
 /// The `k` nearest rows of `base` of each row of `queries`, exactly.
 ///
 /// # Errors
-/// What `progress` says.
-pub fn nearest(
+/// Whatever error `progress` returns.
+pub(crate) fn nearest(
     base: &Points,
     queries: &Points,
     k: usize,
@@ -221,7 +221,7 @@ pub fn nearest(
     let (bounds, of_queries) = (Bounds::new(base), Bounds::new(queries));
     let query_blocks: Vec<Range<usize>> = blocks(0..queries.n()).collect();
     let base_blocks: Vec<Range<usize>> = blocks(0..base.n()).collect();
-    // Few enough at a time that a stop is soon heard.
+    // Few enough at a time that the user does not wait long for a stop.
     let at_once = (BATCH * 8 / base_blocks.len().max(1)).max(8);
     let mut best = Vec::with_capacity(query_blocks.len());
     for (batch, query_blocks_of_batch) in query_blocks.chunks(at_once).enumerate() {
@@ -282,7 +282,7 @@ pub(crate) mod tests {
         pool("knn", &Context { n_threads, ..Context::default() }).unwrap()
     }
 
-    /// By the definition.
+    /// The neighbours by their definition.
     fn by_sorting(base: &Points, queries: &Points, k: usize, with_self: bool) -> Vec<(f32, u32)> {
         let of_row = |i: usize| {
             let others = (0..base.n()).filter(|&j| with_self || i != j);

@@ -4,7 +4,7 @@ use crate::evidence::Evidence;
 use crate::principal::projection;
 use ascan_core::{Attribution, Error, Result, Tensor};
 
-/// Clips maps at zero where the method does, and refuses what is no number.
+/// Clips maps at zero if the method does, and refuses NaN and infinity.
 pub fn finish(name: &str, mut maps: Tensor, relu: bool) -> Result<Attribution> {
     if !maps.view().is_finite() {
         return Err(Error::NotFinite { what: format!("a map of {name}") });
@@ -15,7 +15,7 @@ pub fn finish(name: &str, mut maps: Tensor, relu: bool) -> Result<Attribution> {
     Ok(Attribution { maps, convergence_delta: None })
 }
 
-/// `term(A_kij, g_kij)` by places and channels, on its first principal direction.
+/// Projects `term(A_kij, g_kij)`, a matrix of places and channels, on its first principal direction.
 pub fn principal_maps(evidence: &Evidence, centre: bool, term: impl Fn(f64, f64) -> f64) -> Tensor {
     let [n, c, h, w] = evidence.shape;
     let area = h * w;

@@ -11,29 +11,29 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Dimensions that one product of a triangular matrix takes: half of it is never computed.
+/// Number of dimensions per product with a triangular matrix, so that most of its zero half is never computed.
 const STRIPE: usize = 32;
 
-/// `reg_covar` is at least this share of the mean variance: what rounding leaves of a covariance that is zero.
+/// `reg_covar` is at least this share of the mean variance, which is what rounding leaves of a covariance of zero.
 const ROUNDING: f64 = 1e-12;
 
-/// No variance is smaller, not even of rows that are all equal.
+/// Smallest variance, even if all rows are equal.
 const SMALLEST: f64 = 1e-30;
 
 /// The form of each component's covariance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Covariance {
-    /// Any ellipsoid: d·(d + 1)/2 numbers a component.
+    /// Any ellipsoid: d·(d + 1)/2 numbers per component.
     Full,
-    /// An ellipsoid along the axes: d numbers.
+    /// An ellipsoid along the axes: d numbers per component.
     Diagonal,
-    /// A ball: one number.
+    /// A ball: one number per component.
     Spherical,
 }
 
 impl Covariance {
-    /// Numbers that describe one covariance.
+    /// How many numbers describe one covariance.
     pub fn n_parameters(self, d: usize) -> usize {
         match self {
             Self::Full => d * (d + 1) / 2,
@@ -42,7 +42,8 @@ impl Covariance {
         }
     }
 
-    /// Numbers of a row whose weighted sums give the means and, unless it is full, the covariance.
+    /// How many features of a row there are: numbers whose weighted sums give the means and, unless it is full, the
+    /// covariance.
     pub(super) fn n_features(self, d: usize) -> usize {
         match self {
             Self::Full => d,
@@ -51,7 +52,8 @@ impl Covariance {
         }
     }
 
-    /// Of a chunk `[CHUNK, d]` of rows x: x itself; x and x²; x and ‖x‖². `[CHUNK, n_features]`
+    /// Writes the features `[CHUNK, n_features]` of the rows x of a chunk `[CHUNK, d]`: x itself; x and x²; or x and
+    /// ‖x‖².
     pub(super) fn features(self, chunk: &[f32], d: usize, features: &mut [f64]) {
         let rows = chunk.chunks_exact(d).zip(features.chunks_exact_mut(self.n_features(d)));
         wide(
@@ -86,7 +88,7 @@ pub struct Gaussians {
     centred_means: Vec<f64>,
     /// `[k, d, d]` (the lower triangle), `[k, d]` or `[k]`.
     covariances: Vec<f64>,
-    /// `[k]`: the part of the log-density that no row changes.
+    /// `[k]`: the part of the log-density that does not depend on the row.
     constants: Vec<f64>,
     /// `[k, n_features]`, the log-density's factors of the features; if full, `[k, d, d]`: the upper triangular P
     /// with PPᵀ = Σ⁻¹.
@@ -95,7 +97,7 @@ pub struct Gaussians {
     means_by_factors: Vec<f64>,
 }
 
-/// What [`Gaussians::log_densities`] computes in.
+/// Buffers of [`Gaussians::log_densities`].
 pub(super) struct Scratch {
     /// `[CHUNK, n_features]`, of the last chunk.
     pub(super) features: Vec<f64>,
@@ -159,7 +161,7 @@ impl Gaussians {
         &self.covariances
     }
 
-    /// `[d]`: what was subtracted from the rows before the fit, and has to be from others.
+    /// `[d]`: what was subtracted from the rows before the fit, and has to be subtracted from other rows.
     pub fn offset(&self) -> &[f32] {
         &self.offset
     }
@@ -227,8 +229,8 @@ impl Gaussians {
         Scratch { features, whitened: vec![0.0; CHUNK * STRIPE] }
     }
 
-    /// `ln w + ln N(x; μ, Σ)` of the rows of a chunk, w being each component's weight: `[k, CHUNK]`, of no meaning beyond
-    /// the last row.
+    /// `ln w + ln N(x; μ, Σ)` of the rows of a chunk, w being each component's weight: `[k, CHUNK]`, of no meaning
+    /// beyond the last row.
     pub(super) fn log_densities(
         &self,
         points: &Points,
