@@ -1,24 +1,24 @@
-//! A place where threads wait for each other, many times a second.
+//! A barrier for threads that wait for each other many times a second.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-/// Looks at the others before a thread lets another program run: a few tens of microseconds.
+/// How often a thread checks the others before it yields its core: a few tens of microseconds.
 const SPINS: usize = 5_000;
 
-/// Threads that wait for each other without falling asleep: waking one costs more than the work between two meetings
-/// where that is less than a millisecond ([`std::sync::Barrier`] wakes).
+/// A barrier at which threads spin instead of sleeping: where less than a millisecond of work lies between two rounds,
+/// waking a thread costs more than the work ([`std::sync::Barrier`] sleeps).
 pub struct Barrier {
     n_threads: usize,
     arrived: AtomicUsize,
-    meetings: AtomicUsize,
+    n_rounds: AtomicUsize,
     is_broken: AtomicBool,
 }
 
-/// That a thread comes to the meetings. One that panics keeps nobody waiting.
-pub struct Attendance<'a>(&'a Barrier);
+/// Breaks the barrier if its thread panics, so that no thread waits for it.
+pub struct BreakOnPanic<'a>(&'a Barrier);
 
-impl Drop for Attendance<'_> {
+impl Drop for BreakOnPanic<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.is_broken.store(true, Ordering::Release);
@@ -27,27 +27,27 @@ impl Drop for Attendance<'_> {
 }
 
 impl Barrier {
-    /// For `n_threads` threads that all come to every meeting.
+    /// A barrier for `n_threads` threads that all come to every round.
     pub fn new(n_threads: usize) -> Self {
-        let (arrived, meetings) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { n_threads, arrived, meetings, is_broken: AtomicBool::new(false) }
+        let (arrived, n_rounds) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { n_threads, arrived, n_rounds, is_broken: AtomicBool::new(false) }
     }
 
-    /// Says that this thread comes to all meetings, as long as the answer lives.
-    pub fn attend(&self) -> Attendance<'_> {
-        Attendance(self)
+    /// Breaks the barrier if this thread panics while it holds the answer.
+    pub fn break_on_panic(&self) -> BreakOnPanic<'_> {
+        BreakOnPanic(self)
     }
 
-    /// Returns when all threads are here, or one has panicked. What they wrote before is seen after.
+    /// Returns when all threads are here, or the barrier is broken. What a thread wrote before, all can read after.
     pub fn wait(&self) {
-        let meeting = self.meetings.load(Ordering::Acquire);
+        let round = self.n_rounds.load(Ordering::Acquire);
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.n_threads {
             self.arrived.store(0, Ordering::Relaxed);
-            self.meetings.fetch_add(1, Ordering::Release);
+            self.n_rounds.fetch_add(1, Ordering::Release);
             return;
         }
         let mut spins = 0;
-        while self.meetings.load(Ordering::Acquire) == meeting && !self.is_broken.load(Ordering::Acquire) {
+        while self.n_rounds.load(Ordering::Acquire) == round && !self.is_broken.load(Ordering::Acquire) {
             spins += 1;
             if spins < SPINS { std::hint::spin_loop() } else { thread::yield_now() }
         }
@@ -65,10 +65,10 @@ mod tests {
         thread::scope(|scope| {
             for _ in 0..N {
                 scope.spawn(|| {
-                    for meeting in 1..=200 {
+                    for round in 1..=200 {
                         count.fetch_add(1, Ordering::Relaxed);
                         barrier.wait();
-                        assert_eq!(count.load(Ordering::Relaxed), meeting * N);
+                        assert_eq!(count.load(Ordering::Relaxed), round * N);
                         barrier.wait();
                     }
                 });
@@ -81,7 +81,7 @@ mod tests {
         let barrier = Barrier::new(2);
         let ended = thread::scope(|scope| {
             let other = scope.spawn(|| {
-                let _attendance = barrier.attend();
+                let _guard = barrier.break_on_panic();
                 panic!("as a test");
             });
             barrier.wait();

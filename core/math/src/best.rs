@@ -14,8 +14,8 @@ pub struct Block<'a> {
     pub rows: Range<usize>,
 }
 
-/// The `k` nearest so far of each of some consecutive rows: sorted by distance, then by index. Which they are in the end does
-/// not depend on the order in which candidates come.
+/// The `k` nearest candidates so far of each row of a consecutive range, sorted by distance, then by index. The final
+/// result does not depend on the order in which candidates come.
 pub struct Best {
     k: usize,
     /// The first of the rows.
@@ -24,7 +24,7 @@ pub struct Best {
     indices: Vec<u32>,
     /// `[rows, k]`, infinite where there is none yet.
     sq_distances: Vec<f32>,
-    /// `[rows]`, the last distance of each row.
+    /// `[rows]`, the largest distance kept for each row.
     limits: Vec<f32>,
 }
 
@@ -39,12 +39,12 @@ impl Best {
         }
     }
 
-    /// The last distance of each of some rows.
+    /// The largest distance kept for each of these rows.
     fn limits(&self, rows: Range<usize>) -> &[f32] {
         &self.limits[rows.start - self.start..rows.end - self.start]
     }
 
-    /// Beyond this squared distance no row wants anything.
+    /// No row takes a candidate beyond this squared distance.
     pub fn furthest(&self) -> f32 {
         self.limits.iter().copied().fold(f32::NEG_INFINITY, f32::max)
     }
@@ -73,7 +73,7 @@ impl Best {
         }
     }
 
-    /// Puts blocks one after the other.
+    /// Joins the results of consecutive blocks.
     pub fn collect(blocks: impl IntoIterator<Item = Self>, k: usize) -> Neighbours {
         let mut all = Neighbours { n: 0, k, indices: Vec::new(), sq_distances: Vec::new(), recall: 1.0 };
         for block in blocks {
@@ -85,10 +85,10 @@ impl Best {
     }
 }
 
-/// A share of an area: as many of its pairs, and measuring them one by one is as quick as the whole product.
+/// If at most one pair in this many is left of a tile, measuring the pairs one by one is as quick as the whole product.
 const FEW: usize = 8;
 
-/// What a thread needs to look at tiles.
+/// Buffers of one thread that looks at tiles.
 #[derive(Default)]
 pub struct Scan {
     tile: Tile,
@@ -98,8 +98,8 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Offers the rows of `base` to those of `queries`. `index` is the name of a row of the base, for a row of the
-    /// queries: `None` keeps the pair out.
+    /// Offers the rows of `base` to those of `queries`. `index(query, base row)` is the number under
+    /// which the base row is kept; `None` keeps the pair out.
     pub fn offer(&mut self, queries: Block, base: Block, best: &mut Best, index: impl Fn(usize, usize) -> Option<u32>) {
         self.multiply(&queries, &base);
         let columns = base.bounds.rows(base.rows.clone());
@@ -120,8 +120,8 @@ impl Scan {
         );
     }
 
-    /// Offers two blocks of the same points to each other; they do not overlap. `index` is the name of a row. The tile
-    /// is filled before ([`Self::multiply`]), so that the locks are not held for the product.
+    /// Offers two blocks of the same points to each other; they do not overlap. `index(row)` is the number under which
+    /// a row is kept. The tile is filled before ([`Self::multiply`]), so that the locks are not held for the product.
     pub fn offer_both(
         &mut self,
         (a, b): (&Block, &Block),
@@ -143,8 +143,8 @@ impl Scan {
         );
     }
 
-    /// As [`Self::offer_both`], by the bounds of a tile of sketches, `of_sketch`. Where too many pairs remain, nothing is
-    /// offered; the blocks that hold them all are given back.
+    /// As [`Self::offer_both`], by the bounds of a tile of sketches, `of_sketch`. Where too many pairs remain, nothing
+    /// is offered; the blocks that hold them all are given back.
     pub fn offer_few<'a>(
         &mut self,
         (a, b): (&Block<'a>, &Block<'a>),

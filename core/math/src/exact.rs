@@ -11,14 +11,14 @@ use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-/// Tiles between two reports of progress.
+/// Number of tiles between two reports of progress.
 const BATCH: usize = 256;
 
 /// The `k` nearest other rows of each row, exactly. Each pair of rows is looked at once, long rows by their
 /// sketches first.
 ///
 /// # Errors
-/// What `progress` says.
+/// Whatever error `progress` returns.
 pub fn graph(
     points: &Points,
     k: usize,
@@ -34,7 +34,7 @@ pub fn graph(
     let best: Vec<Mutex<Best>> = blocks.iter().map(|rows| Mutex::new(Best::new(rows.clone(), k))).collect();
     let mut pairs: Vec<(usize, usize)> =
         (0..blocks.len()).flat_map(|a| (a..blocks.len()).map(move |b| (a, b))).collect();
-    // Near blocks first: what they find rules out most of the rest.
+    // Near blocks first: the neighbours found there rule out most other pairs.
     pairs.sort_by_key(|&(a, b)| b - a);
     let lock = |block: usize| best[block].lock().unwrap_or_else(PoisonError::into_inner);
     let look = |scan: &mut Scan, &(a, b): &(usize, usize)| {
@@ -76,7 +76,7 @@ pub fn graph(
 /// The `k` nearest rows of `base` of each row of `queries`, exactly.
 ///
 /// # Errors
-/// What `progress` says.
+/// Whatever error `progress` returns.
 pub fn nearest(
     base: &Points,
     queries: &Points,
@@ -88,7 +88,7 @@ pub fn nearest(
     let (bounds, of_queries) = (Bounds::new(base), Bounds::new(queries));
     let query_blocks: Vec<Range<usize>> = blocks(0..queries.n()).collect();
     let base_blocks: Vec<Range<usize>> = blocks(0..base.n()).collect();
-    // Few enough at a time that a stop is soon heard.
+    // Few enough at a time that the user does not wait long for a stop.
     let at_once = (BATCH * 8 / base_blocks.len().max(1)).max(8);
     let mut best = Vec::with_capacity(query_blocks.len());
     for (batch, query_blocks_of_batch) in query_blocks.chunks(at_once).enumerate() {

@@ -7,14 +7,14 @@ use crate::knn::Neighbours;
 pub struct Graph {
     /// `[n + 1]`: where the edges of each vertex start.
     starts: Vec<usize>,
-    /// The other end of each edge, rising for each vertex.
+    /// The other end of each edge, in rising order per vertex.
     ends: Vec<u32>,
     weights: Vec<f32>,
 }
 
 impl Graph {
-    /// From the directed weights `[n, k]` to neighbours: `combine` makes one weight of those of both directions, 0
-    /// where a direction has no edge. Edges whose weight becomes 0 are left out.
+    /// Makes the graph from the directed weights `[n, k]` of edges to neighbours. `combine` joins the weights of both
+    /// directions into one (0 stands for a direction without an edge). Edges whose weight becomes 0 are left out.
     pub fn symmetric(neighbours: &Neighbours, weights: &[f32], combine: impl Fn(f32, f32) -> f32) -> Self {
         let n = neighbours.n;
         let mut counts = vec![neighbours.k; n];

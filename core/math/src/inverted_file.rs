@@ -1,7 +1,7 @@
-//! An index for many rows: they are kept by cell, and only near cells are searched.
+//! An index of many rows: rows are grouped into cells, and only near cells are searched.
 //!
-//! Cells are k-means clusters of a sample. All rows of a cell search the same cells, its nearest, so that the search
-//! is made of matrix products as the exact one is, and gives the same bits at any number of threads. How many cells
+//! Cells are k-means clusters of a sample. All rows of a cell search the same, nearest cells, so that the search
+//! consists of matrix products, as the exact one does, and gives the same bits at any number of threads. How many cells
 //! are searched is not guessed: it grows until a sample of the rows finds the wanted share of its true neighbours.
 
 use crate::best::{Best, Block, Scan};
@@ -17,16 +17,16 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Rows of a cell, on average.
+/// Average number of rows per cell.
 const CELL: usize = 1_000;
 
-/// Rows from which a cell is found, on average.
+/// Average number of sampled rows per cell, from which the cells are found.
 const SAMPLE_OF_CELL: usize = 64;
 
-/// Rows whose true neighbours are found, to measure the recall.
+/// Number of rows whose true neighbours are computed to measure the recall.
 const SAMPLE: usize = 512;
 
-/// Rows by cell.
+/// Rows grouped into cells.
 ///
 /// # Source
 /// Sivic & Zisserman 2003 (inverted file); Jégou et al. 2011 (cells by k-means).
@@ -34,12 +34,12 @@ pub struct InvertedFile {
     /// The rows, cell after cell.
     ordered: Points,
     bounds: Bounds,
-    /// `[n]`: the row that each of `ordered` was.
+    /// `[n]`: the original index of each row of `ordered`.
     order: Vec<u32>,
     centres: kmeans::Centres,
-    /// `[cells]`, of `ordered`.
+    /// `[cells]`: the rows of `ordered` in each cell.
     cells: Vec<Range<usize>>,
-    /// `[cells, cells]` nearest first; as many of them are searched as `n_probes` says.
+    /// `[cells, cells]`: for each cell, all cells by distance. The first `n_probes` are searched.
     near: Vec<Vec<usize>>,
     n_probes: usize,
     recall: f64,
@@ -177,7 +177,7 @@ impl InvertedFile {
     }
 }
 
-/// Share of the true neighbours that were found; one at the distance of the last true one is as good.
+/// Share of the true neighbours that were found. A row as far away as the last true neighbour counts as found.
 fn recall_of(found: &Neighbours, truth: &Neighbours) -> f64 {
     let hits = (0..truth.n).map(|i| {
         let last = truth.row(i).1.last().copied().unwrap_or(0.0);

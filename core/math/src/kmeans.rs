@@ -18,20 +18,21 @@ use std::ops::Range;
 /// Below this share of `‖x‖² + ‖c‖²`, rounding dominates `‖x‖² − 2x·c + ‖c‖²` in f32 and seeding takes the difference.
 const CANCELLATION: f32 = 1e-5;
 
-/// Rows that [`nearest_rows`] takes at a time: some chunks.
+/// Number of rows that [`nearest_rows`] takes at a time.
 const PIECE: usize = 16 * CHUNK;
 
 /// What to fit.
 pub struct Settings {
     /// Number of clusters.
     pub k: usize,
-    /// Restarts; the tightest is kept.
+    /// Number of restarts; the one with the lowest inertia is kept.
     pub n_init: usize,
-    /// Limit of iterations of a restart.
+    /// Maximum number of iterations per restart.
     pub max_iterations: usize,
-    /// Squared movement of all centres, as a share of the mean variance of a dimension, at which a restart ends.
+    /// A restart ends when the squared movement of all centres falls below this share of the mean variance per
+    /// dimension.
     pub tolerance: f64,
-    /// Where all randomness comes from.
+    /// Seed of all random choices.
     pub seed: u64,
 }
 
@@ -97,7 +98,7 @@ impl Centres {
     }
 }
 
-/// Nearest centre of each row of a block, and what the block adds to the new centres.
+/// Nearest centre of each row of a block, and what the block contributes to the new centres.
 struct Block {
     nearest: Vec<usize>,
     sq_distances: Vec<f32>,
@@ -106,10 +107,10 @@ struct Block {
     counts: Vec<usize>,
 }
 
-/// The best of `n_init` restarts. `progress(restarts done, restarts)` is asked before each iteration.
+/// The best of `n_init` restarts. `progress(restarts done, restarts)` is called before each iteration.
 ///
 /// # Errors
-/// What `progress` says.
+/// Whatever error `progress` returns.
 pub fn fit(
     points: &Points,
     settings: &Settings,
@@ -136,8 +137,8 @@ pub fn nearest(points: &Points, centres: &Centres, pool: &ThreadPool) -> Vec<usi
     assign(points, centres, pool, false).into_iter().flat_map(|block| block.nearest).collect()
 }
 
-/// The nearest centre of some rows of a table, the first on a tie. Takes the table piece by piece: nothing of its size is
-/// copied.
+/// The nearest centre of some rows of a table, the first on a tie. Reads the table piece by piece, so that no
+/// copy of its size is made.
 ///
 /// # Errors
 /// `NotFinite` for values that are too large to square.
@@ -288,7 +289,7 @@ impl Block {
     #[inline(always)]
     fn take(&mut self, points: &Points, centres: &Centres, rows: Range<usize>, products: &[f32], with_sums: bool) {
         let d = points.d();
-        // ‖x‖² is the same for all centres: it can wait.
+        // ‖x‖² is the same for all centres, so it is added at the end.
         let (mut nearest, mut least) = ([0; CHUNK], [f32::INFINITY; CHUNK]);
         for (cluster, (products, sq_norm)) in products.chunks_exact(CHUNK).zip(&centres.sq_norms).enumerate() {
             for ((product, nearest), least) in products.iter().zip(&mut nearest).zip(&mut least) {

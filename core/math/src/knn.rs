@@ -1,4 +1,4 @@
-//! Nearest neighbours: of rows among themselves, and of new rows among known ones.
+//! Nearest neighbours of rows among themselves, and of new rows among known ones.
 //!
 //! Exact up to [`Search::exact_to`] rows, by [tiles](crate::exact); an [inverted file](crate::inverted_file) beyond.
 
@@ -10,27 +10,27 @@ use crate::points::Points;
 use ascan_core::Result;
 use rayon::ThreadPool;
 
-/// How to search.
+/// How to search for neighbours.
 #[derive(Debug, Clone, Copy)]
 pub struct Search {
-    /// Up to this many rows every pair is looked at.
+    /// Up to this many rows, every pair is looked at.
     pub exact_to: usize,
-    /// Share of the true neighbours to find beyond; the search widens until a sample reaches it.
+    /// Beyond them: the share of the true neighbours to find. The search widens until a sample reaches it.
     pub recall: f64,
-    /// Where randomness comes from beyond.
+    /// Beyond them: the seed of all random choices.
     pub seed: u64,
 }
 
 impl Search {
-    /// Exact to 50,000 rows, then 95 % of the neighbours: both ours.
+    /// Exact up to 50,000 rows, 95 % of the neighbours beyond. Both numbers are our choice.
     pub fn new(seed: u64) -> Self {
         Self { exact_to: 50_000, recall: 0.95, seed }
     }
 
-    /// The `k` nearest other rows of each row. `progress(done, of)` is asked between the steps.
+    /// The `k` nearest other rows of each row. `progress(done, of)` is called between the steps.
     ///
     /// # Errors
-    /// What `progress` says.
+    /// Whatever error `progress` returns.
     pub fn graph(
         &self,
         points: &Points,
@@ -47,7 +47,7 @@ impl Search {
     /// The `k` nearest rows of `base` of each row of `queries`, which are centred around the same mean.
     ///
     /// # Errors
-    /// What `progress` says.
+    /// Whatever error `progress` returns.
     pub fn nearest(
         &self,
         base: &Points,
@@ -98,7 +98,7 @@ mod tests {
         pool("knn", &Context { n_threads, ..Context::default() }).unwrap()
     }
 
-    /// By the definition.
+    /// The neighbours by their definition.
     fn by_sorting(base: &Points, queries: &Points, k: usize, with_self: bool) -> Vec<(f32, u32)> {
         let of_row = |i: usize| {
             let others = (0..base.n()).filter(|&j| with_self || i != j);

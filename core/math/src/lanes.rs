@@ -1,12 +1,12 @@
-//! Exponential and logarithm of f64, written so that loops over them run in [lanes](crate::wide): a standard library's
-//! own take one number at a time, and differ from machine to machine.
+//! Exponential and logarithm of f64, written so that loops over them run in lanes. Those of the standard
+//! library take one number at a time and differ from machine to machine.
 
 /// Adding and subtracting 1.5·2⁵² rounds to a whole number, which then stands in the lowest bits.
 const ROUNDING: f64 = 6_755_399_441_055_744.0;
 
 /// `e^x` for x ≤ 0, within a few units of the last place; 0 below −700.
 #[inline(always)]
-pub fn exp(x: f64) -> f64 {
+pub(crate) fn exp(x: f64) -> f64 {
     // ln 2 in two parts: multiples of the first are exact.
     const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
     let inside = if x > -700.0 { x } else { -700.0 };
@@ -24,7 +24,7 @@ pub fn exp(x: f64) -> f64 {
 
 /// `ln x` for positive x that are not subnormal, within a few units of the last place.
 #[inline(always)]
-pub fn ln(x: f64) -> f64 {
+pub(crate) fn ln(x: f64) -> f64 {
     const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
     const MANTISSA: u64 = (1 << 52) - 1;
     // x = m·2ᵉ with m in [√½, √2); e + 1023 as a float, by its bits.
@@ -41,7 +41,7 @@ pub fn ln(x: f64) -> f64 {
     exponent * std::f64::consts::LN_2 + 2.0 * (t + t * t2 * series)
 }
 
-/// A sum in an order of its own that does not wait for one addition to begin the next.
+/// The sum of the values in a fixed order in which additions do not wait for each other.
 #[inline(always)]
 pub fn sum(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut sums = [0.0; 8];

@@ -1,5 +1,14 @@
-//! What several methods share: rows in blocks, k-means, nearest neighbours, label spreading, indices of cluster quality,
-//! maps at another size.
+//! Numerical methods that several plugins share.
+//!
+//! - [`points`]: rows to work on, normalised and in blocks; [`lookup`]: finds known rows again
+//! - [`kmeans`], [`minibatch`]: k-means, on a whole table or on small batches of it
+//! - [`mixture`]: Gaussian mixtures, also with categorical columns
+//! - [`knn`]: nearest neighbours; [`tiles`]: which pairs of rows can be near, by matrix products
+//! - [`graph`]: weighted graphs of neighbours; [`spectral`]: eigenvectors of their Laplacian
+//! - [`label_spreading`]: from a few labels to all rows
+//! - [`quality`]: indices of cluster quality; [`trustworthiness`]: the quality of a layout
+//! - [`resize`]: maps at another size; [`lanes`]: sums in independent lanes
+//! - [`pool`]: the threads of a computation; [`barrier`]: where they wait for each other
 //!
 //! Everything here gives the same bits at any number of threads: sums are taken over fixed blocks in a
 //! fixed order, and matrix products always have the same size.
@@ -8,7 +17,7 @@ pub mod barrier;
 mod best;
 mod exact;
 pub mod graph;
-pub mod inverted_file;
+mod inverted_file;
 pub mod kmeans;
 pub mod knn;
 pub mod label_spreading;
@@ -43,6 +52,6 @@ pub fn pool(plugin: &str, context: &Context) -> Result<ThreadPool> {
 /// Runs `loops` compiled for the widest lanes that this machine has. The closure and what it calls take part where they
 /// are `#[inline(always)]`. Nothing is fused or reordered by that: the same bits on every machine.
 #[inline(always)]
-pub fn wide<R>(loops: impl FnOnce() -> R) -> R {
+pub(crate) fn wide<R>(loops: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(loops)
 }

@@ -4,12 +4,11 @@ use crate::points::Points;
 use rayon::prelude::*;
 use std::collections::HashMap;
 
-/// Rows by their bits: a model that keeps its rows gives the same answer for them as it did at the fit, without a
-/// search.
+/// Rows by their bits: a model that keeps its rows gives them the same answer as at the fit, without a search.
 pub struct Lookup(HashMap<u64, Vec<u32>>);
 
 impl Lookup {
-    /// Over all rows. Uses the threads of the pool that it is called in, if it is called in one.
+    /// An index of all rows. Uses the threads of the pool that it is called in, if it is called in one.
     pub fn new(points: &Points) -> Self {
         let of_row = |i: usize| hash(points.row(i));
         let hashes: Vec<u64> = match rayon::current_thread_index() {
@@ -30,8 +29,8 @@ impl Lookup {
     }
 }
 
-/// Of the bits of a row; the same in every run. Four chains, since a multiplication waits for the one before.
-pub fn hash(row: &[f32]) -> u64 {
+/// A hash of the bits of a row, the same in every run. In four chains, since a multiplication waits for the one before.
+fn hash(row: &[f32]) -> u64 {
     const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
     let turn = |hash: u64, bits: u32| (hash ^ u64::from(bits)).wrapping_mul(FACTOR).rotate_left(29);
     let mut chains = [1u64, 2, 3, 4];

@@ -1,4 +1,4 @@
-//! Mini-batch k-means: centres that follow small random batches, for tables of which no copy fits.
+//! Mini-batch k-means: centres that follow small random batches, for tables too large for a copy in memory.
 
 use crate::kmeans::{self, Centres};
 use crate::points::{Normalise, Points};
@@ -8,27 +8,28 @@ use rand::seq::index;
 use rand::{RngExt, SeedableRng};
 use rayon::ThreadPool;
 
-/// Rows that a centre may lag behind before the weakest are moved: this many a centre.
+/// Weak centres are moved after this many rows per centre.
 const ROWS_BEFORE_REASSIGNMENT: usize = 10;
 
-/// What to fit. Semantics and defaults of each are those of scikit-learn's `MiniBatchKMeans`.
+/// What to fit. Each setting means what it means in scikit-learn's `MiniBatchKMeans`, and has the same default.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Number of clusters.
     pub k: usize,
-    /// Rows of a batch.
+    /// Number of rows per batch.
     pub batch_size: usize,
-    /// Limit of rows drawn, as a multiple of the rows there are.
+    /// Maximum number of rows drawn, as a multiple of the number of rows.
     pub max_epochs: usize,
-    /// Batches without a better smoothed inertia after which the fit ends.
+    /// The fit ends after this many batches without a better smoothed inertia.
     pub max_no_improvement: usize,
-    /// Centres that have seen less than this share of what the busiest has are moved to random rows of a batch.
+    /// A centre that has seen fewer rows than this share of what the busiest has seen is moved to a random row of the
+    /// batch.
     pub reassignment_ratio: f64,
-    /// Seedings; the tightest is used.
+    /// Number of seedings; the one with the lowest inertia is used.
     pub n_init: usize,
-    /// What is done to each row first.
+    /// How each row is normalised first.
     pub normalise: Normalise,
-    /// Where all randomness comes from.
+    /// Seed of all random choices.
     pub seed: u64,
 }
 
@@ -36,17 +37,17 @@ pub struct Settings {
 pub struct Fit {
     /// The centres; fewer than asked for where the rows to seed from have fewer distinct ones.
     pub centres: Centres,
-    /// Batches taken.
+    /// Number of batches.
     pub n_batches: usize,
     /// Whether the inertia had stopped falling.
     pub converged: bool,
 }
 
 /// Fits to some rows of a table, batch by batch: beside the table, memory is ∝ (`batch_size` + `k`)·d.
-/// `progress(batches done, limit)` is asked before each batch.
+/// `progress(batches done, limit)` is called before each batch.
 ///
 /// # Errors
-/// `NotFinite` for values that are too large to square; what `progress` says.
+/// `NotFinite` for values that are too large to square; whatever error `progress` returns.
 ///
 /// # Source
 /// Sculley 2010; seeding, reassignment of weak centres and early stopping as in scikit-learn.
@@ -91,8 +92,8 @@ fn below(rng: &mut Xoshiro256PlusPlus, n: usize) -> usize {
     ((rng.random::<f64>() * n as f64) as usize).min(n - 1)
 }
 
-/// The tightest of `n_init` k-means++ seedings, each from three batches of rows (or three rows a centre), all judged on
-/// the first one's rows.
+/// The tightest of `n_init` k-means++ seedings, each from three batches of rows (or three rows per centre), all judged
+/// on the first one's rows.
 fn seed(
     embeddings: TensorView,
     rows: &[usize],
@@ -123,7 +124,7 @@ fn seed(
     Ok(best)
 }
 
-/// Each centre becomes the mean of all rows it has ever been nearest to; gives the batch's inertia before.
+/// Each centre becomes the mean of all rows it has ever been nearest to; returns the batch's inertia before the step.
 fn step(batch: &Points, centres: &mut Centres, counts: &mut [f64], pool: &ThreadPool) -> f64 {
     let (nearest, inertia) = kmeans::nearest_with_inertia(batch, centres, pool);
     let d = batch.d();

@@ -1,11 +1,11 @@
 //! Neighbours of rows, however they were found.
 
-/// The nearest neighbours of each row, nearest first, the earlier row on a tie.
+/// The neighbours of each row, nearest first; of equally near rows the earlier one comes first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Neighbours {
     /// Number of rows.
     pub n: usize,
-    /// Neighbours of each row; fewer than asked for where there are fewer rows.
+    /// Number of neighbours per row; fewer than asked for if there are fewer rows.
     pub k: usize,
     /// `[n, k]`, rows of the base.
     pub indices: Vec<u32>,
@@ -22,11 +22,11 @@ impl Neighbours {
         (&self.indices[range.clone()], &self.sq_distances[range])
     }
 
-    /// An order in which neighbours stand near each other (breadth first), so that what walks along them finds them in
-    /// fast memory: the row at each place.
+    /// An order of the rows in which neighbours stand near each other (breadth first), so that a walk along the edges
+    /// finds them in fast memory. Returns the row at each place.
     pub fn order(&self) -> Vec<u32> {
         const NONE: u32 = u32::MAX;
-        // A row that nobody has for a neighbour stands beside its own nearest.
+        // A row that is nobody's neighbour stands beside its own nearest neighbour.
         let mut places = vec![NONE; self.n];
         let mut walk = Vec::with_capacity(self.n);
         for start in 0..self.n {
@@ -55,7 +55,7 @@ impl Neighbours {
         order
     }
 
-    /// The same neighbours of rows in another order, each called by its place there.
+    /// The same neighbours with the rows in another order; indices are places in that order.
     pub fn ordered(&self, order: &[u32]) -> Self {
         let mut place = vec![0; self.n];
         order.iter().enumerate().for_each(|(i, &row)| place[row as usize] = i as u32);
@@ -65,7 +65,7 @@ impl Neighbours {
         Self { indices, sq_distances, ..*self }
     }
 
-    /// Puts row `i` where `order[i]` says.
+    /// Moves row `i` to place `order[i]`.
     pub(crate) fn scatter(&self, order: &[u32]) -> Self {
         let mut all = self.clone();
         for (i, &row) in order.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The rows to cluster, prepared once: normalised, centred, padded.
+//! Rows prepared for clustering: normalised, centred, padded.
 
 use ascan_core::{Error, Result, TensorView};
 use faer::MatRef;
@@ -8,16 +8,16 @@ use std::ops::Range;
 
 /// Rows of one matrix product. Every product has exactly this many (the last chunk is padded), so that the
 /// distance of a row never depends on how many rows there are or which thread takes it.
-pub const CHUNK: usize = 64;
+pub(crate) const CHUNK: usize = 64;
 
 /// Sums are taken over at most this many blocks, in their order, at any number of threads.
 const MAX_BLOCKS: usize = 64;
 
-/// What is done to each embedding before distances are taken.
+/// How embeddings are normalised before distances are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Normalise {
-    /// Nothing: Euclidean distance.
+    /// Not at all: Euclidean distance.
     None,
     /// Scaled to length 1, so that only the direction counts. Zero vectors stay zero.
     L2,
@@ -94,7 +94,7 @@ impl Points {
             rows.map(sq_norm).collect::<Vec<f32>>()
         });
         let mut sq_norms = sq_norms.concat();
-        // Rows without values have no place in the data.
+        // Rows without values take no space in the data.
         sq_norms.resize(n, 0.0);
         if !sq_norms.iter().all(|v| v.is_finite()) {
             return Err(Error::NotFinite { what: "embeddings, squared (the values are too large)".into() });
@@ -122,13 +122,13 @@ impl Points {
         &self.data[i * self.d..(i + 1) * self.d]
     }
 
-    /// Rows one after the other, `[rows, d]`.
+    /// Consecutive rows, `[rows, d]`.
     pub fn rows(&self, rows: Range<usize>) -> &[f32] {
         &self.data[rows.start * self.d..rows.end * self.d]
     }
 
-    /// These rows, in this order, around the same mean. Uses the threads of the pool that it is called in, if it is called
-    /// in one.
+    /// A copy of these rows, in this order, around the same mean. Uses the threads of the pool that it is called in, if
+    /// it is called in one.
     pub fn select(&self, rows: impl Iterator<Item = usize>) -> Self {
         const BLOCK: usize = 8 * CHUNK;
         let rows: Vec<usize> = rows.collect();
@@ -147,25 +147,25 @@ impl Points {
         self.sq_norms[i]
     }
 
-    /// Mean variance of a dimension.
-    pub fn variance(&self) -> f64 {
+    /// Mean variance per dimension.
+    pub(crate) fn variance(&self) -> f64 {
         let total: f64 = self.sq_norms.iter().map(|&v| f64::from(v)).sum();
         total / (self.n * self.d).max(1) as f64
     }
 
     /// Number of chunks.
-    pub fn n_chunks(&self) -> usize {
+    pub(crate) fn n_chunks(&self) -> usize {
         self.n.div_ceil(CHUNK)
     }
 
     /// A whole chunk `[CHUNK, d]`, padding included, and its rows.
-    pub fn chunk(&self, chunk: usize) -> (&[f32], Range<usize>) {
+    pub(crate) fn chunk(&self, chunk: usize) -> (&[f32], Range<usize>) {
         let start = chunk * CHUNK;
         (&self.data[start * self.d..(start + CHUNK) * self.d], start..(start + CHUNK).min(self.n))
     }
 
-    /// Keeps a copy in the order that products are taken in, for those who take many: it is made for each of them
-    /// otherwise.
+    /// Keeps a transposed copy of each chunk for callers that compute many products; otherwise each product makes its
+    /// own.
     pub fn keep_columns(&mut self) {
         let (d, data) = (self.d, &self.data);
         let mut columns = vec![0.0; data.len()];
@@ -183,7 +183,7 @@ impl Points {
     }
 
     /// A whole chunk `[CHUNK, d]`, for products.
-    pub fn matrix(&self, chunk: usize) -> MatRef<'_, f32> {
+    pub(crate) fn matrix(&self, chunk: usize) -> MatRef<'_, f32> {
         let values = chunk * CHUNK * self.d..(chunk + 1) * CHUNK * self.d;
         match self.columns.is_empty() {
             true => MatRef::from_row_major_slice(&self.data[values], CHUNK, self.d),
@@ -192,7 +192,7 @@ impl Points {
     }
 
     /// The chunks of each block.
-    pub fn blocks(&self) -> Vec<Range<usize>> {
+    pub(crate) fn blocks(&self) -> Vec<Range<usize>> {
         blocks(self.n_chunks()).collect()
     }
 }
@@ -202,7 +202,8 @@ fn blocks(n_chunks: usize) -> impl Iterator<Item = Range<usize>> {
     (0..n_chunks).step_by(size).map(move |start| start..(start + size).min(n_chunks))
 }
 
-/// What `work` makes of each block of `size` values, on the threads of the pool that this is called in, if in one.
+/// Applies `work` to each block of `size` values, on the threads of the pool that this is called in, if it is called in
+/// one.
 fn in_blocks<T: Send>(data: &mut [f32], size: usize, work: impl Fn(usize, &mut [f32]) -> T + Sync) -> Vec<T> {
     match rayon::current_thread_index() {
         Some(_) => data.par_chunks_mut(size).enumerate().map(|(block, data)| work(block, data)).collect(),
@@ -220,7 +221,7 @@ fn scale_to_unit(row: &mut [f32]) {
 }
 
 /// Inner product in a fixed order; eight sums at once, so that it can be vectorised.
-pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; 8];
     let (a_chunks, b_chunks) = (a.chunks_exact(8), b.chunks_exact(8));
     let tail: f32 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(a, b)| a * b).sum();

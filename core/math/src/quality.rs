@@ -1,6 +1,6 @@
-//! How well clusters are apart, and what that says about their number.
+//! How well clusters are separated, and what that says about their number.
 //!
-//! Distances are Euclidean and in f64; noise (−1) is left out everywhere. Nothing is as large as n².
+//! Distances are Euclidean and in f64; noise (−1) is left out everywhere. Nothing takes memory ∝ n².
 
 use crate::points::CHUNK;
 use ascan_core::TensorView;
@@ -13,7 +13,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 use serde::Serialize;
 
-/// Rows up to which a silhouette is exact by default: seconds, and more than a mean needs.
+/// Up to this many rows a silhouette is exact by default: it takes seconds, and a mean needs no more.
 pub const MAX_EXACT: usize = 10_000;
 
 /// Below this share of `‖x‖² + ‖y‖²`, rounding dominates `‖x‖² − 2x·y + ‖y‖²` and the difference is taken.
@@ -32,7 +32,7 @@ struct Clustered {
 }
 
 impl Clustered {
-    /// Of the given rows, those that are not noise.
+    /// Keeps those of the given rows that are not noise.
     fn new(embeddings: TensorView, assignment: &[i32], rows: impl Iterator<Item = usize>) -> Self {
         let d = embeddings.row_len();
         let rows: Vec<usize> = rows.filter(|&row| assignment[row] >= 0).collect();
@@ -159,8 +159,8 @@ pub fn silhouette(
     Some(sums.iter().sum::<f64>() / n as f64)
 }
 
-/// Davies–Bouldin index: the mean over clusters of the worst (spread + spread of the other) / distance of the two centres;
-/// 0 or more, lower is better. `None` for fewer than two clusters.
+/// Davies–Bouldin index: the mean over clusters of the worst (spread + spread of the other) / distance of the two
+/// centres; 0 or more, lower is better. `None` for fewer than two clusters.
 ///
 /// # Shapes
 /// `embeddings`: `[n, d]`; `assignment`: `[n]`, −1 for noise
@@ -202,7 +202,7 @@ pub fn inertia(embeddings: TensorView, assignment: &[i32]) -> f64 {
     clustered.clusters.iter().enumerate().map(of_row).sum()
 }
 
-/// Where a falling curve bends most: the point furthest below the line from its first to its last, both axes scaled to 1.
+/// The elbow of a falling curve: the point furthest below the line from its first to its last, both axes scaled to 1.
 ///
 /// `None` for fewer than three points, or where no point is below the line. `curve`: (number of clusters, inertia), by
 /// rising number.
@@ -219,11 +219,11 @@ pub fn elbow(curve: &[(usize, f64)]) -> Option<usize> {
         (k, 1.0 - x - y)
     };
     let furthest = curve.iter().map(below).reduce(|best, next| if next.1 > best.1 { next } else { best })?;
-    // What rounding leaves of a straight line is no bend.
+    // A bend as small as the rounding error of a straight line is none.
     (furthest.1 > 1e-9).then_some(furthest.0)
 }
 
-/// A clustering that is a candidate.
+/// A candidate clustering.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
     /// Number of clusters that was asked for.
@@ -248,7 +248,7 @@ pub struct Measured {
 /// What the indices say about the number of clusters.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Advice {
-    /// One line a candidate, by rising number.
+    /// One line per candidate, by rising number of clusters.
     pub table: Vec<Measured>,
     /// The number with the highest silhouette.
     pub by_silhouette: Option<usize>,

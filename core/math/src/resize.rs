@@ -1,6 +1,6 @@
-//! Maps at another size.
+//! Maps resized.
 
-/// A map at another size: each axis is averaged by area when it shrinks, interpolated linearly when it grows.
+/// Resizes a map: each axis is averaged by area where it shrinks and interpolated linearly where it grows.
 ///
 /// # Shapes
 /// `map`: `[from[0], from[1]]`, returns `[to[0], to[1]]`

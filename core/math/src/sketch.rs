@@ -1,4 +1,4 @@
-//! Rows in a few numbers, to rule out most pairs of long rows at a fraction of the cost.
+//! Sketches: long rows summarised in a few numbers, which rule out most pairs at a fraction of the cost.
 //!
 //! A sketch is a row's coordinates along the directions of largest variance, and the length of what they leave out. The
 //! distance of two sketches is never above that of the rows: `‖Px − Py‖² + (r_x − r_y)² ≤ ‖x − y‖²`. So a search by
@@ -16,39 +16,40 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Directions; with the length of the rest, numbers of a sketch fill lanes.
+/// Number of directions. With the length of the rest, a sketch fills whole lanes.
 const DIRECTIONS: usize = 31;
 
-/// Rows from which directions and clusters are found.
+/// Number of rows from which directions and clusters are found.
 const SAMPLE: usize = 2_048;
 
-/// Clusters are far from each other from this multiple of the larger one's mean squared distance to its centre.
+/// Two clusters are far apart if their squared distance is at least this multiple of the larger one's mean squared
+/// distance to its centre.
 const FAR: f32 = 4.0;
 
-/// Rounds of subspace iteration.
+/// Number of rounds of subspace iteration.
 const ROUNDS: usize = 3;
 
-/// Rows by cluster, beside their sketches.
+/// Rows sorted by cluster, with their sketches.
 pub struct Sketch {
-    /// `[n]`: the row that each was.
+    /// `[n]`: the original index of each row.
     pub order: Vec<u32>,
     /// The rows in that order.
     pub rows: Points,
     /// `[n, DIRECTIONS + 1]`, in that order.
     pub short: Points,
-    /// Of `short`, such that no pair has a bound above its distance as rows.
+    /// Bounds of `short`, lowered such that no pair has a bound above the distance of its rows.
     pub bounds: Bounds,
     /// The rows that are looked at together.
     pub blocks: Vec<Range<usize>>,
-    /// One around the sketches of each block.
+    /// A ball around the sketches of each block.
     balls: Vec<Ball>,
 }
 
-/// Where some sketches are.
+/// A ball that holds some sketches.
 struct Ball {
     centre: Vec<f64>,
     radius: f64,
-    /// The most that rounding takes off a bound.
+    /// The most by which a bound may be off because of rounding.
     slack: f64,
 }
 
@@ -68,10 +69,10 @@ impl Ball {
 }
 
 impl Sketch {
-    /// Of all rows; `None` where the rows are few or short, and the whole products cost little.
+    /// Sketches of all rows; `None` where the rows are few or short, and the whole products cost little.
     ///
     /// # Errors
-    /// What `progress` says.
+    /// Whatever error `progress` returns.
     pub fn of(
         points: &Points,
         pool: &ThreadPool,
@@ -100,18 +101,18 @@ impl Sketch {
         Ok(Some(Self { order, rows, short, bounds, blocks, balls }))
     }
 
-    /// What the squared distance of no row of block `a` from one of block `b` is below.
+    /// A lower bound of the squared distance between any row of block `a` and any row of block `b`.
     pub fn apart(&self, a: usize, b: usize) -> f32 {
         let (a, b) = (&self.balls[a], &self.balls[b]);
         let sq_distance: f64 = a.centre.iter().zip(&b.centre).map(|(a, b)| (a - b).powi(2)).sum();
         let between = (sq_distance.sqrt() - a.radius - b.radius).max(0.0);
-        // Less what f32 may round up.
+        // Lowered by what f32 may have rounded up.
         (between * between * (1.0 - 1e-6) - a.slack - b.slack) as f32
     }
 }
 
-/// The place of each centre in a chain from each to the nearest that is left: neighbours share blocks of rows, so that few
-/// blocks lie in two places.
+/// The place of each centre in a chain that goes from each centre to the nearest one left, so that neighbouring
+/// clusters share blocks of rows.
 fn chain(centres: &Centres) -> Vec<usize> {
     let mut left: Vec<usize> = (0..centres.k()).collect();
     let mut places = vec![0; centres.k()];
@@ -125,8 +126,8 @@ fn chain(centres: &Centres) -> Vec<usize> {
     places
 }
 
-/// Blocks of rows, which end where the next cluster is far: few lie in two places, and a ball around two places rules nothing out.
-/// `clusters`: `[n]`, that of each row.
+/// Blocks of rows that end where the next cluster is far away: a ball around two distant clusters would rule out
+/// nothing. `clusters`: `[n]`, that of each row.
 fn cut(short: &Points, clusters: &[usize], centres: &Centres) -> Vec<Range<usize>> {
     let (mut sums, mut counts) = (vec![0.0; centres.k()], vec![0.0f32; centres.k()]);
     for (i, &cluster) in clusters.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The first eigenvectors of a graph's normalised Laplacian, without ever making a dense matrix of it.
+//! The first eigenvectors of a graph's normalised Laplacian, without a dense matrix.
 
 use crate::graph::Graph;
 use ascan_core::{Error, Result};
@@ -12,29 +12,29 @@ use rayon::prelude::*;
 /// Degree of the polynomial between two rotations.
 const DEGREE: usize = 12;
 
-/// Rows that a thread multiplies at a time.
+/// Number of rows that a thread multiplies at a time.
 const BLOCK: usize = 512;
 
-/// Vectors that are multiplied side by side.
+/// Number of vectors that are multiplied side by side.
 const LANES: usize = 4;
 
-/// When to stop.
+/// What to compute, and when to stop.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Eigenvectors wanted, the constant one included.
+    /// Number of eigenvectors, the constant one included.
     pub n_vectors: usize,
     /// Largest length of `Lv − λv`.
     pub tolerance: f64,
-    /// Limit of rotations.
+    /// Maximum number of rotations.
     pub max_iterations: usize,
-    /// Where the start comes from.
+    /// Seed of the start vectors.
     pub seed: u64,
 }
 
 /// Eigenvalues and eigenvectors of `L = I − D^-½ W D^-½`.
 #[derive(Debug, Clone)]
 pub struct Spectrum {
-    /// Rising, in [0, 2]; as many zeros as the graph has components.
+    /// Eigenvalues in rising order, in [0, 2]; as many zeros as the graph has components.
     pub values: Vec<f64>,
     /// `[n, values]`, columns of length 1.
     pub vectors: Mat<f64>,
@@ -50,7 +50,7 @@ pub struct Spectrum {
 /// turned, so that equal eigenvalues (a graph of several components) are found as often as they occur.
 ///
 /// # Errors
-/// What `progress` says, `NotFinite` for weights that are no numbers.
+/// Whatever error `progress` returns, `NotFinite` for weights that are no numbers.
 ///
 /// # Source
 /// Zhou & Saad 2007 (Chebyshev-filtered subspace iteration).
@@ -189,7 +189,7 @@ struct Terms {
 impl<'a> Matrix<'a> {
     fn new(graph: &'a Graph, pool: &'a ThreadPool) -> Self {
         let degree = |i: usize| graph.row(i).1.iter().map(|&w| f64::from(w)).sum::<f64>();
-        // A vertex without edges is a component of its own: as if it had one to itself.
+        // A vertex without edges is a component of its own, as if it had an edge to itself.
         let inverse_sqrt = |degree: f64| if degree > 0.0 { 1.0 / degree.sqrt() } else { 1.0 };
         let inverse_sqrt = (0..graph.n()).map(|i| inverse_sqrt(degree(i))).collect();
         Self { graph, inverse_sqrt, pool }

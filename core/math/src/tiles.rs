@@ -1,8 +1,8 @@
 //! Tiles: the inner products of two blocks of rows, and what they say about distances.
 //!
-//! A matrix product is the quickest way to look at all pairs, and it rounds. So a tile only rules pairs out: it gives
-//! a lower bound that holds in spite of the rounding. Pairs that remain are measured directly ([`sq_distance`]).
-//! What is found this way is exact, and does not depend on how rows are cut into tiles.
+//! A matrix product is the quickest way to look at all pairs, but it rounds. So a tile only rules pairs out, by lower
+//! bounds that hold in spite of the rounding. The pairs that remain are measured directly ([`sq_distance`]). The result
+//! is exact and does not depend on how rows are cut into tiles.
 
 use crate::points::Points;
 use faer::linalg::matmul::matmul;
@@ -10,13 +10,13 @@ use faer::{Accum, MatMut, MatRef, Par};
 use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
-/// Rows on each side of a tile, at most.
+/// Maximum number of rows on each side of a tile.
 pub const SIDE: usize = 256;
 
-/// Limits of columns that want nothing.
+/// Limits of columns that take no pair.
 pub const NOTHING: [f32; SIDE] = [f32::NEG_INFINITY; SIDE];
 
-/// Pairs that are looked at together.
+/// Number of pairs that are looked at together.
 const LANES: usize = 16;
 
 /// `‖x‖²` of each row, less the share that rounding may take, so that `bound(x) + bound(y) − 2x·y` is never above the
@@ -27,7 +27,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Of all rows.
+    /// The bounds of all rows.
     pub fn new(points: &Points) -> Self {
         // Each of `d` products and sums rounds by 2⁻²⁴ of at most ‖x‖·‖y‖; twice that, and some for the norms.
         let rounding = (points.d() + 32) as f32 * f32::EPSILON;
@@ -35,18 +35,19 @@ impl Bounds {
         Self { values, rounding }
     }
 
-    /// Each lower by an amount of its own.
+    /// The same bounds, each lowered by its own amount.
     pub(crate) fn lowered(mut self, by: impl Iterator<Item = f32>) -> Self {
         self.values.iter_mut().zip(by).for_each(|(value, by)| *value -= by);
         self
     }
 
-    /// Of some rows.
+    /// The bounds of these rows.
     pub fn rows(&self, rows: Range<usize>) -> &[f32] {
         &self.values[rows]
     }
 
-    /// What the squared distance is not above, where it is not below `low`; `sq_norms` is the sum of both rows'.
+    /// An upper bound of the squared distance whose lower bound is `low`; `sq_norms` is the sum of both rows' squared
+    /// norms.
     pub fn above(&self, low: f32, sq_norms: f32) -> f32 {
         low + 3.0 * self.rounding * sq_norms
     }
@@ -58,10 +59,10 @@ pub fn blocks(rows: Range<usize>) -> impl DoubleEndedIterator<Item = Range<usize
     rows.step_by(SIDE).map(move |start| start..(start + SIDE).min(end))
 }
 
-/// Room for the inner products of two blocks of rows.
+/// Buffer for the inner products between two blocks of rows.
 pub struct Tile {
     n_columns: usize,
-    /// `[rows of the one block, rows of the other]`.
+    /// `[rows of the first block, rows of the second]`.
     products: Vec<f32>,
 }
 
@@ -83,7 +84,7 @@ impl Tile {
         matmul(products, Accum::Replace, b, a.transpose(), 1.0f32, Par::Seq);
     }
 
-    /// The inner products of a row of the one block with all of the other.
+    /// The inner products of a row of the first block with all rows of the second.
     pub fn row(&self, row: usize) -> &[f32] {
         &self.products[row * self.n_columns..][..self.n_columns]
     }
@@ -108,9 +109,9 @@ impl Tile {
         }
     }
 
-    /// Columns between which are all that [`Self::below`] finds: no more is said of them, at less cost.
+    /// A range of columns that holds all that [`Self::below`] finds, at less cost.
     #[inline(always)]
-    pub fn reach(
+    pub(crate) fn reach(
         &self,
         row: usize,
         (bound, columns): (f32, &[f32]),
@@ -160,10 +161,10 @@ pub fn sq_distance(a: &[f32], b: &[f32]) -> f32 {
     Arch::new().dispatch(SqDistance { a, b })
 }
 
-/// Sums of one distance that are taken side by side.
+/// Number of partial sums of one distance.
 const SUMS: usize = 16;
 
-/// Written in registers: from a loop over arrays the compiler takes the sums apart again, to add them up.
+/// Written out in registers: the compiler splits the sums of a loop over arrays again to add them up.
 struct SqDistance<'a> {
     a: &'a [f32],
     b: &'a [f32],
@@ -193,7 +194,7 @@ impl WithSimd for SqDistance<'_> {
     }
 }
 
-/// In a fixed order, by halves: sums in lanes, not one after the other.
+/// Adds the partial sums in a fixed order, by halves, so that lanes add in parallel.
 fn sum(mut sums: [f32; SUMS]) -> f32 {
     for half in [8, 4, 2, 1] {
         for i in 0..half {

@@ -3,8 +3,8 @@
 use crate::tiles::sq_distance;
 use ascan_core::TensorView;
 
-/// How many of the `k` nearest of each row in the layout are among its nearest in the embeddings, in [0, 1]; each that is not
-/// costs its rank there. Takes time ∝ n²·(d + log n).
+/// Trustworthiness in [0, 1]: whether the `k` nearest rows of each row in the layout are among its `k` nearest in the
+/// embeddings. Each one that is not costs more the higher its rank there. Takes time ∝ n²·(d + log n).
 ///
 /// # Shapes
 /// `embeddings`: `[n, d]`; `layout`: `[n, n_dims]`, the same rows; `k` below `n / 2`

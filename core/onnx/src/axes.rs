@@ -1,15 +1,15 @@
-//! What the axes of a tensor mean, followed through the graph, so that feature maps are told apart from other tensors.
+//! The meaning of a tensor's axes, followed through the graph: it tells feature maps from other tensors.
 
 use ascan_core::{Error, Result, Tensor};
 
-/// What one axis means.
+/// The meaning of one axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Axis {
     Batch,
     Channel,
     Height,
     Width,
-    /// `h · w` places in row-major order, after `prefix` tokens that stand for no place (class tokens).
+    /// `h · w` places in row-major order, after `prefix` tokens without a place (class tokens).
     Tokens {
         prefix: usize,
         h: usize,
@@ -41,7 +41,7 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// The layout that these axes are; `None` if they are no feature map.
+    /// The layout of these axes; `None` if they are not those of a feature map.
     pub(crate) fn of(axes: &[Axis]) -> Option<Self> {
         match axes {
             axes if axes == NCHW => Some(Self::Nchw),
@@ -52,7 +52,7 @@ impl Layout {
     }
 
     /// `[c, h, w]` of a map stored with this shape; `None` if the shape does not fit.
-    pub fn map_shape(self, shape: &[usize]) -> Option<[usize; 3]> {
+    pub(crate) fn map_shape(self, shape: &[usize]) -> Option<[usize; 3]> {
         match (self, shape) {
             (Self::Nchw, &[_, c, h, w]) | (Self::Nhwc, &[_, h, w, c]) => Some([c, h, w]),
             (Self::Tokens { prefix, h, w }, &[_, t, c]) if prefix + h * w <= t => Some([c, h, w]),
@@ -60,14 +60,14 @@ impl Layout {
         }
     }
 
-    /// Brings a map from the model's layout to `[n, c, h, w]`, without the class tokens.
+    /// Converts a map from the model's layout to `[n, c, h, w]`, without the class tokens.
     ///
     /// # Shapes
     /// - `shape`, `data`: as the model gives them
     /// - returns `[n, c, h, w]`
     ///
     /// # Errors
-    /// `Shape` if the shape is not one of this layout, or does not go with the data.
+    /// `Shape` if the shape does not fit this layout or the data.
     pub fn to_nchw(self, shape: &[usize], data: &[f32]) -> Result<Tensor> {
         let wrong = || Error::shape("feature map", format!("a shape for {self:?}"), shape);
         let [c, h, w] = self.map_shape(shape).ok_or_else(wrong)?;
@@ -103,8 +103,8 @@ impl Layout {
         }
     }
 
-    /// Writes a map of one image, `[c, h, w]`, over what an image has in the model's layout; tokens beside the places
-    /// stay as they are.
+    /// Overwrites the values of one image, in the model's layout, with the map `[c, h, w]`; tokens without a place are
+    /// left as they are.
     ///
     /// # Errors
     /// `Shape` if the map does not fit.

@@ -1,11 +1,11 @@
-//! Calls of an engine on a graph that takes one number of images only.
+//! Calls of an engine whose graph takes a fixed number of images.
 
 use ascan_core::TensorView;
 use std::borrow::Cow;
 
-/// The images in calls of exactly `size`; the last call is filled up with the last image.
+/// Splits the images into calls of exactly `size`; the last call is padded with copies of the last image.
 ///
-/// Gives the number of images that count, and the call's values `[size, …]`.
+/// Yields, per call, the number of images that count and the values `[size, …]`.
 pub fn calls(images: TensorView<'_>, size: usize) -> impl Iterator<Item = (usize, Cow<'_, [f32]>)> {
     let n = images.n_rows();
     let size = size.max(1);

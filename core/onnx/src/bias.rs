@@ -1,4 +1,4 @@
-//! What operators add to feature maps whatever their input.
+//! What operators add to feature maps, whatever their input.
 
 use crate::axes::Layout;
 use crate::proto::NodeProto;
@@ -16,7 +16,7 @@ pub(crate) fn bias(view: &View, node: &NodeProto, layout: Layout, n_channels: us
             let add = |k: usize| shift[k] - scale[k] * mean[k] / (variance[k] + epsilon).sqrt();
             Some((0..n_channels).map(add).collect())
         }
-        // A constant beside the map: one number, or one a channel.
+        // A constant is added to the map: one number, or one per channel.
         "Add" => {
             let (shape, values) = match (view.of_image(node.input(0)?), view.of_image(node.input(1)?)) {
                 (true, false) => numbers(1)?,

@@ -1,4 +1,4 @@
-//! Small networks written as ONNX: for the demo, and for tests.
+//! Small networks written as ONNX, for the demo and for tests.
 
 use crate::constant::{float_proto, int_proto};
 use crate::model::Model;
@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::path::PathBuf;
 
-/// Writes a graph node by node. Each step names the tensor that it gives.
+/// Builds a graph node by node. Each method returns the name of the tensor that its node gives.
 ///
 /// ```
 /// use ascan_onnx::builder::GraphBuilder;

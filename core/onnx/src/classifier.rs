@@ -1,4 +1,4 @@
-//! [`Classifier`]: what the scan needs to know of a model, found from its graph.
+//! [`Classifier`]: what a scan needs to know of a model, read from its graph.
 
 use crate::axes::Layout;
 use crate::bias::bias;
@@ -18,7 +18,7 @@ pub struct Layer {
     pub layout: Layout,
 }
 
-/// An image classifier, as its graph describes it.
+/// An image classifier, as found in its graph.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Classifier {
     /// Name of the image input.
@@ -27,7 +27,7 @@ pub struct Classifier {
     pub input_shape: [usize; 3],
     /// Whether the file itself takes `[n, h, w, c]`. [`prepare`](crate::prepare) hides it.
     pub input_is_nhwc: bool,
-    /// The only batch size that the graph can take; `None` if [`prepare`](crate::prepare) gives one that takes any.
+    /// The only batch size that the graph can take; `None` if [`prepare`](crate::prepare) makes it take any.
     pub batch: Option<usize>,
     /// Name of the tensor with the logits: the input of a final softmax, where there is one.
     pub logits: String,
@@ -35,9 +35,9 @@ pub struct Classifier {
     pub n_classes: usize,
     /// Every feature map with spatial extent on the way to the logits, in graph order.
     pub layers: Vec<Layer>,
-    /// Softmax weights of the attention layers over all places, in graph order.
+    /// Attention layers over all places, by the softmax that gives their weights, in graph order.
     pub attentions: Vec<AttentionInfo>,
-    /// What operators add to each channel of layers, by the name of the layer.
+    /// What the operator of a layer adds to each channel, by the name of the layer.
     pub biases: BTreeMap<String, Vec<f32>>,
     /// The layer to explain when none is named: the last one before the head whose places have a gradient.
     pub default_layer: Option<String>,
@@ -52,7 +52,8 @@ impl Classifier {
     ///
     /// # Errors
     /// `File` if the model is no image classifier, saying what its input or its outputs are, or at which node its
-    /// shapes contradict each other; `Param` (`image_size`) if the size is open and not given, or fixed and another.
+    /// shapes contradict each other; `Param` (`image_size`) if the size is open and not given, or fixed and different
+    /// from the one given.
     pub fn analyse(model: &Model, image_size: Option<[usize; 2]>) -> Result<Self> {
         let flat = Flat::of(model, image_size)?;
         let view = View::of(&flat)?;
@@ -102,10 +103,11 @@ impl Classifier {
         }
     }
 
-    /// The values of a layer or an attention as a backend gives them: layers as `[n, c, h, w]`.
+    /// Converts the values of a layer or an attention to the form in which a backend returns them: layers as
+    /// `[n, c, h, w]`.
     ///
     /// # Errors
-    /// `UnknownName`; `Shape` if the shape is not one of the layer's layout.
+    /// `UnknownName`; `Shape` if the shape does not fit the layer's layout.
     pub fn to_plain(&self, name: &str, shape: &[usize], data: &[f32]) -> Result<Tensor> {
         match self.attentions.iter().any(|attention| attention.name == name) {
             true => Tensor::new(shape, data.to_vec()),
@@ -121,7 +123,7 @@ impl Classifier {
         let wanted = if name == "auto" { self.default_layer.as_deref().unwrap_or(name) } else { name };
         match self.layers.iter().find(|layer| layer.info.name == wanted) {
             Some(layer) => Ok(layer),
-            // The contract's own words for what is wrong.
+            // The error is the one that `ModelInfo` itself gives.
             None => Err(match self.model_info("", Capabilities::default(), 1).layer(name) {
                 Err(error) => error,
                 Ok(info) => Error::unknown_name("layer", &info.name, [] as [&str; 0]),
@@ -129,7 +131,7 @@ impl Classifier {
         }
     }
 
-    /// What a backend says about this model.
+    /// The description of this model that a backend returns.
     pub fn model_info(&self, engine: &str, capabilities: Capabilities, preferred_batch: usize) -> ModelInfo {
         ModelInfo {
             engine: engine.to_owned(),

@@ -1,4 +1,4 @@
-//! Constants and weights as numbers: every way in which ONNX stores them, decoded; and written back.
+//! Constants and weights as numbers: decoded from every form in which ONNX stores them, and written back.
 
 use crate::proto::TensorProto;
 use crate::proto::tensor_proto::{DataLocation, DataType};

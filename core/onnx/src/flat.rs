@@ -1,4 +1,4 @@
-//! A model's graph ready to be looked at: functions inlined, image input found, batch size settled.
+//! A model's graph made ready for analysis: functions inlined, image input found, batch size settled.
 
 use crate::axes::{Axis, NCHW};
 use crate::constant::{int_proto, type_name};
@@ -38,12 +38,12 @@ impl Input {
     }
 }
 
-/// A graph without calls, with its image input.
+/// A graph without calls of functions, with its image input.
 pub(crate) struct Flat<'m> {
     pub model: &'m Model,
     pub graph: &'m GraphProto,
     pub nodes: Cow<'m, [NodeProto]>,
-    /// Constants that stand beside the graph's own.
+    /// Constants added to the graph's own.
     pub extra: Vec<TensorProto>,
     pub input: Input,
     /// The only batch size that the graph can take; `None` if it takes any.
@@ -83,7 +83,8 @@ impl<'m> Flat<'m> {
         )
     }
 
-    /// Tells whether the graph takes any batch size, helping where only the shapes written into its `Reshape`s are in the way.
+    /// Finds out whether the graph takes any batch size. Where only constant shapes of `Reshape`s stand in the way,
+    /// opens them.
     fn settle_batch(&mut self) -> Result<()> {
         let fixed = self.input.batch.unwrap_or(1);
         if self.input.batch.is_none() && self.takes_any_batch(fixed) {
@@ -106,7 +107,7 @@ impl<'m> Flat<'m> {
         Ok(())
     }
 
-    /// Whether two other batch sizes run through the graph and come out at its outputs.
+    /// Whether inference with two other batch sizes succeeds, and an output follows them.
     fn takes_any_batch(&self, fixed: usize) -> bool {
         let at = |batch: usize| {
             let facts = self.infer(batch).ok()?;
@@ -166,7 +167,7 @@ impl<'m> Flat<'m> {
     }
 }
 
-/// Refuses graphs that read a tensor before it is computed, or compute it twice: ways through them might not end.
+/// Refuses graphs that read a tensor before it is computed, or compute it twice: a walk through them might not end.
 fn check_order(model: &Model, nodes: &[NodeProto]) -> Result<()> {
     let wrong = |node: &NodeProto, message: String| {
         let message = format!("node `{}` ({}) {message}", node.display_name(), node.operator());
@@ -313,7 +314,7 @@ impl Entry {
                 | "Resize" | "Gather" | "Unsqueeze" | "Concat" | "QuantizeLinear" | "DequantizeLinear" => {
                     reached.extend(node.output.iter().map(String::as_str));
                 }
-                // Readers of the shape alone say nothing.
+                // A reader of the shape alone tells nothing.
                 "Shape" => {}
                 _ => return None,
             }

@@ -1,11 +1,11 @@
-//! Where the trunk of a classifier ends and its head begins.
+//! Finds where the trunk of a classifier ends and its head begins.
 
 use crate::axes::{Axis, Layout};
 use crate::view::{View, transposed};
 use ascan_core::{LinearHead, Tensor};
 use std::collections::HashSet;
 
-/// More classes than that are not written out as an identity matrix; their gradients take a backward pass.
+/// For more classes no identity matrix is written out; their gradients take a backward pass.
 const MAX_IDENTITY: usize = 4096;
 
 /// Linear maps behind a pool, found on the way back from the logits.

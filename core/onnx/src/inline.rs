@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Functions that call functions, at most so deep: a function that calls itself ends here.
+/// Maximum depth of functions that call functions, so that a function that calls itself is an error.
 const MAX_DEPTH: usize = 32;
-/// A few lines of protobuf can stand for any number of nodes.
+/// Maximum number of nodes: a few lines of protobuf can stand for any number of them.
 const MAX_NODES: usize = 200_000;
 
 type Functions<'m> = HashMap<(&'m str, &'m str, &'m str), &'m FunctionProto>;
@@ -82,7 +82,8 @@ fn too_large(path: &Path, call: &NodeProto) -> Error {
     )
 }
 
-/// Gives attributes that refer to the caller's their values; those that the caller leaves out take the default or go.
+/// Replaces attributes that refer to one of the caller's by its value, or by the default. Without either they are
+/// removed.
 fn fill_attributes(node: &mut NodeProto, call: &NodeProto, function: &FunctionProto) {
     let given = |name: &str| {
         let mut own = call.attribute.iter().chain(&function.attribute_proto);

@@ -1,5 +1,14 @@
 //! ONNX classifiers: reading, naming the feature layer and the head, cutting, writing weights back.
 //!
+//! - [`Model`]: a model file, read whole, and written back with new weights
+//! - [`Classifier`]: its input, logits, feature maps ([`Layer`], [`Layout`]) and head, found from the graph
+//! - [`prepare`]: the model in the one form that engines take; [`cut_after`]: the part behind a layer
+//! - [`calls`]: images in calls of a fixed size
+//! - [`Operator`]: the operators that are known
+//! - [`decode`]: a constant as numbers ([`Constant`], [`Values`])
+//! - [`builder`]: small networks written as ONNX
+//! - [`proto`]: the messages of the format
+//!
 //! ```no_run
 //! use ascan_onnx::{Classifier, Model, prepare};
 //!
@@ -17,14 +26,16 @@ mod batch;
 mod bias;
 pub mod builder;
 mod classifier;
-pub mod constant;
+mod constant;
 mod flat;
 mod head;
 mod infer;
 mod inline;
 mod model;
 mod node;
+mod operator;
 mod prepare;
+#[rustfmt::skip]
 pub mod proto;
 mod view;
 
@@ -33,4 +44,5 @@ pub use batch::calls;
 pub use classifier::{Classifier, Layer};
 pub use constant::{Constant, Values, decode};
 pub use model::Model;
+pub use operator::Operator;
 pub use prepare::{cut_after, prepare};

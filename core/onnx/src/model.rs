@@ -12,7 +12,7 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Component, Path, PathBuf};
 
-/// No protobuf may be longer; ONNX puts the weights of larger models into files beside the model.
+/// Maximum length of a protobuf; ONNX puts the weights of larger models into files beside the model.
 const MAX_BYTES: u64 = i32::MAX as u64;
 
 /// A model: its protobuf, and the file it came from.
@@ -106,7 +106,8 @@ impl Model {
         self.proto.graph.as_ref().ok_or_else(|| no_graph(&self.path))
     }
 
-    /// SHA-256 of a model file in hex; of the file followed by its external data, in order of their names, if it has any.
+    /// SHA-256 of a model file in hex; of the file followed by its external data, in order of their names, if it has
+    /// any.
     ///
     /// # Errors
     /// As [`Self::load`].
@@ -233,7 +234,7 @@ fn no_graph(path: &Path) -> Error {
     Error::file(path, "is not an ONNX model, or is cut off: it has no graph", "export or download the model again")
 }
 
-/// Names files that people give by mistake, by their first bytes.
+/// Recognises other formats that users pass by mistake, by their first bytes.
 fn other_format(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     const EXPORT_TORCH: &str = "export it with `torch.onnx.export(model, images, \"model.onnx\")`";
     const EXPORT_TF: &str = "convert it with tf2onnx";

@@ -20,25 +20,25 @@ impl NodeProto {
         self
     }
 
-    /// The same node with an integer attribute more.
+    /// The node with one more integer attribute.
     #[must_use]
     pub fn with_int(self, name: &str, value: i64) -> Self {
         self.with(name, AttributeType::Int, AttributeProto { i: value, ..Default::default() })
     }
 
-    /// The same node with a list of integers more.
+    /// The node with one more list of integers.
     #[must_use]
     pub fn with_ints(self, name: &str, values: &[i64]) -> Self {
         self.with(name, AttributeType::Ints, AttributeProto { ints: values.to_vec(), ..Default::default() })
     }
 
-    /// The same node with a number more.
+    /// The node with one more number.
     #[must_use]
     pub fn with_float(self, name: &str, value: f32) -> Self {
         self.with(name, AttributeType::Float, AttributeProto { f: value, ..Default::default() })
     }
 
-    /// The same node with a tensor more.
+    /// The node with one more tensor.
     #[must_use]
     pub fn with_tensor(self, name: &str, value: TensorProto) -> Self {
         self.with(name, AttributeType::Tensor, AttributeProto { t: Some(value), ..Default::default() })
@@ -79,7 +79,7 @@ impl NodeProto {
     }
 
     /// A graph: the body of an `If`, `Loop` or `Scan`.
-    pub fn attr_graph(&self, name: &str) -> Option<&GraphProto> {
+    pub(crate) fn attr_graph(&self, name: &str) -> Option<&GraphProto> {
         self.attr(name).and_then(|attribute| attribute.g.as_ref())
     }
 
@@ -91,7 +91,7 @@ impl NodeProto {
         }
     }
 
-    /// Operator type, with its domain when it is not ONNX's own.
+    /// Operator type, with its domain if it is not ONNX's own.
     pub fn operator(&self) -> String {
         if is_standard(&self.domain) { self.op_type.clone() } else { format!("{}::{}", self.domain, self.op_type) }
     }

@@ -1,4 +1,4 @@
-//! Rewriting a model for an engine, and cutting it.
+//! Rewrites a model for an engine, and cuts it.
 
 use crate::classifier::Classifier;
 use crate::constant::int_proto;
@@ -12,16 +12,17 @@ use crate::proto::{GraphProto, ModelProto, NodeProto, TensorProto, TensorShapePr
 use ascan_core::{Error, Result};
 use std::collections::HashSet;
 
-/// A copy of the model in the one form that engines see.
+/// A copy of the model in the one form that engines take.
 ///
 /// - input: named as before, `[n, c, h, w]`, float32;
 /// - outputs: the logits `[n, k]`, then `layers` (or attentions) in the order given (once each), in the model's own layout
 ///   ([`Layer::layout`](crate::Layer::layout)), all float32;
-/// - `n` is `batch` where it is given, else open, unless the graph can take one size only;
-/// - functions inlined, nodes and constants without a reader gone.
+/// - `n` is `batch` if that is given, else open, unless the graph can take one size only;
+/// - functions are inlined, nodes and constants without a reader removed.
 ///
 /// # Errors
-/// `UnknownName` for a layer or attention that is not one of the classifier's; `Unsupported` for a batch size that the graph cannot take.
+/// `UnknownName` for a layer or attention that is not one of the classifier's; `Unsupported` for a batch size that the
+/// graph cannot take.
 pub fn prepare(model: &Model, classifier: &Classifier, layers: &[&str], batch: Option<usize>) -> Result<ModelProto> {
     let mut wanted = vec![classifier.logits.as_str()];
     for layer in layers {
@@ -141,7 +142,7 @@ pub fn cut_after(model: &Model, tensor: &str, outputs: &[&str]) -> Result<ModelP
     Ok(assemble(&flat, nodes, vec![], inputs, outputs))
 }
 
-/// The nodes that these tensors are computed from, in their order.
+/// The nodes that these tensors are computed from, in graph order.
 fn live(nodes: &[NodeProto], wanted: &[&str]) -> Vec<NodeProto> {
     let mut needed: HashSet<&str> = wanted.iter().copied().collect();
     let mut kept: Vec<&NodeProto> = Vec::new();

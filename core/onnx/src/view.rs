@@ -1,4 +1,4 @@
-//! A graph with everything that inference knows of it, and ways through it.
+//! A graph with the facts that inference found, and ways to search it.
 
 use crate::axes::Layout;
 use crate::constant::{Constant, decode};
@@ -10,7 +10,7 @@ use crate::proto::TensorProto;
 use ascan_core::Result;
 use std::collections::{HashMap, HashSet};
 
-/// Constants computed from constants are followed so far.
+/// Maximum number of nodes that are followed back from a constant that is computed from constants.
 const MAX_DEPTH: usize = 16;
 
 pub(crate) struct View<'f> {
@@ -78,14 +78,15 @@ impl<'f> View<'f> {
         (map[0] > 0 && map[1] * map[2] > 1).then_some((layout, map))
     }
 
-    /// Length of the only axis of a tensor that is longer than 1, the batch aside: `[n, c]`, `[n, c, 1, 1]`, `[n, 1, 1, c]`.
+    /// Length of the only axis of a tensor that is longer than 1, the batch aside: `[n, c]`, `[n, c, 1, 1]`,
+    /// `[n, 1, 1, c]`.
     pub fn vector_len(&self, tensor: &str) -> Option<usize> {
         let [batch, rest @ ..] = self.shape(tensor)? else { return None };
         let len: usize = rest.iter().product();
         (*batch == self.batch && !rest.is_empty() && rest.iter().max() == Some(&len)).then_some(len)
     }
 
-    /// A constant, or what simple operators make of one: its shape and numbers.
+    /// Shape and numbers of a constant, or of what simple operators compute from one.
     pub fn numbers(&self, tensor: &str) -> Option<(Vec<usize>, Vec<f32>)> {
         self.numbers_at(tensor, 0)
     }

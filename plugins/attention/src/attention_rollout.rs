@@ -1,6 +1,7 @@
-//! Attention rollout: how much of each place's token ends up in the class token, if attention were all there is.
+//! Attention rollout: how much of each place's token the class token would contain if layers were attention alone.
 //!
-//! `R ← ½(mean_heads(E_l) + I) R` from the first layer to the last, starting with `R = I`; the map is the class token's row.
+//! `R ← ½(mean_heads(E_l) + I) R` from the first layer to the last, starting with `R = I`; the map is the class token's
+//! row.
 //!
 //! # Shapes
 //! Maps `[n, h, w]` of the token grid.

@@ -1,4 +1,4 @@
-//! Transformer attribution by attention and its gradient: what speaks for the class, followed through the layers.
+//! Transformer attribution by attention and its gradient: evidence for the class, followed through the layers.
 //!
 //! `R ← R + mean_heads(relu(∂logit/∂E_l ⊙ E_l)) R` from the first layer to the last, starting with `R = I`; the map is
 //! the class token's row.
@@ -10,7 +10,7 @@
 //! Logits per layer, multiplied over layers; ≥ 0, to be compared within an image.
 //!
 //! # Cost
-//! A forward pass and the way back to the first attention; `n_layers · t³` multiplications.
+//! A forward pass and a backward pass to the first attention; `n_layers · t³` multiplications.
 //!
 //! # When it misleads
 //! Evidence against the class is dropped in each head before it is summed. The rule is for self-attention in an encoder
@@ -88,7 +88,7 @@ impl Attributor for Chefer {
     }
 }
 
-/// The gradients of all layers: those that are there already, else all in one call.
+/// The gradients of all layers: those of the batch, or else computed in one call.
 fn gradients<'a>(
     backend: &dyn ModelBackend,
     batch: &AttributionBatch<'a>,

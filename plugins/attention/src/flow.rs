@@ -13,7 +13,7 @@ pub type Params = NoParams;
 pub fn attentions(info: &ModelInfo) -> Result<&[AttentionInfo]> {
     let none = || {
         let why = "the model has no attention layer over all places of the image, so there is nothing to follow";
-        Error::unsupported(why, "use `plugin = \"grad_cam\"`, which explains transformers with windows or none, too")
+        Error::unsupported(why, "use `plugin = \"grad_cam\"`, which also explains transformers with windowed attention")
     };
     let first = info.attentions.first().ok_or_else(none)?;
     match info.attentions.iter().find(|other| other.n_tokens != first.n_tokens) {
@@ -28,7 +28,7 @@ pub fn attentions(info: &ModelInfo) -> Result<&[AttentionInfo]> {
     }
 }
 
-/// How much of each token each token is made of: starts as the identity.
+/// How much of each source token each token contains; starts as the identity.
 pub struct Flow {
     n_tokens: usize,
     /// `[t, t]`, by token and source.
@@ -55,7 +55,8 @@ impl Flow {
         self.shares = next;
     }
 
-    /// What the class token (the first), or without one the mean place, is made of: a value a place.
+    /// How much of each place the class token (the first) contains or, without one, the places contain on average: one
+    /// value per place.
     pub fn at_places(&self, info: &AttentionInfo) -> Vec<f32> {
         let (t, prefix) = (self.n_tokens, info.n_prefix_tokens);
         let n_places = info.grid[0] * info.grid[1];

@@ -1,7 +1,7 @@
 //! Times training steps on all weights: forward, backward, update.
 //!
-//! `cargo run --release -p ascan-burn --example train_step -- resnet18.onnx 32 4 2 frozen`: batches of 32, four steps, two
-//! threads, batch normalisation frozen (or `trained`). `benches/torch_train.py` does the same in PyTorch.
+//! `cargo run --release -p ascan-burn --example train_step -- resnet18.onnx 32 4 2 frozen`: batches of 32, four steps,
+//! two threads, batch normalisation frozen (or `trained`). `benches/torch_train.py` does the same in PyTorch.
 
 use ascan_burn::BurnBackend;
 use ascan_core::{ModelBackend, OpenModel, Optimizer, Result, Tensor, Trainable, TrainerOptions, TrainingStep};
@@ -44,7 +44,7 @@ fn main() -> Result<()> {
     }
     let mode = if train_batch_norm { "trained" } else { "frozen" };
     println!(
-        "batch norm {mode}, {n_threads} threads: {:.0} ms a step of {n} images, {:.1} ms an image",
+        "batch norm {mode}, {n_threads} threads: {:.0} ms per step of {n} images, {:.1} ms per image",
         best * 1e3,
         best * 1e3 / n as f64
     );

@@ -1,7 +1,7 @@
 //! [`BurnBackend`]: forward passes and gradients of an opened model.
 
 use crate::device;
-use crate::graph::{Graph, Preparation, kernels};
+use crate::graph::{Graph, Preparation, rows};
 use crate::trainer::{BurnTrainer, Place};
 use crate::value::{Float, MAX_RANK, Value};
 use ascan_core::backend::{Cotangent, check_forward, check_gradients};
@@ -57,7 +57,7 @@ pub struct BurnBackend {
     layouts: Vec<Layout>,
     pub(crate) device: Device,
     n_threads: usize,
-    /// The only number of images that the graph takes, if there is one; shorter calls are filled up.
+    /// The only number of images that the graph takes, if it is fixed; shorter calls are padded.
     pub(crate) fixed_batch: Option<usize>,
     /// Batch normalisation merged into convolutions, for speed.
     merged: Graph,
@@ -65,7 +65,7 @@ pub struct BurnBackend {
     complete: OnceLock<Graph>,
 }
 
-/// What a call gives for some of its images.
+/// The results of a call for some of its images.
 struct Part {
     logits: Tensor,
     gradients: Vec<Tensor>,
@@ -73,7 +73,7 @@ struct Part {
 }
 
 impl Part {
-    /// What belongs to the first `n` images.
+    /// The results of the first `n` images.
     fn first(self, n: usize) -> Self {
         let all = |tensors: Vec<Tensor>| tensors.into_iter().map(|tensor| first(tensor, n)).collect();
         Self { logits: first(self.logits, n), gradients: all(self.gradients), values: all(self.values) }
@@ -100,16 +100,16 @@ impl BurnBackend {
     pub fn open(request: &OpenModel) -> Result<Self> {
         let device = device::device(&request.device)?;
         let original = Model::load(&request.path)?;
-        // Behind an operator that nobody knows the analysis loses its way: then that operator is the thing to report.
+        // The analysis fails behind an unknown operator: then that operator is what to report.
         let classifier = Classifier::analyse(&original, request.image_size)
-            .map_err(|error| kernels(&original).err().unwrap_or(error))?;
+            .map_err(|error| rows(&original).err().unwrap_or(error))?;
         // On the CPU one image at a time is fastest, and makes a result independent of its batch.
         let at_once = classifier.batch.unwrap_or(1);
         let preferred_batch = if device::is_cpu(&device) { at_once * request.n_threads.max(1) } else { 32 };
         let info = classifier.model_info("burn 0.22.1", CAPABILITIES, preferred_batch);
         let names: Vec<&str> = classifier.layers.iter().map(|layer| layer.info.name.as_str()).collect();
         let model = Model::from_proto(ascan_onnx::prepare(&original, &classifier, &names, None)?, &request.path);
-        // An output cannot be merged away: only the layer that is asked for most is one here.
+        // Merging cannot remove an output, so only the layer that is asked for most is one here.
         let usual: Vec<&str> = info.default_layer.as_deref().into_iter().collect();
         let lean = Model::from_proto(ascan_onnx::prepare(&original, &classifier, &usual, None)?, &request.path);
         let merged = Graph::new(&lean, &device, &Preparation { merge_batch_norm: true, live: &[] })?;
@@ -125,14 +125,14 @@ impl BurnBackend {
         })
     }
 
-    /// The fastest graph that has all these tensors, and their numbers in it.
+    /// The fastest graph that has all these tensors, and their slots in it.
     pub(crate) fn graph(&self, names: &[&str]) -> Result<(&Graph, Vec<usize>)> {
         let slots = |graph: &Graph| names.iter().map(|name| graph.slot(name)).collect::<Option<Vec<_>>>();
         if let Some(slots) = slots(&self.merged) {
             return Ok((&self.merged, slots));
         }
         if self.complete.get().is_none() {
-            // Another thread may have been faster: both graphs are the same.
+            // Another thread may have been faster; both graphs are the same.
             let _ = self.complete.set(Graph::new(&self.model, &self.device, &Preparation::default())?);
         }
         let complete = self.complete.get().unwrap_or(&self.merged);
@@ -142,7 +142,7 @@ impl BurnBackend {
         }
     }
 
-    /// The layout of a tensor that is asked for; the input is given as it came.
+    /// The layout of a layer; `None` for the input, which is returned as it came.
     pub(crate) fn layout(&self, name: &str) -> Option<&Layout> {
         self.info.layers.iter().position(|layer| layer.name == name).map(|i| &self.layouts[i])
     }
@@ -363,12 +363,12 @@ impl ModelBackend for BurnBackend {
     }
 }
 
-/// A leaf whose gradient is that of `value`, and the tensor to compute on with.
+/// A leaf whose gradient is that of `value`, and the tensor to continue with.
 pub(crate) fn track(value: Float) -> (BurnTensor<MAX_RANK>, Float) {
     let rank = value.rank();
     let tensor = value.six();
     if tensor.is_autodiff() {
-        // It already depends on another leaf: a leaf of zeros is added, whose gradient is the tensor's.
+        // It already depends on another leaf: add a leaf of zeros, whose gradient is the tensor's.
         let leaf = tensor.clone().without_autodiff().zeros_like().autodiff().require_grad();
         return (leaf.clone(), Float::from_six(tensor.add(leaf), rank));
     }
@@ -376,7 +376,7 @@ pub(crate) fn track(value: Float) -> (BurnTensor<MAX_RANK>, Float) {
     (leaf.clone(), Float::from_six(leaf, rank))
 }
 
-/// Gradients of the sum of each image's own logit: images do not depend on each other.
+/// Gradients of the sum over images of each one's target logit. Images do not depend on each other.
 pub(crate) fn differentiate(logits: Float, target_classes: &[usize]) -> Option<burn::tensor::Gradients> {
     let [n, n_classes] = logits.shape()[..] else { return None };
     let device = logits.device();

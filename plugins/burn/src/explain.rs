@@ -1,4 +1,5 @@
-//! What explanations ask for beside gradients: pulling a cotangent back, and running what is behind a layer alone.
+//! What explanations need besides gradients: pulling a cotangent back to the image, and running the part behind a
+//! layer.
 
 use crate::backend::{BurnBackend, first, join, track};
 use crate::graph::Graph;
@@ -8,7 +9,7 @@ use ascan_core::{Error, Result, Tensor, TensorView};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Feature maps in one call of the head, where the head needs nothing of the image but them.
+/// Number of feature maps per call of the head, if the head reads nothing else of the image.
 const MAPS_AT_ONCE: usize = 16;
 
 /// See [`ascan_core::ModelBackend::pullback`].
@@ -18,7 +19,7 @@ pub fn pullback(backend: &BurnBackend, images: TensorView, layer: &str, cotangen
     let layer = info.layer(layer)?;
     let layout = backend.layout(&layer.name);
     let (graph, slots) = backend.graph(&[&info.input, &layer.name])?;
-    // There, with all images, before the cotangent is asked for.
+    // Forward with all images, before the cotangent is asked for.
     let tapes = backend.in_parts(n, |range| {
         let (slot, value) = backend.feed(graph, images, range.clone())?;
         let (leaf, image) = track(backend.float(value)?);
@@ -34,7 +35,7 @@ pub fn pullback(backend: &BurnBackend, images: TensorView, layer: &str, cotangen
     if cotangent.shape() != shape {
         return Err(Error::shape("cotangent", format!("{shape:?}"), cotangent.shape()));
     }
-    // And back.
+    // Backward.
     let parts = backend.on_threads(tapes, |(leaf, output, _, range)| {
         let own = output.shape();
         let mut values = vec![0.0; own.iter().product()];
@@ -57,7 +58,7 @@ pub fn pullback(backend: &BurnBackend, images: TensorView, layer: &str, cotangen
     join(parts.into_iter(), [&[0][..], &info.input_shape].concat())
 }
 
-/// What the way from a layer to the logits reads of one image.
+/// What the part from a layer to the logits reads of one image.
 struct Surroundings {
     /// The layer itself, in the model's layout.
     own: Option<Float>,
@@ -82,7 +83,7 @@ pub fn forward_from(
     let plain_shape = layout.and_then(|layout| layout.own_shape(1, layer.shape));
     let alone = beside.is_empty() && plain_shape.is_some();
 
-    // Maps of one call: any that stand alone, else those of one image.
+    // Which maps can share a call: any if the head reads nothing else, otherwise those of one image.
     let mut by_image: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (map, &image) in image_of.iter().enumerate() {
         by_image.entry(if alone { 0 } else { image }).or_default().push(map);

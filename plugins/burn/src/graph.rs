@@ -1,10 +1,10 @@
 //! A model made ready to run: operators checked, constants folded, batch normalisation merged.
 
-use crate::ops::{Call, Kernel, Run, fuse_batch_norm, kernel};
+use crate::ops::{Call, Row, Run, fuse_batch_norm, row};
 use crate::value::{Float, Value};
 use ascan_core::{Error, Result};
-use ascan_onnx::Model;
 use ascan_onnx::proto::NodeProto;
+use ascan_onnx::{Model, Operator};
 use burn::tensor::Device;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -12,12 +12,12 @@ use std::path::PathBuf;
 #[derive(Debug)]
 struct Node {
     proto: NodeProto,
-    kernel: Kernel,
+    row: Row,
     inputs: Vec<Option<usize>>,
     outputs: Vec<Option<usize>>,
 }
 
-/// A graph whose values have numbers instead of names.
+/// A graph whose values have slots (numbers) instead of names.
 #[derive(Debug)]
 pub struct Graph {
     nodes: Vec<Node>,
@@ -28,14 +28,14 @@ pub struct Graph {
     path: PathBuf,
 }
 
-/// One node on its turn in a run.
+/// One node in a run.
 pub struct Step<'a> {
     graph: &'a Graph,
     node: &'a Node,
     run: &'a Run,
 }
 
-/// What a node makes of its inputs, with the node's kernel at hand.
+/// Computes the outputs of a node from its inputs; the step has the node's kernel.
 pub type Rule<'a, T> = dyn FnMut(&Step, Vec<Option<T>>) -> Result<Vec<T>> + 'a;
 
 impl<'a> Step<'a> {
@@ -44,12 +44,17 @@ impl<'a> Step<'a> {
         &self.node.proto
     }
 
-    /// Numbers of its inputs.
+    /// What is known of its operator.
+    pub(crate) fn row(&self) -> &'a Row {
+        &self.node.row
+    }
+
+    /// Slots of its inputs.
     pub fn inputs(&self) -> &'a [Option<usize>] {
         &self.node.inputs
     }
 
-    /// Numbers of its outputs.
+    /// Slots of its outputs.
     pub fn outputs(&self) -> &'a [Option<usize>] {
         &self.node.outputs
     }
@@ -62,7 +67,7 @@ impl<'a> Step<'a> {
         self.graph.execute(self.node, self.run, inputs)
     }
 
-    /// Computes it as if it were written like this.
+    /// Computes the node with other attributes or outputs.
     ///
     /// # Errors
     /// Whatever its kernel reports.
@@ -74,24 +79,24 @@ impl<'a> Step<'a> {
 /// How a graph is made ready.
 #[derive(Debug, Default)]
 pub struct Preparation<'a> {
-    /// Constants that will be given anew at each run: weights under training. Nothing is folded into them.
+    /// Constants that are fed anew at each run (weights under training), and so are not folded.
     pub live: &'a [String],
-    /// Merge batch normalisation into the convolution before it; the tensor between them is then gone.
+    /// Merge batch normalisation into the convolution before it, which removes the tensor between them.
     pub merge_batch_norm: bool,
 }
 
-/// The kernel of every node.
+/// What is known of every node's operator.
 ///
 /// # Errors
-/// `UnsupportedOperator` for the first node that has none.
-pub fn kernels(model: &Model) -> Result<Vec<Kernel>> {
+/// `UnsupportedOperator` for the first node that cannot be executed.
+pub(crate) fn rows(model: &Model) -> Result<Vec<Row>> {
     let missing = |node: &NodeProto, why: String| Error::UnsupportedOperator {
         operator: node.operator(),
         node: node.display_name().to_owned(),
         model: model.path.display().to_string(),
         why,
     };
-    model.graph()?.node.iter().map(|node| kernel(node).map_err(|why| missing(node, why))).collect()
+    model.graph()?.node.iter().map(|node| row(node).map_err(|why| missing(node, why))).collect()
 }
 
 impl Graph {
@@ -109,7 +114,7 @@ impl Graph {
             path: model.path.clone(),
         };
         let proto = model.graph()?;
-        let kernels = kernels(model)?;
+        let rows = rows(model)?;
         for input in &proto.input {
             graph.slot_for(&input.name);
         }
@@ -117,17 +122,17 @@ impl Graph {
             let slot = graph.slot_for(&tensor.name);
             graph.constants[slot] = Some(Value::from_constant(&ascan_onnx::decode(tensor)?, device)?);
         }
-        for (node, kernel) in proto.node.iter().zip(kernels) {
+        for (node, row) in proto.node.iter().zip(rows) {
             let mut slots = |names: &[String]| -> Vec<Option<usize>> {
                 names.iter().map(|name| (!name.is_empty()).then(|| graph.slot_for(name))).collect()
             };
             let (inputs, outputs) = (slots(&node.input), slots(&node.output));
             let mut proto = node.clone();
             // Values of constants are kept once, in their slot.
-            if !matches!(node.op_type.as_str(), "Constant" | "ConstantOfShape") {
+            if !matches!(Operator::of(node), Some(Operator::Constant | Operator::ConstantOfShape)) {
                 proto.attribute.retain(|attribute| attribute.t.is_none());
             }
-            graph.nodes.push(Node { proto, kernel, inputs, outputs });
+            graph.nodes.push(Node { proto, row, inputs, outputs });
         }
         let live: HashSet<usize> = preparation.live.iter().filter_map(|name| graph.names.get(name).copied()).collect();
         graph.fold_constants(&live)?;
@@ -136,7 +141,7 @@ impl Graph {
         if preparation.merge_batch_norm {
             graph.merge_batch_norm(&outputs, &live)?;
         }
-        // What folding and merging have made superfluous is not kept in memory.
+        // Constants that nothing reads after folding and merging are dropped.
         let read: HashSet<usize> = graph.nodes.iter().flat_map(|node| node.inputs.iter().flatten().copied()).collect();
         for (slot, constant) in graph.constants.iter_mut().enumerate() {
             if !(read.contains(&slot) || outputs.contains(&slot)) {
@@ -155,12 +160,12 @@ impl Graph {
         self.constants.len() - 1
     }
 
-    /// The number of a tensor, if the graph computes it.
+    /// The slot of a tensor, if the graph computes it.
     pub fn slot(&self, name: &str) -> Option<usize> {
         self.names.get(name).copied()
     }
 
-    /// Tensors beside `from` that the way from it to `to` reads: what else has to be fed to compute `to` from `from`.
+    /// Tensors besides `from` that have to be fed to compute `to` from `from`.
     pub fn beside(&self, from: usize, to: usize) -> Vec<usize> {
         let mut behind = HashSet::from([from]);
         for node in &self.nodes {
@@ -179,7 +184,7 @@ impl Graph {
                 if known || !needed.insert(slot) || behind.contains(&slot) {
                     continue;
                 }
-                // It is fed: nothing before it matters.
+                // It is fed, so nothing before it matters.
                 needed.remove(&slot);
                 if !beside.contains(&slot) {
                     beside.push(slot);
@@ -206,7 +211,7 @@ impl Graph {
     /// The node with other attributes or outputs.
     fn execute_as(&self, proto: &NodeProto, node: &Node, run: &Run, inputs: Vec<Option<Value>>) -> Result<Vec<Value>> {
         let mut call = Call { node: proto, run, inputs };
-        (node.kernel)(&mut call).map_err(|error| match error {
+        (node.row.kernel)(&mut call).map_err(|error| match error {
             Error::UnsupportedOperator { operator, node, why, .. } => {
                 Error::UnsupportedOperator { operator, node, model: self.path.display().to_string(), why }
             }
@@ -217,14 +222,16 @@ impl Graph {
         })
     }
 
-    /// Computes at once what depends on constants alone.
+    /// Computes what depends on constants alone, once and for all.
     fn fold_constants(&mut self, live: &HashSet<usize>) -> Result<()> {
         let run = self.run_state();
         let nodes = std::mem::take(&mut self.nodes);
         for node in nodes {
             let known = |slot: &usize| self.constants[*slot].is_some() && !live.contains(slot);
             let makes_live = node.outputs.iter().flatten().any(|slot| live.contains(slot));
-            if makes_live && node.proto.op_type == "Constant" || node.inputs.iter().flatten().all(known) {
+            if makes_live && Operator::of(&node.proto) == Some(Operator::Constant)
+                || node.inputs.iter().flatten().all(known)
+            {
                 let inputs =
                     node.inputs.iter().map(|slot| slot.and_then(|slot| self.constants[slot].clone())).collect();
                 let outputs = self.execute(&node, &run, inputs)?;
@@ -247,8 +254,8 @@ impl Graph {
         }
     }
 
-    /// `BatchNormalization(Conv(x))` becomes one `Conv`: of new weights where they are constant, and of weights that are
-    /// scaled at each run where they are trained.
+    /// `BatchNormalization(Conv(x))` becomes one `Conv`: of new weights where they are constant, and of weights that
+    /// are scaled at each run where they are trained.
     fn merge_batch_norm(&mut self, kept: &HashSet<usize>, live: &HashSet<usize>) -> Result<()> {
         let mut readers: HashMap<usize, usize> = HashMap::new();
         for slot in self.nodes.iter().flat_map(|node| node.inputs.iter().flatten()) {
@@ -283,7 +290,7 @@ impl Graph {
                     node.inputs.extend([Some(n_constants), Some(n_constants + 1)]);
                 }
                 None => {
-                    (node.proto, node.kernel) = fuse_batch_norm(&node.proto, &norm.proto);
+                    (node.proto, node.row) = fuse_batch_norm(&node.proto, &norm.proto);
                     node.inputs.resize(3, None);
                     node.inputs.extend(&norm.inputs[1..5]);
                 }
@@ -292,15 +299,18 @@ impl Graph {
         Ok(())
     }
 
-    /// The convolution before the batch normalisation at `at`, if both have constants for weights and nothing else reads
-    /// what lies between them.
+    /// The convolution before the batch normalisation at `at`, if the weights of both are constants and nothing else
+    /// reads the tensor between them.
     fn mergeable(&self, at: usize, readers: &HashMap<usize, usize>, kept: &HashSet<usize>) -> Option<usize> {
         let norm = &self.nodes[at];
-        if norm.proto.op_type != "BatchNormalization" || norm.outputs.iter().skip(1).any(Option::is_some) {
+        if Operator::of(&norm.proto) != Some(Operator::BatchNormalization)
+            || norm.outputs.iter().skip(1).any(Option::is_some)
+        {
             return None;
         }
         let between = (*norm.inputs.first()?)?;
-        let made_by = |node: &Node| node.proto.op_type == "Conv" && node.outputs == [Some(between)];
+        let made_by =
+            |node: &Node| node.outputs == [Some(between)] && Operator::of(&node.proto) == Some(Operator::Conv);
         let index = self.nodes[..at].iter().position(made_by)?;
         let is_constant = |slot: &Option<usize>| slot.is_none_or(|slot| self.constants[slot].is_some());
         let all_constant = self.nodes[index].inputs[1..].iter().chain(&norm.inputs[1..]).all(is_constant);
@@ -308,7 +318,7 @@ impl Graph {
         (all_constant && alone && norm.inputs.len() == 5).then_some(index)
     }
 
-    /// The weights of a convolution with a batch normalisation in them.
+    /// The weights of a convolution with the batch normalisation merged into them.
     fn merged(&self, conv: usize, norm: usize) -> Result<Option<(Float, Float)>> {
         let (conv, norm) = (&self.nodes[conv], &self.nodes[norm]);
         let parameters: Option<Vec<Vec<f32>>> =
@@ -360,7 +370,7 @@ impl Graph {
         self.walk(run, feeds, wanted, walk)
     }
 
-    /// [`Self::run`] on something else than plain values, or with another rule for what a node makes of it.
+    /// [`Self::run`] on other things than plain values, or with another rule to compute a node.
     ///
     /// # Errors
     /// Whatever the kernels, or the rule, report.
@@ -417,12 +427,12 @@ impl Graph {
     }
 }
 
-/// How a walk through a graph goes on values of type `T`.
+/// What a walk through a graph does, on values of type `T`.
 pub struct Walk<'a, T> {
     /// A constant of the model as a `T`.
     pub lift: &'a dyn Fn(&Value) -> T,
     /// Sees every value that is made or fed and may replace it.
     pub visit: &'a mut dyn FnMut(usize, T) -> T,
-    /// What a node makes of its inputs.
+    /// Computes the outputs of a node.
     pub rule: &'a mut Rule<'a, T>,
 }

@@ -4,10 +4,10 @@
 //! convolution) or, in builds with the features `wgpu` or `cuda`, on a GPU.
 
 mod backend;
+mod barrier;
 mod device;
 mod explain;
 mod graph;
-mod meeting;
 mod ops;
 mod relevance;
 mod trainable;

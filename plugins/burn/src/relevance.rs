@@ -1,8 +1,8 @@
 //! Relevance propagation as a backward pass over surrogates.
 //!
-//! Each node is replaced by one with the same value and another slope, chosen such that burn's own backward pass, times
-//! the input (LRP) or its difference from the baseline (DeepLIFT), is the rule. Every surrogate has the form
-//! `value + slope · (x − x₀)` with `x₀` the value of `x` and value and slope held constant.
+//! Each node is replaced by one with the same value and another slope. Slopes are chosen such that burn's own backward
+//! pass, times the input (LRP) or its difference from the baseline (DeepLIFT), gives the relevance. Every surrogate has
+//! the form `value + slope · (x − x₀)` with `x₀` the value of `x` and value and slope held constant.
 
 use crate::backend::{BurnBackend, differentiate, first, join, track};
 use crate::graph::{Graph, Step, Walk};
@@ -14,65 +14,35 @@ use std::collections::{HashMap, HashSet};
 
 type Six = BurnTensor<MAX_RANK>;
 
-/// Differences below this are none; then the slope is the node's own.
+/// Smaller differences count as none; then the slope is the node's own.
 const NO_DIFFERENCE: f32 = 1e-10;
 
-/// Operators that only move numbers, or add and scale them by constants, whatever the rule.
-const ROUTES: &[&str] = &[
-    "Shape",
-    "Identity",
-    "Dropout",
-    "Cast",
-    "Flatten",
-    "Reshape",
-    "Squeeze",
-    "Unsqueeze",
-    "Transpose",
-    "Concat",
-    "Slice",
-    "Split",
-    "Gather",
-    "Expand",
-    "Pad",
-    "Neg",
-    "Tile",
-    "DepthToSpace",
-    "SpaceToDepth",
-];
-
-/// Sums of any of their inputs with constant weights.
-const SUMS: &[&str] = &["AveragePool", "GlobalAveragePool", "ReduceMean", "ReduceSum", "Add", "Sub", "Sum", "Mean"];
-
-/// Functions of one number.
-const FUNCTIONS: &[&str] = &[
-    "Relu",
-    "Clip",
-    "Sigmoid",
-    "Tanh",
-    "HardSigmoid",
-    "HardSwish",
-    "LeakyRelu",
-    "PRelu",
-    "Elu",
-    "Celu",
-    "Selu",
-    "Gelu",
-    "Swish",
-    "Softplus",
-    "Softsign",
-    "Mish",
-    "ThresholdedRelu",
-    "Erf",
-    "Exp",
-    "Log",
-    "Sqrt",
-    "Reciprocal",
-    "Abs",
-    "Pow",
-];
-
-/// Functions whose result is meant as a gate: the other factor of a product has all the relevance.
-const GATES: &[&str] = &["Sigmoid", "HardSigmoid", "Tanh"];
+/// How relevance comes back through an operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Relevance {
+    /// It only moves numbers, or scales them by constants: as gradients do, whatever the rule.
+    Route,
+    /// A sum with constant weights of any of its inputs.
+    Sum,
+    /// Linear in its first input; the others are weights.
+    Linear,
+    /// As [`Self::Linear`], and the composite rule favours its positive weights.
+    Convolution,
+    /// A product of two numbers; with a constant it is a [`Self::Route`].
+    Product,
+    /// A product of two matrices; with a constant it is [`Self::Linear`].
+    MatrixProduct,
+    /// A quotient whose divisor is constant: a [`Self::Route`].
+    Quotient,
+    /// A function of one number.
+    Function,
+    /// A function of one number whose result is meant as a gate: in a product, the other factor has all the relevance.
+    Gate,
+    /// The largest of each window.
+    MaxPool,
+    /// Nobody has written a rule.
+    Missing,
+}
 
 /// See [`ascan_core::ModelBackend::relevance`].
 pub fn relevance(
@@ -86,7 +56,7 @@ pub fn relevance(
     if let RelevanceRule::DeepLift { baselines } = rule
         && check_forward(info, *baselines, &[])? != n
     {
-        return Err(Error::shape("baselines", format!("{n}, one an image"), baselines.shape()));
+        return Err(Error::shape("baselines", format!("{n}, one per image"), baselines.shape()));
     }
     let (graph, slots) = backend.graph(&[&info.input, &info.logits])?;
     let parts = backend.in_parts(n, |range| {
@@ -121,7 +91,7 @@ pub fn relevance(
     join(parts.into_iter(), [&[0][..], &info.input_shape].concat())
 }
 
-/// One pass there under a rule.
+/// One forward pass under a rule.
 struct Propagation<'a> {
     rule: &'a RelevanceRule<'a>,
     /// DeepLIFT: every value of the baseline.
@@ -142,36 +112,45 @@ impl Propagation<'_> {
         if changing.is_empty() {
             return step.compute(inputs);
         }
-        let operator = step.proto().op_type.as_str();
-        let outputs = match (operator, &changing[..]) {
-            _ if ROUTES.contains(&operator) => step.compute(inputs)?,
-            ("Mul", [_]) | ("Div", [0]) => step.compute(inputs)?,
-            ("Mul" | "MatMul", [0, 1]) => vec![self.product(step, inputs)?],
-            ("MaxPool", [0]) => vec![self.max_pool(step, inputs)?],
-            ("Conv" | "ConvTranspose" | "Gemm" | "BatchNormalization", [0]) | ("MatMul", [_]) => {
-                self.linear(step, inputs)?
-            }
-            (_, [0]) if FUNCTIONS.contains(&operator) => vec![self.function(step, inputs)?],
-            _ if SUMS.contains(&operator) => self.linear(step, inputs)?,
-            _ => {
+        use Relevance as R;
+        let relevance = step.row().relevance;
+        let outputs = match (relevance, &changing[..]) {
+            (R::Route, _) | (R::Product, [_]) | (R::Quotient, [0]) => step.compute(inputs)?,
+            (R::Product | R::MatrixProduct, [0, 1]) => vec![self.product(step, inputs)?],
+            (R::Sum, _) | (R::Linear | R::Convolution, [0]) | (R::MatrixProduct, [_]) => self.linear(step, inputs)?,
+            (R::Function | R::Gate, [0]) => vec![self.function(step, inputs)?],
+            (R::MaxPool, [0]) => vec![self.max_pool(step, inputs)?],
+            // Written out: a new way of relevance has to be dealt with above.
+            (
+                R::Linear
+                | R::Convolution
+                | R::Product
+                | R::MatrixProduct
+                | R::Quotient
+                | R::Function
+                | R::Gate
+                | R::MaxPool
+                | R::Missing,
+                _,
+            ) => {
+                let (node, operator) = (step.proto().display_name(), &step.proto().op_type);
                 return Err(Error::unsupported(
-                    format!("there is no rule of relevance for node `{}` ({operator})", step.proto().display_name()),
+                    format!("there is no rule of relevance for node `{node}` ({operator})"),
                     "use `integrated_gradients`, which every differentiable model has",
                 ));
             }
         };
         let floats = outputs.iter().zip(step.outputs()).filter(|(value, _)| matches!(value, Value::Float(_)));
         let made: Vec<usize> = floats.filter_map(|(_, slot)| *slot).collect();
-        let passes_gate =
-            ROUTES.contains(&operator) && step.inputs().iter().flatten().any(|slot| self.gates.contains(slot));
-        if passes_gate || GATES.contains(&operator) {
+        let from_gate = || step.inputs().iter().flatten().any(|slot| self.gates.contains(slot));
+        if relevance == R::Gate || relevance == R::Route && from_gate() {
             self.gates.extend(&made);
         }
         self.depends.extend(made);
         Ok(outputs)
     }
 
-    /// What the baseline has in a slot.
+    /// The baseline's value in a slot.
     fn baseline(&self, slot: Option<usize>) -> Result<Six> {
         let value = slot.and_then(|slot| self.known.get(&slot).or_else(|| self.graph.constant(slot)));
         match value {
@@ -184,7 +163,9 @@ impl Propagation<'_> {
         let (gamma, epsilon) = match *self.rule {
             RelevanceRule::DeepLift { .. } => return step.compute(inputs),
             RelevanceRule::LrpEpsilon { epsilon } => (0.0, epsilon),
-            RelevanceRule::LrpGammaComposite { gamma, epsilon } if step.proto().op_type == "Conv" => (gamma, epsilon),
+            RelevanceRule::LrpGammaComposite { gamma, epsilon } if step.row().relevance == Relevance::Convolution => {
+                (gamma, epsilon)
+            }
             RelevanceRule::LrpGammaComposite { epsilon, .. } => (0.0, epsilon),
         };
         let z = single(step.compute(inputs.iter().map(|input| input.clone().map(untracked)).collect())?)?;
@@ -212,7 +193,7 @@ impl Propagation<'_> {
         let (x, own) = (x.six(), own.six());
         let (x0, y) = (x.clone().without_autodiff(), own.clone().without_autodiff());
         let RelevanceRule::DeepLift { .. } = self.rule else {
-            // All relevance of the result is that of its input.
+            // All relevance of the output goes to the input.
             return Ok(Value::Float(Float::from_six(surrogate(y.clone(), divide(y, x0), x), rank)));
         };
         let change_in = x0.sub(self.baseline(step.inputs()[0])?);
@@ -312,7 +293,7 @@ fn divide(a: Six, b: Six) -> Six {
     a.div(b.mask_fill(zero.clone(), 1.0)).mask_fill(zero, 0.0)
 }
 
-/// Something with this value whose slope in `x` is `slope`.
+/// A tensor with this value and the slope `slope` in `x`.
 fn surrogate(value: Six, slope: Six, x: Six) -> Six {
     let x0 = x.clone().without_autodiff();
     x.sub(x0).mul(slope).add(value)

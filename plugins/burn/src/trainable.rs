@@ -1,29 +1,38 @@
-//! Which constants of a model are weights, and which of them a trainer moves.
+//! Which constants of a model are weights, and which of them a trainer changes.
 
 use ascan_core::{Error, ModelInfo, Result, Trainable};
-use ascan_onnx::Model;
 use ascan_onnx::proto::tensor_proto::DataType;
 use ascan_onnx::proto::{GraphProto, NodeProto, TensorProto};
+use ascan_onnx::{Model, Operator};
 use std::collections::{HashMap, HashSet};
 
 /// Operators whose constant inputs are weights.
-const LAYERS: [&str; 11] = [
-    "Conv",
-    "ConvTranspose",
-    "Gemm",
-    "MatMul",
-    "BatchNormalization",
-    "InstanceNormalization",
-    "GroupNormalization",
-    "LayerNormalization",
-    "RMSNormalization",
-    "PRelu",
-    "Einsum",
+const LAYERS: [Operator; 11] = [
+    Operator::Conv,
+    Operator::ConvTranspose,
+    Operator::Gemm,
+    Operator::MatMul,
+    Operator::BatchNormalization,
+    Operator::InstanceNormalization,
+    Operator::GroupNormalization,
+    Operator::LayerNormalization,
+    Operator::RMSNormalization,
+    Operator::PRelu,
+    Operator::Einsum,
 ];
 
 /// Operators through which a weight reaches its layer.
-const PASSED: [&str; 9] =
-    ["Transpose", "Reshape", "Unsqueeze", "Squeeze", "Flatten", "Cast", "Identity", "Expand", "Slice"];
+const PASSED: [Operator; 9] = [
+    Operator::Transpose,
+    Operator::Reshape,
+    Operator::Unsqueeze,
+    Operator::Squeeze,
+    Operator::Flatten,
+    Operator::Cast,
+    Operator::Identity,
+    Operator::Expand,
+    Operator::Slice,
+];
 
 /// Floating-point constants that hold values themselves, by name: initializers, and outputs of `Constant` nodes.
 fn float_constants(graph: &GraphProto) -> HashMap<&str, &TensorProto> {
@@ -31,7 +40,7 @@ fn float_constants(graph: &GraphProto) -> HashMap<&str, &TensorProto> {
     let nodes = graph
         .node
         .iter()
-        .filter(|node| node.op_type == "Constant")
+        .filter(|node| Operator::of(node) == Some(Operator::Constant))
         .filter_map(|node| Some((node.output.first()?.as_str(), node.attr_tensor("value")?)));
     let floats = [DataType::Float, DataType::Double, DataType::Float16, DataType::Bfloat16].map(i32::from);
     initializers.chain(nodes).filter(|(_, tensor)| floats.contains(&tensor.data_type)).collect()
@@ -54,13 +63,15 @@ fn weight_inputs<'a>(node: &'a NodeProto, constants: &HashMap<&str, &TensorProto
             .filter(|name| !name.is_empty())
             .collect()
     };
-    match node.op_type.as_str() {
+    let Some(operator) = Operator::of(node) else { return Vec::new() };
+    match operator {
         // Running statistics are no weights.
-        "BatchNormalization" => named(1..3),
-        "MatMul" | "Einsum" => named(0..node.input.len()),
-        operator if LAYERS.contains(&operator) => named(1..node.input.len()),
-        // Biases and scales that an exporter wrote apart; before the first layer they are preprocessing.
-        "Add" | "Sub" | "Mul" if deep => {
+        Operator::BatchNormalization => named(1..3),
+        Operator::MatMul | Operator::Einsum => named(0..node.input.len()),
+        _ if LAYERS.contains(&operator) => named(1..node.input.len()),
+        // Biases and scales that an exporter wrote as nodes of their own; before the first layer they are
+        // preprocessing.
+        Operator::Add | Operator::Sub | Operator::Mul if deep => {
             let vector = |name: &&str| constants.get(name).is_some_and(|tensor| is_vector(tensor));
             node.input.iter().map(String::as_str).filter(vector).collect()
         }
@@ -68,10 +79,10 @@ fn weight_inputs<'a>(node: &'a NodeProto, constants: &HashMap<&str, &TensorProto
     }
 }
 
-/// Names of the weights that a trainer moves, in graph order.
+/// Names of the weights that a trainer changes, in graph order.
 ///
 /// # Errors
-/// `UnknownName` for names that are no weights; `Unsupported` if there is nothing to train.
+/// `UnknownName` for names that are not weights; `Unsupported` if there is nothing to train.
 pub fn names(model: &Model, info: &ModelInfo, trainable: &Trainable) -> Result<Vec<String>> {
     let graph = model.graph()?;
     let constants = float_constants(graph);
@@ -100,7 +111,7 @@ pub fn names(model: &Model, info: &ModelInfo, trainable: &Trainable) -> Result<V
             return Err(Error::unknown_name("tensor", start, info.layers.iter().map(|layer| &layer.name)));
         }
     }
-    // Where each tensor that is only a passed-on constant comes from.
+    // The constant that each passed-on tensor comes from.
     let mut sources: HashMap<&str, &str> = constants.keys().map(|&name| (name, name)).collect();
     let mut after: HashSet<&str> = start.into_iter().collect();
     let mut deep: HashSet<&str> = HashSet::new();
@@ -108,19 +119,17 @@ pub fn names(model: &Model, info: &ModelInfo, trainable: &Trainable) -> Result<V
     for node in &graph.node {
         let is_after = start.is_none() || node.input.iter().any(|name| after.contains(name.as_str()));
         let is_deep = node.input.iter().any(|name| deep.contains(name.as_str()));
-        let passes = PASSED.contains(&node.op_type.as_str()) || node.op_type == "DequantizeLinear";
-        match node.input.first().and_then(|name| sources.get(name.as_str()).copied()) {
-            Some(source) if passes && node.op_type != "DequantizeLinear" => {
-                sources.extend(node.output.iter().map(|output| (output.as_str(), source)));
-                continue;
-            }
-            _ => {}
+        let is_one_of = |operators: &[Operator]| Operator::of(node).is_some_and(|own| operators.contains(&own));
+        if let Some(&source) = node.input.first().and_then(|name| sources.get(name.as_str()))
+            && is_one_of(&PASSED)
+        {
+            sources.extend(node.output.iter().map(|output| (output.as_str(), source)));
+            continue;
         }
         if is_after {
             after.extend(node.output.iter().map(String::as_str));
         }
-        let is_layer = LAYERS.contains(&node.op_type.as_str());
-        if is_layer || is_deep {
+        if is_one_of(&LAYERS) || is_deep {
             deep.extend(node.output.iter().map(String::as_str));
         }
         if !is_after {
@@ -148,7 +157,7 @@ pub fn names(model: &Model, info: &ModelInfo, trainable: &Trainable) -> Result<V
 /// # Errors
 /// `Unsupported` for a model without batch normalisation.
 pub fn running_statistics(model: &Model) -> Result<Vec<String>> {
-    let nodes = model.graph()?.node.iter().filter(|node| node.op_type == "BatchNormalization");
+    let nodes = model.graph()?.node.iter().filter(|node| Operator::of(node) == Some(Operator::BatchNormalization));
     let names: Vec<String> = nodes.flat_map(|node| node.input.iter().skip(3).take(2).cloned()).collect();
     if names.is_empty() {
         return Err(Error::unsupported(

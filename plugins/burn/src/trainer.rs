@@ -3,9 +3,9 @@
 mod optimizer;
 mod penalty;
 
+use crate::barrier::Barrier;
 use crate::device;
 use crate::graph::{Graph, Preparation};
-use crate::meeting::Seat;
 use crate::ops::{BatchNormTraining, Run};
 use crate::value::{Float, MAX_RANK, Value};
 use ascan_core::backend::check_forward;
@@ -31,14 +31,14 @@ struct Weight {
     second: Option<Six>,
 }
 
-/// Where and how a trainer works.
+/// Where a trainer computes.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     /// Where the tensors are.
     pub device: &'a Device,
     /// Threads, on the CPU.
     pub n_threads: usize,
-    /// The only number of images that the graph takes, if there is one.
+    /// The only number of images that the graph takes, if it is fixed.
     pub fixed_batch: Option<usize>,
 }
 
@@ -128,7 +128,7 @@ impl BurnTrainer {
         let n = check_forward(&self.info, step.images, &[])?;
         for (what, len) in [("labels", step.labels.len()), ("weights", step.weights.len())] {
             if len != n {
-                return Err(Error::shape(what, format!("[{n}], one an image"), [len]));
+                return Err(Error::shape(what, format!("[{n}], one per image"), [len]));
             }
         }
         if let Some(label) = step.labels.iter().find(|&&label| label >= self.info.n_classes) {
@@ -163,7 +163,7 @@ impl BurnTrainer {
         Ok(n)
     }
 
-    /// The weights as leaves, and as what the graph is fed with.
+    /// The weights as leaves, and as feeds of the graph.
     fn fed_weights(&self, tracked: bool) -> (Vec<Six>, Vec<(usize, Value)>) {
         let leaf = |weight: &Weight| {
             let value = weight.value.clone();
@@ -196,12 +196,12 @@ impl BurnTrainer {
     }
 
     /// `Σ wᵢ·CEᵢ / n` over some of the step's images, and its gradients.
-    fn shard(&self, step: &TrainingStep, range: Range<usize>, seat: &Seat) -> Result<Shard> {
-        let _attendance = seat.attend();
+    fn shard(&self, step: &TrainingStep, range: Range<usize>, barrier: &Barrier) -> Result<Shard> {
+        let _guard = barrier.break_on_drop();
         let (images, labels, weights) =
             (self.images(step, &range)?, &step.labels[range.clone()], &step.weights[range.clone()]);
         let mut run = self.graph.run_state();
-        let training = || BatchNormTraining { seat: seat.clone(), updates: RefCell::default() };
+        let training = || BatchNormTraining { barrier: barrier.clone(), updates: RefCell::default() };
         run.batch_norm = self.options.train_batch_norm.then(training);
         let (logits, leaves) = self.logits(&run, images.clone(), true)?;
         let plain = logits.to_plain()?;
@@ -227,9 +227,9 @@ impl BurnTrainer {
 
     /// Gradients of the whole loss with respect to each weight.
     ///
-    /// Images are worked on in shards of a fixed size, on as many threads as there are, and summed in their order: the
-    /// result does not depend on the number of threads. Trained batch normalisation needs all shards at once, each on
-    /// a thread that mostly waits for its turn.
+    /// Images are split into shards of a fixed size, whose gradients are summed in order: the result does not depend on
+    /// the number of threads. Batch normalisation under training needs all shards at once, each on a thread of its own,
+    /// most of which wait.
     fn gradients(&self, step: &TrainingStep) -> Result<Shard> {
         let n = self.check(step)?;
         let size = match self.fixed_batch {
@@ -241,13 +241,13 @@ impl BurnTrainer {
         let at_once = if self.options.train_batch_norm { shards.len() } else { self.n_threads };
         let mut total: Option<Shard> = None;
         for round in shards.chunks(at_once) {
-            let seats = Seat::all(round.len());
+            let barriers = Barrier::for_shards(round.len());
             let done: Vec<Result<Shard>> = std::thread::scope(|scope| {
-                let work = |(range, seat): (&Range<usize>, Seat)| {
+                let work = |(range, barrier): (&Range<usize>, Barrier)| {
                     let range = range.clone();
-                    scope.spawn(move || self.shard(step, range, &seat))
+                    scope.spawn(move || self.shard(step, range, &barrier))
                 };
-                let workers: Vec<_> = round.iter().zip(seats).map(work).collect();
+                let workers: Vec<_> = round.iter().zip(barriers).map(work).collect();
                 let join = |worker: std::thread::ScopedJoinHandle<'_, Result<Shard>>| {
                     worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
                 };
@@ -285,7 +285,7 @@ impl BurnTrainer {
     }
 }
 
-/// The model without the outputs that training has no use for: what is an output cannot be merged away.
+/// The model without the outputs that training does not use, since merging cannot remove an output.
 fn logits_only(model: &Model, info: &ModelInfo) -> Model {
     let mut model = model.clone();
     if let Some(graph) = model.proto.graph.as_mut() {

@@ -1,7 +1,7 @@
-//! Ablation-CAM: channels weighted by how much of the logit goes when they are set to zero.
+//! Ablation-CAM: channels weighted by the share of the logit that is lost when they are set to zero.
 //!
-//! `map = relu(Σ_k w_k A_k)` with `w_k = (y − y_k) / |y|`, where `y` is the target logit and `y_k` the logit with channel
-//! `k` of the layer set to zero.
+//! `map = relu(Σ_k w_k A_k)` with `w_k = (y − y_k) / |y|`, where `y` is the target logit and `y_k` the logit with
+//! channel `k` of the layer set to zero.
 //!
 //! # Shapes
 //! Maps `[n, h_l, w_l]`, at the resolution of the layer.
@@ -15,9 +15,9 @@
 //!
 //! # When it misleads
 //! Channels that stand in for each other have no weight, because each can be spared. With a logit near zero all weights
-//! are large. The paper divides by `y` itself, which turns maps of negative logits over. pytorch-grad-cam sets channels
-//! not to zero but far below the lowest activation wherever that is not zero, and so explains something else at layers
-//! without a ReLU.
+//! are large. The paper divides by `y` itself, which flips the sign of maps for negative logits. pytorch-grad-cam sets
+//! channels not to zero but far below the lowest activation wherever that is not zero, and so explains something else
+//! at layers without a ReLU.
 //!
 //! # Source
 //! Desai & Ramaswamy 2020, doi 10.1109/WACV45572.2020.9093360.
@@ -29,7 +29,7 @@ use ascan_core::{
     Requirements, Result, Tensor,
 };
 
-/// Maps handed to the backend in one call.
+/// Number of maps per call of the backend.
 const MAPS_AT_ONCE: usize = 64;
 
 /// See the [module](self).
@@ -39,7 +39,8 @@ pub struct AblationCam {
 
 impl Plugin for AblationCam {
     const NAME: &'static str = "ablation_cam";
-    const SUMMARY: &'static str = "Ablation-CAM (Desai & Ramaswamy 2020): what each channel's loss costs the logit";
+    const SUMMARY: &'static str =
+        "Ablation-CAM (Desai & Ramaswamy 2020): channels weighted by what the logit loses without them";
     type Params = CamParams;
 
     fn new(params: Self::Params) -> Result<Self> {

@@ -30,7 +30,7 @@ pub struct Cam {
 
 impl Plugin for Cam {
     const NAME: &'static str = "cam";
-    const SUMMARY: &'static str = "CAM (Zhou et al. 2016): the weights of a linear head before its pool";
+    const SUMMARY: &'static str = "CAM (Zhou et al. 2016): the weights of a linear head, applied before its pool";
     type Params = SignedCamParams;
 
     fn new(params: Self::Params) -> Result<Self> {

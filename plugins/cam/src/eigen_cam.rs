@@ -1,4 +1,4 @@
-//! Eigen-CAM: what most of a layer's activity has in common, whatever the class.
+//! Eigen-CAM: the first principal direction of a layer's activations, whatever the class.
 //!
 //! `map = relu(X v₁)`, where `X [h·w, k]` is the feature map by places and `v₁` its first right singular vector. A
 //! singular vector has no sign of its own: it is taken such that the map agrees with `Σ_k A_k`.
@@ -14,9 +14,9 @@
 //!
 //! # When it misleads
 //! It knows neither class nor logit: a map says what is salient to the layer, not what speaks for the class. At layers
-//! where one channel is large everywhere the map is that channel. pytorch-grad-cam takes each channel's mean off first
-//! (here: `centre = true`), which the paper does not, and leaves the sign to the linear algebra library, so that its maps
-//! may be turned over.
+//! where one channel is large everywhere the map is that channel. pytorch-grad-cam subtracts each channel's mean first
+//! (here: `centre = true`), which the paper does not, and leaves the sign to the linear algebra library, so that its
+//! maps may have the opposite sign.
 //!
 //! # Source
 //! Muhammad & Yeasin 2020, arXiv 2008.00299.

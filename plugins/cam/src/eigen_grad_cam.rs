@@ -34,7 +34,7 @@ pub struct Rule;
 impl Formula for Rule {
     const NAME: &'static str = "eigen_grad_cam";
     const SUMMARY: &'static str =
-        "Eigen-CAM of slope times activation: principal direction of the evidence for the class";
+        "Eigen-CAM of gradient times activation: the principal direction of the evidence for the class";
     const TITLE: &'static str = "Eigen-Grad-CAM";
     type Params = EigenParams;
 

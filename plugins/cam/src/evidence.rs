@@ -11,7 +11,7 @@ use std::borrow::Cow;
 pub enum Slope<'a> {
     /// The same at every place: a linear head behind a pool.
     Constant(f64),
-    /// One value a place.
+    /// One value per place.
     Map(&'a [f32]),
 }
 
@@ -34,7 +34,7 @@ impl Slope<'_> {
 }
 
 enum Gradients<'a> {
-    /// The method does not look at them.
+    /// The method does not use them.
     Unused,
     /// `weight[class, k] / (h·w)`.
     Linear {
@@ -53,7 +53,7 @@ pub struct Evidence<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    /// The evidence of a batch at a layer, with as little work as the model allows.
+    /// The evidence of a batch at a layer, from the closed form if the head is linear there.
     pub fn of(
         backend: &'a dyn ModelBackend,
         batch: &AttributionBatch<'a>,
@@ -132,7 +132,7 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// What a method at a layer needs: its feature map, and its gradient unless the head is linear there.
+/// What a method at a layer requires: the feature map of the layer, and its gradient unless the head is linear there.
 pub fn requirements(info: &ModelInfo, layer: &str, what: &str, needs_gradient: bool) -> Result<Requirements> {
     let layer = info.layer(layer)?;
     let [_, h, w] = layer.shape;

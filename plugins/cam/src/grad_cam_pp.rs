@@ -35,7 +35,7 @@ pub struct Rule;
 impl Formula for Rule {
     const NAME: &'static str = "grad_cam_pp";
     const SUMMARY: &'static str =
-        "Grad-CAM++ (Chattopadhyay et al. 2018): positive slopes, weighted by how alone they are";
+        "Grad-CAM++ (Chattopadhyay et al. 2018): positive gradients, those at few places weighted more";
     const TITLE: &'static str = "Grad-CAM++";
     type Params = CamParams;
 

@@ -6,8 +6,8 @@
 //! Maps `[n, h_l, w_l]`, at the resolution of the layer.
 //!
 //! # Units
-//! Logits: for a head that is linear in the layer, the unclipped map sums to the logit less its bias, and each place has
-//! its own contribution. At a pooled layer with a linear head it is Grad-CAM.
+//! Logits: for a head that is linear in the layer, the unclipped map sums to the logit less its bias, and each place
+//! has its own contribution. At a pooled layer with a linear head it is Grad-CAM.
 //!
 //! # Cost
 //! As Grad-CAM.
@@ -31,7 +31,7 @@ pub struct Rule;
 
 impl Formula for Rule {
     const NAME: &'static str = "hires_cam";
-    const SUMMARY: &'static str = "HiResCAM (Draelos & Carin 2020): slope times activation at each place";
+    const SUMMARY: &'static str = "HiResCAM (Draelos & Carin 2020): gradient times activation at each place";
     const TITLE: &'static str = "HiResCAM";
     type Params = CamParams;
 

@@ -31,7 +31,7 @@ pub struct Rule;
 
 impl Formula for Rule {
     const NAME: &'static str = "layer_cam";
-    const SUMMARY: &'static str = "LayerCAM (Jiang et al. 2021): positive slopes times activation at each place";
+    const SUMMARY: &'static str = "LayerCAM (Jiang et al. 2021): positive gradient times activation at each place";
     const TITLE: &'static str = "LayerCAM";
     type Params = CamParams;
 

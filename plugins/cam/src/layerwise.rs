@@ -1,4 +1,4 @@
-//! Methods that need no more than the evidence at one layer: each of them is a formula, and all the rest is here.
+//! Methods that need only the evidence at one layer: each is a formula, and everything they share is here.
 
 use crate::evidence::{Evidence, explain, requirements};
 use ascan_core::{
@@ -8,15 +8,15 @@ use ascan_core::{
 
 /// A map as a formula of the evidence at a layer.
 pub trait Formula: Send + Sync + 'static {
-    /// What configurations call it.
+    /// Its name in configurations.
     const NAME: &'static str;
     /// One line, with its source.
     const SUMMARY: &'static str;
-    /// What sentences call it.
+    /// Its name in messages.
     const TITLE: &'static str;
-    /// Whether it looks at the gradient.
+    /// Whether it uses the gradient.
     const NEEDS_GRADIENT: bool = true;
-    /// What a user may set.
+    /// The parameters that a user may set.
     type Params: AtLayer;
 
     /// The maps `[n, h, w]`, signed.

@@ -1,7 +1,7 @@
 //! Attributor plugins of the CAM family: maps at the resolution of a layer, from its feature map `A [n, k, h, w]` and,
 //! for most, the gradient `g = ∂logit/∂A` of the target logit.
 //!
-//! | `plugin =` | map, clipped at zero unless said otherwise | passes of the model an image |
+//! | `plugin =` | map, clipped at zero unless said otherwise | passes of the model per image |
 //! |---|---|---|
 //! | [`cam`] | `Σ_k weight[class, k] · A_k`, signed; needs a pool → linear head | forward |
 //! | [`grad_cam`] | `Σ_k mean(g_k) · A_k` | forward, head back |
@@ -12,7 +12,7 @@
 //! | [`eigen_cam`] | `A` on its first principal direction; knows no class | forward |
 //! | [`eigen_grad_cam`] | `g ⊙ A` on its first principal direction | forward, head back |
 //! | [`score_cam`] | `Σ_k w_k A_k`, `w = softmax_k(logit of the image masked by A_k)` | forward, and k forwards |
-//! | [`ablation_cam`] | `Σ_k w_k A_k`, `w_k` the share of the logit that goes with channel k | forward, and k heads |
+//! | [`ablation_cam`] | `Σ_k w_k A_k`, `w_k` the share of the logit that is lost with channel k | forward, and k heads |
 //!
 //! Where the layer is what a linear head pools, `g = weight[class, k] / (h·w)` everywhere in a channel: then nothing is
 //! run backwards, and `ablation_cam` runs nothing at all. Elsewhere a method names the gradient that it needs, and one

@@ -2,7 +2,7 @@
 
 use ascan_core::{Attribution, Error, Result, Tensor};
 
-/// Clips maps at zero where the method does, and refuses what is no number.
+/// Clips maps at zero if the method does, and refuses NaN and infinity.
 pub fn finish(name: &str, mut maps: Tensor, relu: bool) -> Result<Attribution> {
     if !maps.view().is_finite() {
         return Err(Error::NotFinite { what: format!("a map of {name}") });

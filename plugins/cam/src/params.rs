@@ -4,7 +4,7 @@ use crate::layerwise::AtLayer;
 use ascan_core::{Params, Problems};
 use serde::{Deserialize, Serialize};
 
-const LAYER: (&str, &str) = ("layer", "the feature map to explain at; \"auto\": the last one before the head");
+const LAYER: (&str, &str) = ("layer", "the feature map to explain; \"auto\": the last one before the head");
 const CLIP: (&str, &str) = ("relu", "whether negative evidence is clipped at zero");
 
 fn check_layer(layer: &str, problems: &mut Problems) {
@@ -16,7 +16,7 @@ fn check_layer(layer: &str, problems: &mut Problems) {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CamParams {
-    /// The feature map to explain at; `auto` is the model's default layer.
+    /// The feature map to explain; `auto` is the model's default layer.
     pub layer: String,
     /// Whether negative evidence is clipped at zero.
     pub relu: bool,
@@ -46,11 +46,11 @@ impl Params for CamParams {
     }
 }
 
-/// Parameters of the method that keeps what speaks against the class, unless told not to.
+/// Parameters of the method that keeps evidence against the class unless told otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SignedCamParams {
-    /// The feature map to explain at; `auto` is the model's default layer.
+    /// The feature map to explain; `auto` is the model's default layer.
     pub layer: String,
     /// Whether negative evidence is clipped at zero.
     pub relu: bool,
@@ -70,15 +70,15 @@ impl Params for SignedCamParams {
     }
 }
 
-/// Parameters of the methods that look for a principal direction.
+/// Parameters of the methods that compute a principal direction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EigenParams {
-    /// The feature map to explain at; `auto` is the model's default layer.
+    /// The feature map to explain; `auto` is the model's default layer.
     pub layer: String,
     /// Whether negative evidence is clipped at zero.
     pub relu: bool,
-    /// Whether each channel's mean over the places is taken off before the direction is looked for.
+    /// Whether each channel's mean over the places is subtracted before the direction is computed.
     pub centre: bool,
 }
 
@@ -100,7 +100,7 @@ impl AtLayer for EigenParams {
 
 impl Params for EigenParams {
     const HELP: &'static [(&'static str, &'static str)] =
-        &[LAYER, CLIP, ("centre", "whether each channel's mean is taken off before the direction is looked for")];
+        &[LAYER, CLIP, ("centre", "whether each channel's mean is subtracted before the direction is computed")];
 
     fn check(&self, problems: &mut Problems) {
         check_layer(&self.layer, problems);

@@ -6,13 +6,13 @@ use ascan_math::lanes::sum;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
 
-/// Most steps: the top of the spectrum is found long before.
+/// Maximum number of steps; the top of the spectrum is found long before.
 const MAX_STEPS: usize = 64;
 
-/// Most rows for which `X Xᵀ` is written out: with more, two products with `X` a step cost less.
+/// Maximum number of rows for which `X Xᵀ` is written out: with more, two products with `X` per step cost less.
 const MAX_GRAM: usize = 2 * MAX_STEPS;
 
-/// `term(A_kij, g_kij)` by places and channels, on its first principal direction.
+/// Projects `term(A_kij, g_kij)`, a matrix of places and channels, on its first principal direction.
 pub fn principal_maps(evidence: &Evidence, centre: bool, term: impl Fn(f64, f64) -> f64) -> Tensor {
     let [n, c, h, w] = evidence.shape;
     let area = h * w;
@@ -53,7 +53,7 @@ pub fn projection(x: &[f64], columns: usize, towards: &[f64]) -> Vec<f64> {
     };
     let mut basis: Vec<Vec<f64>> = Vec::new();
     let (mut diagonal, mut beside) = (Vec::new(), Vec::new());
-    // Not orthogonal to the first direction but by accident; the ripple makes an accident of symmetry unlikely.
+    // It must not be orthogonal to the first direction; the ripple makes that unlikely even for symmetric inputs.
     let ripple = |(i, &t): (usize, &f64)| t + 1e-3 * norm(towards) * (1.0 + (i as f64 * 0.7).sin());
     let mut next: Vec<f64> = towards.iter().enumerate().map(ripple).collect();
     if norm(&next) == 0.0 {

@@ -1,7 +1,8 @@
 //! Score-CAM: channels weighted by the logit of the image seen through them.
 //!
 //! `map = relu(Σ_k w_k A_k)` with `w = softmax_k(logit(x ⊙ H_k))`, where `H_k` is `A_k` resized to the image and
-//! stretched to [0, 1]. The logit of the empty image, which the paper takes off every score, changes no softmax.
+//! stretched to [0, 1]. The logit of the empty image, which the paper subtracts from every score, does not change the
+//! softmax.
 //!
 //! # Shapes
 //! Maps `[n, h_l, w_l]`, at the resolution of the layer.
@@ -13,9 +14,9 @@
 //! A forward pass for each channel that is not the same everywhere; no gradients.
 //!
 //! # When it misleads
-//! The softmax over all channels often leaves the weight to one of them. Masked images lie far from the training data,
-//! and "masked" means the grey of zero in normalised units. pytorch-grad-cam resizes with `align_corners = True`; here, as in
-//! the authors' code, pixel centres lie on pixel centres.
+//! The softmax over all channels often gives one of them nearly all the weight. Masked images lie far from the training
+//! data, and "masked" means the grey of zero in normalised units. pytorch-grad-cam resizes with `align_corners = True`;
+//! here, as in the authors' code, pixel centres lie on pixel centres.
 //!
 //! # Source
 //! Wang et al. 2020, arXiv 1910.01279.
@@ -32,11 +33,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ScoreCamParams {
-    /// The feature map to explain at; `auto` is the model's default layer.
+    /// The feature map to explain; `auto` is the model's default layer.
     pub layer: String,
     /// Whether negative evidence is clipped at zero.
     pub relu: bool,
-    /// Masked images in one call of the backend; 0 for what the backend prefers.
+    /// Number of masked images per call of the backend; 0: what the backend prefers.
     pub internal_batch_size: usize,
 }
 
@@ -48,9 +49,9 @@ impl Default for ScoreCamParams {
 
 impl Params for ScoreCamParams {
     const HELP: &'static [(&'static str, &'static str)] = &[
-        ("layer", "the feature map to explain at; \"auto\": the last one before the head"),
+        ("layer", "the feature map to explain; \"auto\": the last one before the head"),
         ("relu", "whether negative evidence is clipped at zero"),
-        ("internal_batch_size", "masked images in one call of the backend; 0: what the backend prefers"),
+        ("internal_batch_size", "masked images per call of the backend; 0: what the backend prefers"),
     ];
 
     fn check(&self, problems: &mut Problems) {
@@ -121,7 +122,7 @@ impl ScoreCam {
         let mut weights = Vec::with_capacity(n);
         for i in 0..n {
             let channel = |k: usize| &feature_map.row(i)[k * h * w..(k + 1) * h * w];
-            // A channel that is the same everywhere hides the whole image: one black image serves them all.
+            // A channel that is the same everywhere hides the whole image: one empty image serves for all of them.
             let (flat, seen): (Vec<usize>, Vec<usize>) = (0..c).partition(|&k| stretch(channel(k)).is_none());
             let masks = flat.first().into_iter().chain(&seen).copied().collect::<Vec<_>>();
             let mut scores = vec![0.0; c];

@@ -30,7 +30,7 @@ pub struct Rule;
 
 impl Formula for Rule {
     const NAME: &'static str = "xgrad_cam";
-    const SUMMARY: &'static str = "XGrad-CAM (Fu et al. 2020): slopes averaged where the channel is active";
+    const SUMMARY: &'static str = "XGrad-CAM (Fu et al. 2020): gradients averaged in proportion to the activation";
     const TITLE: &'static str = "XGrad-CAM";
     type Params = CamParams;
 

@@ -1,4 +1,4 @@
-//! Where the path starts.
+//! Baselines: the images at which paths start.
 
 use crate::params::Baseline;
 use ascan_core::{Error, Result, Tensor, TensorView};

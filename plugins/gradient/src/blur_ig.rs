@@ -1,7 +1,7 @@
 //! Blur integrated gradients: the path from a blurred image to the sharp one.
 //!
-//! `Σ_c Σ_s ∂logit(L(σ_s))/∂x ⊙ (L(σ_{s+½}) − L(σ_{s−½}))`, where `L(σ)` is the image under a Gaussian of `σ` pixels and
-//! `σ` falls from `max_sigma_px` to 0 in equal steps: the midpoint rule on the path.
+//! `Σ_c Σ_s ∂logit(L(σ_s))/∂x ⊙ (L(σ_{s+½}) − L(σ_{s−½}))`, where `L(σ)` is the image under a Gaussian of `σ` pixels
+//! and `σ` falls from `max_sigma_px` to 0 in equal steps: the midpoint rule on the path.
 //!
 //! # Shapes
 //! Maps `[n, h, w]` at the size of the model's input, signed.
@@ -11,11 +11,11 @@
 //! convergence delta.
 //!
 //! # Cost
-//! `n_steps` passes there and back, and two blurs a step.
+//! `n_steps` forward and backward passes, and two blurs per step.
 //!
 //! # When it misleads
-//! There is no baseline colour, but a scale that counts as nothing: evidence that is still there under the widest blur
-//! has no attribution. Values lie on edges, where blurring changes the image.
+//! There is no baseline colour, but a scale that counts as empty: evidence that survives the widest blur has no
+//! attribution. Values lie on edges, where blurring changes the image.
 //!
 //! # Source
 //! Xu et al. 2020, arXiv 2004.03383.
@@ -37,7 +37,7 @@ pub struct BlurIgParams {
     pub n_steps: usize,
     /// Standard deviation of the widest blur, in pixels.
     pub max_sigma_px: f64,
-    /// Points in one call of the backend; 0 for what the backend prefers.
+    /// Number of points per call of the backend; 0: what the backend prefers.
     pub internal_batch_size: usize,
 }
 
@@ -51,7 +51,7 @@ impl Params for BlurIgParams {
     const HELP: &'static [(&'static str, &'static str)] = &[
         ("n_steps", "steps from the widest blur to none"),
         ("max_sigma_px", "standard deviation of the widest blur, in pixels"),
-        ("internal_batch_size", "points in one call of the backend; 0: what the backend prefers"),
+        ("internal_batch_size", "points per call of the backend; 0: what the backend prefers"),
     ];
 
     fn check(&self, problems: &mut Problems) {
@@ -68,7 +68,7 @@ pub struct BlurIg {
 
 impl Plugin for BlurIg {
     const NAME: &'static str = "blur_ig";
-    const SUMMARY: &'static str = "integrated gradients along ever less blur (Xu et al. 2020)";
+    const SUMMARY: &'static str = "integrated gradients along a path of decreasing blur (Xu et al. 2020)";
     type Params = BlurIgParams;
 
     fn new(params: BlurIgParams) -> Result<Self> {

@@ -1,7 +1,7 @@
 //! DeepLIFT with the rescale rule: what each value's difference from a baseline adds to the logit's.
 //!
 //! `map = Σ_c (x − x′) ⊙ m`, where the multipliers `m` come from a backward pass in which each nonlinearity passes on
-//! `Δoutput/Δinput` instead of its slope. A product of two changing values shares its change out evenly.
+//! `Δoutput/Δinput` instead of its slope. A product of two changing values divides its change evenly between them.
 //!
 //! # Shapes
 //! Maps `[n, h, w]` at the size of the model's input, signed.
@@ -10,14 +10,15 @@
 //! Logits; the map sums to `logit(x) − logit(x′)`, and how far rounding takes it from that is the convergence delta.
 //!
 //! # Cost
-//! Two passes there and one back.
+//! Two forward passes and one backward pass.
 //!
 //! # When it misleads
-//! As integrated gradients, what looks like the baseline has none. The rescale rule hides evidence that cancels inside the
-//! net. captum 0.9 leaves SiLU, GELU, ReLU6 and products at their slopes, keeps one window's share where pooling windows
-//! overlap, and gives a ReLU in front of a max pool the pool's plain gradient: its sums miss the logit, or its values are
-//! others (by 15 % of the largest on a ResNet). Here all are rescaled; with these mended captum's values are ours.
-//! Nets with softmax or layer normalisation inside (transformers, ConvNeXt) are refused by name.
+//! As with integrated gradients, what looks like the baseline has no attribution. The rescale rule hides evidence that
+//! cancels inside the net. captum 0.9 leaves SiLU, GELU, ReLU6 and products at their slopes, keeps one window's share
+//! where pooling windows overlap, and gives a ReLU in front of a max pool the pool's plain gradient: its sums miss the
+//! logit, or its values are others (by 15 % of the largest on a ResNet). Here all are rescaled; with these mended
+//! captum's values are ours. Nets with softmax or layer normalisation inside (transformers, ConvNeXt) are refused by
+//! name.
 //!
 //! # Source
 //! Shrikumar et al. 2017, arXiv 1704.02685.
@@ -37,9 +38,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeepLiftParams {
-    /// What counts as nothing.
+    /// What counts as no evidence.
     pub baseline: Baseline,
-    /// One value a channel, in normalised units, for `baseline = "given"`.
+    /// One value per channel, in normalised units, for `baseline = "given"`.
     pub baseline_values: Vec<f32>,
     /// Standard deviation of the blur, in pixels.
     pub blur_sigma_px: f32,
@@ -54,7 +55,7 @@ impl Default for DeepLiftParams {
 impl Params for DeepLiftParams {
     const HELP: &'static [(&'static str, &'static str)] = &[
         ("baseline", "\"zero\", \"mean\" (colour of the image), \"blur\" or \"given\""),
-        ("baseline_values", "one value a channel, in normalised units, for baseline = \"given\""),
+        ("baseline_values", "one value per channel, in normalised units, for baseline = \"given\""),
         ("blur_sigma_px", "standard deviation of the blur, in pixels, for baseline = \"blur\""),
     ];
 

@@ -1,10 +1,12 @@
 //! Expected gradients: integrated gradients averaged over random baselines.
 //!
-//! `Σ_c mean_s (x − x′_s) ⊙ ∂logit(x′_s + α_s(x − x′_s))/∂x`, where each baseline `x′_s` is an image of one random colour,
-//! every channel from N(0, 1) in normalised units, and the `α_s` are one in each of `n_samples` equal parts of [0, 1].
+//! `Σ_c mean_s (x − x′_s) ⊙ ∂logit(x′_s + α_s(x − x′_s))/∂x`, where each baseline `x′_s` is an image of one random
+//! colour, every channel from N(0, 1) in normalised units, and the `α_s` are one in each of `n_samples` equal parts of
+//! [0, 1].
 //!
-//! The paper draws baselines from the training data. An attributor sees one batch at a time, and its maps must not depend
-//! on who is in it: random colours with the mean and spread that the normalisation was made from stand in. That is ours.
+//! The paper draws baselines from the training data. An attributor sees one batch at a time, and its maps must not
+//! depend on who is in it: random colours with the mean and spread that the normalisation was made from stand in. That
+//! is ours.
 //!
 //! # Shapes
 //! Maps `[n, h, w]` at the size of the model's input, signed.
@@ -14,10 +16,10 @@
 //! as the convergence delta.
 //!
 //! # Cost
-//! `n_samples` passes there and back, and as many forward for the delta.
+//! `n_samples` forward and backward passes, and as many forward passes for the delta.
 //!
 //! # When it misleads
-//! As integrated gradients, with no colour that counts as nothing; the error of the mean falls with `1/√n_samples`.
+//! As integrated gradients, but no colour counts as empty; the error of the mean falls with `1/√n_samples`.
 //!
 //! # Source
 //! Erion et al. 2021, arXiv 1906.10670.
@@ -40,7 +42,7 @@ use serde::{Deserialize, Serialize};
 pub struct ExpectedGradientsParams {
     /// Baselines, one point on the path from each.
     pub n_samples: usize,
-    /// Points in one call of the backend; 0 for what the backend prefers.
+    /// Number of points per call of the backend; 0: what the backend prefers.
     pub internal_batch_size: usize,
 }
 
@@ -53,7 +55,7 @@ impl Default for ExpectedGradientsParams {
 impl Params for ExpectedGradientsParams {
     const HELP: &'static [(&'static str, &'static str)] = &[
         ("n_samples", "random baselines, one point on the path from each"),
-        ("internal_batch_size", "points in one call of the backend; 0: what the backend prefers"),
+        ("internal_batch_size", "points per call of the backend; 0: what the backend prefers"),
     ];
 
     fn check(&self, problems: &mut Problems) {

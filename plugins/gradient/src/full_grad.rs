@@ -1,8 +1,8 @@
-//! FullGrad: what the image gives to the logit, and what the biases of all layers do.
+//! FullGrad: the contributions of the image and of the biases of all layers to the logit.
 //!
-//! `Σ_c |x ⊙ g| + Σ_l (h_l·w_l / h·w) · upsampled(Σ_k |b_lk · g_l|)`, `g = ∂logit/∂x`, `g_l` the gradient at a feature map `l`
-//! whose operator adds `b_lk` to channel `k` (a convolution's bias, batch normalisation). Bilinear upsampling times the
-//! ratio of the areas keeps the sum of each layer.
+//! `Σ_c |x ⊙ g| + Σ_l (h_l·w_l / h·w) · upsampled(Σ_k |b_lk · g_l|)`, `g = ∂logit/∂x`, `g_l` the gradient at a feature
+//! map `l` whose operator adds `b_lk` to channel `k` (a convolution's bias, batch normalisation). Bilinear upsampling
+//! times the ratio of the areas keeps the sum of each layer.
 //!
 //! # Shapes
 //! Maps `[n, h, w]` at the size of the model's input, ≥ 0.
@@ -12,12 +12,12 @@
 //! biases behind the last feature map add; how far they are from the logit is kept as the convergence delta.
 //!
 //! # Cost
-//! One pass there and back; the gradients of all layers with biases are held at once.
+//! One forward and one backward pass; the gradients of all layers with biases are held at once.
 //!
 //! # When it misleads
-//! Signs are gone: evidence against the class is bright too. Exact for ReLU and max pools; what swish, GELU, attention and
-//! layer normalisation add is in no term, and in the delta. The authors stretch each layer to [0, 1] in each image before
-//! they add, which makes layers equal and images incomparable; here layers keep their weight.
+//! Signs are gone: evidence against the class is bright too. Exact for ReLU and max pools; what swish, GELU, attention
+//! and layer normalisation add is in no term, and in the delta. The authors stretch each layer to [0, 1] in each image
+//! before they add, which makes layers equal and images incomparable; here layers keep their weight.
 //!
 //! # Source
 //! Srinivas & Fleuret 2019, arXiv 1905.00780.
@@ -35,7 +35,8 @@ pub struct FullGrad;
 
 impl Plugin for FullGrad {
     const NAME: &'static str = "full_grad";
-    const SUMMARY: &'static str = "full gradients (Srinivas & Fleuret 2019): the image's part and that of all biases";
+    const SUMMARY: &'static str =
+        "full gradients (Srinivas & Fleuret 2019): contributions of the image and of all biases";
     type Params = NoParams;
 
     fn new(_params: NoParams) -> Result<Self> {

@@ -1,26 +1,28 @@
-//! Guided integrated gradients: a path to the image on which what the logit hardly feels moves first.
+//! Guided integrated gradients: on the path to the image, the values to which the logit is least sensitive move first.
 //!
-//! The map is `Σ_c Σ_s g_s ⊙ (x_{s+1} − x_s)` over the steps of a path from a baseline `x_0 = x′` to the image `x_n = x`,
-//! with `g_s = ∂logit(x_s)/∂x`. Each step takes `1/n_steps` of `Σ|x − x′|` off the distance: the `fraction` of the values
-//! with the flattest slopes move towards the image, then the next ones, until the step is done. No value gets further than
-//! `max_distance` ahead of the straight path, or behind it.
+//! The map is `Σ_c Σ_s g_s ⊙ (x_{s+1} − x_s)` over the steps of a path from a baseline `x_0 = x′` to the image
+//! `x_n = x`, with `g_s = ∂logit(x_s)/∂x`. Each step shortens the distance by `1/n_steps` of `Σ|x − x′|`: the
+//! `fraction` of the values with the smallest gradients move towards the image, then the next ones, until the step is done. No
+//! value gets further than `max_distance` ahead of the straight path, or behind it.
 //!
 //! # Shapes
 //! Maps `[n, h, w]` at the size of the model's input, signed.
 //!
 //! # Units
-//! Logits; the sum of the map tends to `logit(x) − logit(x′)` as steps and `max_distance` shrink, and how far it is from
-//! that is kept as the convergence delta.
+//! Logits; the sum of the map tends to `logit(x) − logit(x′)` as steps and `max_distance` shrink, and how far it is
+//! from that is kept as the convergence delta.
 //!
 //! # Cost
-//! `n_steps` passes there and back, one after the other: where the path goes depends on the slopes.
+//! `n_steps` forward and backward passes, one after the other, since the path depends on the gradients.
 //!
 //! # When it misleads
-//! What looks like the baseline has no attribution. The path avoids slopes, so the sum falls short of the logit, the more
-//! the larger `max_distance`: look at the delta. Neighbours that look alike may move in different steps, which leaves grain.
+//! What looks like the baseline has no attribution. The path avoids slopes, so the sum falls short of the logit, the
+//! more the larger `max_distance`: look at the delta. Neighbours that look alike may move in different steps, which
+//! leaves grain.
 //!
 //! # Source
-//! Kapishnikov et al. 2021, arXiv 2106.09788; defaults but for `n_steps` (there 200) as in the authors' package `saliency`.
+//! Kapishnikov et al. 2021, arXiv 2106.09788; defaults but for `n_steps` (there 200) as in the authors' package
+//! `saliency`.
 
 use crate::baseline::baselines;
 use crate::params::{Baseline, check_baseline};
@@ -40,15 +42,15 @@ pub struct GuidedIgParams {
     pub n_steps: usize,
     /// Share of all values that may move at once.
     pub fraction: f64,
-    /// How far a value may be from the straight path, as a share of its way.
+    /// How far a value may be from the straight path, as a share of its total change.
     pub max_distance: f64,
     /// Where the path starts.
     pub baseline: Baseline,
-    /// One value a channel, in normalised units, for `baseline = "given"`.
+    /// One value per channel, in normalised units, for `baseline = "given"`.
     pub baseline_values: Vec<f32>,
     /// Standard deviation of the blur, in pixels.
     pub blur_sigma_px: f32,
-    /// Images in one call of the backend; 0 for what the backend prefers.
+    /// Number of images per call of the backend; 0: what the backend prefers.
     pub internal_batch_size: usize,
 }
 
@@ -69,15 +71,15 @@ impl Default for GuidedIgParams {
 impl Params for GuidedIgParams {
     const HELP: &'static [(&'static str, &'static str)] = &[
         ("n_steps", "steps on the path from the baseline to the image"),
-        ("fraction", "share of all values that may move at once, the flattest slopes first"),
+        ("fraction", "share of all values that may move at once, the smallest gradients first"),
         (
             "max_distance",
-            "how far a value may be from the straight path, as a share of its way; 0: integrated gradients",
+            "how far a value may be from the straight path, as a share of its total change; 0: integrated gradients",
         ),
         ("baseline", "\"zero\", \"mean\" (colour of the image), \"blur\" or \"given\""),
-        ("baseline_values", "one value a channel, in normalised units, for baseline = \"given\""),
+        ("baseline_values", "one value per channel, in normalised units, for baseline = \"given\""),
         ("blur_sigma_px", "standard deviation of the blur, in pixels, for baseline = \"blur\""),
-        ("internal_batch_size", "images in one call of the backend; 0: what the backend prefers"),
+        ("internal_batch_size", "images per call of the backend; 0: what the backend prefers"),
     ];
 
     fn check(&self, problems: &mut Problems) {
@@ -96,7 +98,7 @@ pub struct GuidedIg {
 
 impl Plugin for GuidedIg {
     const NAME: &'static str = "guided_ig";
-    const SUMMARY: &'static str = "integrated gradients along a path of flat slopes (Kapishnikov et al. 2021)";
+    const SUMMARY: &'static str = "integrated gradients along a path of small gradients (Kapishnikov et al. 2021)";
     type Params = GuidedIgParams;
 
     fn new(params: GuidedIgParams) -> Result<Self> {

@@ -1,4 +1,4 @@
-//! Input × gradient: the linear model that the net is at the image.
+//! Input × gradient: the terms of the linear model that approximates the net at the image.
 //!
 //! `map = Σ_c x_c ⊙ ∂logit/∂x_c`.
 //!
@@ -9,10 +9,10 @@
 //! Logits. For a net of ReLUs without biases the map sums to the logit, and it is LRP-0 and DeepLIFT against zero.
 //!
 //! # Cost
-//! One pass there and back, which `saliency` shares.
+//! One forward and one backward pass, which `saliency` shares.
 //!
 //! # When it misleads
-//! Pixels that are zero after normalisation (the mean colour) have none, whatever they show.
+//! Pixels that are zero after normalisation (the mean colour) have no attribution, whatever they show.
 //!
 //! # Source
 //! Shrikumar et al. 2016, arXiv 1605.01713.

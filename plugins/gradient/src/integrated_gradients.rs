@@ -10,11 +10,11 @@
 //! delta of each image.
 //!
 //! # Cost
-//! `n_steps` passes there and back.
+//! `n_steps` forward and backward passes.
 //!
 //! # When it misleads
-//! What looks like the baseline has no attribution, however much it matters: black objects on a black baseline. The path
-//! leads through images that are no images, and their noise is in the map.
+//! What looks like the baseline has no attribution, however much it matters: black objects on a black baseline. The
+//! path leads through unnatural images, and their noise is in the map.
 //!
 //! # Source
 //! Sundararajan et al. 2017, arXiv 1703.01365.
@@ -181,7 +181,7 @@ impl Path<'_> {
     }
 }
 
-/// The (image, step) points of each call of the backend, at most `batch_size` a call.
+/// The (image, step) points of each call of the backend, at most `batch_size` per call.
 ///
 /// A path is either cut into calls of its own or shares a call as a whole, so that calls look the same
 /// wherever an image stands in the batch.

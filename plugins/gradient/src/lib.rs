@@ -1,18 +1,18 @@
 //! Attributor plugins at the pixels: gradients of the target logit with respect to the image, and relevance propagated
 //! back to it. Maps are summed (or maximised, where said) over channels.
 //!
-//! | `plugin =` | map | passes of the model an image |
+//! | `plugin =` | map | passes of the model per image |
 //! |---|---|---|
-//! | [`saliency`] | `max_c |g|` | there and back |
-//! | [`input_x_gradient`] | `Σ_c x ⊙ g` | there and back |
-//! | [`smooth_grad`] | `max_c |mean of g over noisy copies|` | `n_samples` there and back |
-//! | [`integrated_gradients`] | `Σ_c (x − x′) ⊙ mean of g on the straight path` | `n_steps` there and back |
-//! | [`expected_gradients`] | the same, over random baselines | `n_samples` there and back |
-//! | [`blur_ig`] | gradients along the path of ever less blur | `n_steps` there and back |
-//! | [`guided_ig`] | gradients along a path of flat slopes | `n_steps` there and back |
-//! | [`full_grad`] | `Σ_c |x ⊙ g|` and what the biases of all layers do | there and back |
-//! | [`deep_lift`] | `Σ_c (x − x′) ⊙ multipliers` (rescale rule) | there twice, and back |
-//! | [`lrp`] | layer-wise relevance (ε, γ composite) | there twice, and back |
+//! | [`saliency`] | `max_c |g|` | forward and backward |
+//! | [`input_x_gradient`] | `Σ_c x ⊙ g` | forward and backward |
+//! | [`smooth_grad`] | `max_c |mean of g over noisy copies|` | `n_samples` forward and backward |
+//! | [`integrated_gradients`] | `Σ_c (x − x′) ⊙ mean of g on the straight path` | `n_steps` forward and backward |
+//! | [`expected_gradients`] | the same, over random baselines | `n_samples` forward and backward |
+//! | [`blur_ig`] | gradients along a path of decreasing blur | `n_steps` forward and backward |
+//! | [`guided_ig`] | gradients along a path of small gradients | `n_steps` forward and backward |
+//! | [`full_grad`] | `Σ_c |x ⊙ g|` and the contributions of the biases of all layers | forward and backward |
+//! | [`deep_lift`] | `Σ_c (x − x′) ⊙ multipliers` (rescale rule) | two forward, one backward |
+//! | [`lrp`] | layer-wise relevance (ε, γ composite) | two forward, one backward |
 
 mod baseline;
 pub mod blur_ig;

@@ -1,22 +1,23 @@
-//! Layer-wise relevance propagation: the logit shared out backwards, layer by layer.
+//! Layer-wise relevance propagation: the logit is distributed backwards, layer by layer.
 //!
-//! At a layer `z_j = Σ_i x_i w_ij + b_j`, relevance goes back as `R_i = Σ_j x_i w_ij / (z_j ± ε) · R_j`.
-//! `rule = "epsilon"`: at every layer. `rule = "gamma_composite"`: at convolutions `w + γ·max(w, 0)` in place of `w`, for
-//! steadier maps. Activations pass relevance on; a max pool gives it to the winner; a gate (sigmoid) has none, what it
-//! gates has all. Batch normalisation is merged into the convolution before it where there is one.
+//! At a layer `z_j = Σ_i x_i w_ij + b_j`, relevance goes back as `R_i = Σ_j x_i w_ij / (z_j ± ε) · R_j`:
+//! with `rule = "epsilon"` at every layer; with `rule = "gamma_composite"` convolutions have `w + γ·max(w, 0)` in place
+//! of `w`, for steadier maps. Activations pass relevance on; a max pool gives it to the largest value; a gate (sigmoid)
+//! gets none, and what it gates gets all. Batch normalisation is merged into the convolution before it where there is
+//! one.
 //!
 //! # Shapes
 //! Maps `[n, h, w]` at the size of the model's input, signed; relevance summed over channels.
 //!
 //! # Units
-//! Logits; the map sums to the logit but for what biases and ε take, and that is the convergence delta.
+//! Logits; the map sums to the logit except for what biases and ε absorb, which is the convergence delta.
 //!
 //! # Cost
-//! Two passes there and one back.
+//! Two forward passes and one backward pass.
 //!
 //! # When it misleads
 //! With the ε rule on a net of ReLUs, maps are close to input × gradient, and as noisy. γ favours what speaks for the
-//! class. Relevance that biases take is lost without a trace in the map: look at the delta. Nets with softmax or layer
+//! class. Relevance that biases absorb leaves no trace in the map: look at the delta. Nets with softmax or layer
 //! normalisation inside are refused by name.
 //!
 //! # Source

@@ -1,4 +1,4 @@
-//! Random numbers that depend on the seed and their place alone, never on the batch.
+//! Random numbers that depend only on the seed and their position, never on the batch.
 
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;

@@ -1,4 +1,4 @@
-//! Parameters of [`crate::IntegratedGradients`], and the baselines that others take too.
+//! Parameters of [`crate::IntegratedGradients`], and the baselines that it shares with other methods.
 
 use ascan_core::{Params, Problems};
 use serde::{Deserialize, Serialize};
@@ -37,11 +37,11 @@ pub struct IntegratedGradientsParams {
     pub method: Method,
     /// Where the path starts.
     pub baseline: Baseline,
-    /// One value a channel, in normalised units, for `baseline = "given"`.
+    /// One value per channel, in normalised units, for `baseline = "given"`.
     pub baseline_values: Vec<f32>,
     /// Standard deviation of the blur, in pixels. The default is ours.
     pub blur_sigma_px: f32,
-    /// Points in one call of the backend; 0 for what the backend prefers.
+    /// Number of points per call of the backend; 0: what the backend prefers.
     pub internal_batch_size: usize,
 }
 
@@ -63,9 +63,9 @@ impl Params for IntegratedGradientsParams {
         ("n_steps", "points on the path from the baseline to the image"),
         ("method", "\"gauss_legendre\" or \"trapezoid\""),
         ("baseline", "\"zero\", \"mean\" (colour of the image), \"blur\" or \"given\""),
-        ("baseline_values", "one value a channel, in normalised units, for baseline = \"given\""),
+        ("baseline_values", "one value per channel, in normalised units, for baseline = \"given\""),
         ("blur_sigma_px", "standard deviation of the blur, in pixels, for baseline = \"blur\""),
-        ("internal_batch_size", "points in one call of the backend; 0: what the backend prefers"),
+        ("internal_batch_size", "points per call of the backend; 0: what the backend prefers"),
     ];
 
     fn check(&self, problems: &mut Problems) {
@@ -84,7 +84,7 @@ pub(crate) fn check_baseline(baseline: Baseline, values: &[f32], sigma: f32, pro
     problems.require(
         given != values.is_empty(),
         "baseline_values",
-        if given { "must hold one value a channel" } else { "is only used with baseline = \"given\"" },
+        if given { "must hold one value per channel" } else { "is only used with baseline = \"given\"" },
         "for example baseline = \"given\" and baseline_values = [-2.1, -2.0, -1.8]",
     );
     let finite = values.iter().all(|v| v.is_finite());

@@ -1,4 +1,4 @@
-//! Input gradients at many points for each image, in calls of the size that the backend likes.
+//! Input gradients at many points per image, in calls of the size that the backend prefers.
 
 use crate::integrated_gradients::calls;
 use ascan_core::{AttributionBatch, Context, Error, ModelBackend, Result, Tensor};
@@ -8,14 +8,14 @@ use ascan_core::{AttributionBatch, Context, Error, ModelBackend, Result, Tensor}
 pub struct Points<'a> {
     /// Name of the method, for progress.
     pub name: &'a str,
-    /// Points an image.
+    /// Points per image.
     pub n: usize,
-    /// Points a call.
+    /// Points per call.
     pub batch_size: usize,
 }
 
-/// Calls `see(image, point, gradient)` with the gradient `[c·h·w]` of the target logit at each point; `make` appends the
-/// pixels of a point.
+/// Calls `see(image, point, gradient)` with the gradient `[c·h·w]` of the target logit at each point; `make` appends
+/// the pixels of a point.
 pub fn gradients(
     (backend, batch, context): (&dyn ModelBackend, &AttributionBatch, &Context),
     points: Points,

@@ -29,7 +29,7 @@ fn fold_channels(shape: TensorView, fold: impl Fn(f64, f64) -> f64, term: impl F
     Tensor::new([n, h, w], (0..n * area).map(value).collect())
 }
 
-/// The result, if all of it is numbers.
+/// The result, unless a value is NaN or infinite.
 pub fn finish(name: &str, maps: Tensor, convergence_delta: Option<Vec<f32>>) -> Result<Attribution> {
     match maps.view().is_finite() {
         true => Ok(Attribution { maps, convergence_delta }),

@@ -9,7 +9,7 @@
 //! Logits per unit of the normalised input.
 //!
 //! # Cost
-//! One pass there and back, which `input_x_gradient` shares.
+//! One forward and one backward pass, which `input_x_gradient` shares.
 //!
 //! # When it misleads
 //! It says where a small change would matter, not what the logit is made of; where the model is saturated it is noise.

@@ -9,10 +9,10 @@
 //! Logits per unit of the normalised input.
 //!
 //! # Cost
-//! `n_samples` passes there and back.
+//! `n_samples` forward and backward passes.
 //!
 //! # When it misleads
-//! As `saliency`, with less noise; it explains the model blurred by the noise level, which may be another one. The noise
+//! As `saliency`, with less noise; it explains the model smoothed by the noise, which may behave differently. The noise
 //! depends on the seed alone and is the same for every image.
 //!
 //! # Source
@@ -37,7 +37,7 @@ pub struct SmoothGradParams {
     pub n_samples: usize,
     /// Standard deviation of the noise as a share of the image's range.
     pub noise_level: f64,
-    /// Points in one call of the backend; 0 for what the backend prefers.
+    /// Number of points per call of the backend; 0: what the backend prefers.
     pub internal_batch_size: usize,
 }
 
@@ -51,7 +51,7 @@ impl Params for SmoothGradParams {
     const HELP: &'static [(&'static str, &'static str)] = &[
         ("n_samples", "noisy copies of each image"),
         ("noise_level", "standard deviation of the noise as a share of the image's range"),
-        ("internal_batch_size", "points in one call of the backend; 0: what the backend prefers"),
+        ("internal_batch_size", "points per call of the backend; 0: what the backend prefers"),
     ];
 
     fn check(&self, problems: &mut Problems) {

@@ -1,4 +1,4 @@
-//! Many versions of one image, run in calls of the size that the backend likes.
+//! Many versions of one image, run in calls of the size that the backend prefers.
 
 use ascan_core::{AttributionBatch, Context, Error, ModelBackend, Result, Tensor};
 

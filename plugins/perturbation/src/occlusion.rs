@@ -1,4 +1,4 @@
-//! Occlusion: a window slides over the image, and the logit that is lost under it is its evidence.
+//! Occlusion: a window slides over the image, and what the logit loses under it is the evidence there.
 //!
 //! `map(p) = mean over the windows W that hold p of logit(x) − logit(x with W at the fill value)`.
 //! The last window of a row or column is cut off at the edge.
@@ -13,8 +13,8 @@
 //! A forward pass for each window: `(⌈(h − window)/stride⌉ + 1) · (⌈(w − window)/stride⌉ + 1)`.
 //!
 //! # When it misleads
-//! Evidence larger than the window, or present twice, is not found: no single window hides it. The fill value is itself
-//! something the model sees, and its edges too.
+//! Evidence larger than the window, or present twice, is not found: no single window hides it. The model also sees the
+//! fill value itself, and its edges.
 //!
 //! # Source
 //! Zeiler & Fergus 2014, arXiv 1311.2901; values as captum's `Occlusion` with `baselines = fill`.
@@ -35,9 +35,9 @@ pub struct OcclusionParams {
     pub window_px: usize,
     /// Step of the window in pixels; 0 for half the window.
     pub stride_px: usize,
-    /// Value put in the window, in normalised units.
+    /// Value that fills the window, in normalised units.
     pub fill: f32,
-    /// Occluded images in one call of the backend; 0 for what the backend prefers.
+    /// Number of occluded images per call of the backend; 0: what the backend prefers.
     pub internal_batch_size: usize,
 }
 
@@ -51,8 +51,8 @@ impl Params for OcclusionParams {
     const HELP: &'static [(&'static str, &'static str)] = &[
         ("window_px", "side of the window; 0: an eighth of the shorter side of the image"),
         ("stride_px", "step of the window; 0: half the window"),
-        ("fill", "value put in the window, in normalised units"),
-        ("internal_batch_size", "occluded images in one call of the backend; 0: what the backend prefers"),
+        ("fill", "value that fills the window, in normalised units"),
+        ("internal_batch_size", "occluded images per call of the backend; 0: what the backend prefers"),
     ];
 
     fn check(&self, problems: &mut Problems) {
@@ -72,7 +72,7 @@ pub struct Occlusion {
 
 impl Plugin for Occlusion {
     const NAME: &'static str = "occlusion";
-    const SUMMARY: &'static str = "occlusion (Zeiler & Fergus 2014): the logit that each hidden window costs";
+    const SUMMARY: &'static str = "occlusion (Zeiler & Fergus 2014): what the logit loses when a window is hidden";
     type Params = OcclusionParams;
 
     fn new(params: OcclusionParams) -> Result<Self> {
@@ -95,7 +95,7 @@ impl Occlusion {
     }
 }
 
-/// Where windows lie along an axis; the last one ends at its end.
+/// Positions of the windows along an axis; the last one ends at its end.
 fn places(length: usize, window: usize, stride: usize) -> Vec<Range<usize>> {
     let n = length.saturating_sub(window).div_ceil(stride) + 1;
     (0..n).map(|i| i * stride..(i * stride + window).min(length)).collect()

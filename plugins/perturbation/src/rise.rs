@@ -1,4 +1,4 @@
-//! RISE: the image seen through many random masks; a pixel counts as much as the logit is high when it shows.
+//! RISE: the image seen through many random masks; the value of a pixel is the mean logit over the masks that show it.
 //!
 //! `map(p) = 1/(n_masks · share) · Σ_m logit(x ⊙ M_m) · M_m(p)`, with smooth masks `M_m` in [0, 1]: a coarse grid of
 //! cells that show with probability `share`, resized to a little more than the image and shifted at random.
@@ -14,8 +14,8 @@
 //! `n_masks` forward passes; no gradients.
 //!
 //! # When it misleads
-//! The error of the mean falls with `1/√n_masks`: few masks give speckles that look like findings. Cells much larger than
-//! the object blur it away.
+//! The error of the mean falls with `1/√n_masks`: few masks give speckles that look like findings. Cells much larger
+//! than the object blur it away.
 //!
 //! # Source
 //! Petsiuk et al. 2018, arXiv 1806.07421.
@@ -37,9 +37,9 @@ pub struct RiseParams {
     pub n_masks: usize,
     /// Cells along each side of a mask.
     pub n_cells: usize,
-    /// Probability that a cell shows.
+    /// Probability that a cell shows the image.
     pub share: f64,
-    /// Masked images in one call of the backend; 0 for what the backend prefers.
+    /// Number of masked images per call of the backend; 0: what the backend prefers.
     pub internal_batch_size: usize,
 }
 
@@ -53,8 +53,8 @@ impl Params for RiseParams {
     const HELP: &'static [(&'static str, &'static str)] = &[
         ("n_masks", "number of masks, one forward pass each"),
         ("n_cells", "cells along each side of a mask"),
-        ("share", "probability that a cell shows"),
-        ("internal_batch_size", "masked images in one call of the backend; 0: what the backend prefers"),
+        ("share", "probability that a cell shows the image"),
+        ("internal_batch_size", "masked images per call of the backend; 0: what the backend prefers"),
     ];
 
     fn check(&self, problems: &mut Problems) {
@@ -72,7 +72,7 @@ pub struct Rise {
 
 impl Plugin for Rise {
     const NAME: &'static str = "rise";
-    const SUMMARY: &'static str = "RISE (Petsiuk et al. 2018): the logit through many random masks";
+    const SUMMARY: &'static str = "RISE (Petsiuk et al. 2018): mean logit of the image under many random masks";
     type Params = RiseParams;
 
     fn new(params: RiseParams) -> Result<Self> {

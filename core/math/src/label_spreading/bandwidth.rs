@@ -1,21 +1,22 @@
-//! The width of the Gaussian where nobody gives one.
+//! The width of the Gaussian kernel where the user gives none.
 
 use crate::points::Points;
 use crate::tiles::{Tile, blocks};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-/// Rows whose width is measured, evenly spaced among all.
+/// Number of rows for which a width is computed, evenly spaced among all.
 const SAMPLE: usize = 256;
 
-/// Halvings of the interval in which a width is looked for.
+/// Number of times the interval that holds the width is halved.
 const N_HALVINGS: usize = 30;
 
-/// `γ` by which a row listens to about `n_neighbors` others: the median, over a sample of rows, of the `γ` at which
-/// the perplexity of the row's kernel is that number.
+/// `γ` at which the kernel of a row covers about `n_neighbors` others: the median, over a sample of rows, of the `γ` at
+/// which the perplexity of the row's kernel is that number.
 ///
 /// A rule of distances alone (their median, say) is too wide in many dimensions: all distances are nearly the same
-/// there, and every row listens to everything. At most a third of the rows are listened to. 1 if all rows are equal.
+/// there, and every row becomes a neighbour of every other. At most a third of the rows are covered. 1 if all rows are
+/// equal.
 ///
 /// # Source
 /// Perplexity: Hinton & Roweis 2002. That it sets the width of label spreading is ours; the paper leaves it open.
@@ -61,7 +62,7 @@ fn gamma_of(sq_distances: &[f32], wanted: f64) -> Option<f64> {
     Some(high.exp2() / mean)
 }
 
-/// e to the entropy of the kernel's shares.
+/// Perplexity of the kernel: e to the power of the entropy of its weights, scaled to sum to 1.
 fn perplexity(sq_distances: &[f32], nearest: f32, gamma: f64) -> f64 {
     // Σ p ln p with p = k / Σk needs only Σk and Σ k·ln k; `nearest` keeps both in range.
     let (mut sum, mut sum_log) = (0.0f64, 0.0f64);

@@ -1,14 +1,15 @@
-//! Label spreading: a few labels travel to everything that is like what has them.
+//! Label spreading: a few labels spread to the rows that are similar to labelled ones.
 //!
-//! `F ← α S F + (1 − α) Y` until nothing moves, where `Y` holds the known labels and `S = D^-½ K D^-½` says how alike two
-//! rows are; `K` has a zero diagonal. The kernel is Gaussian over all pairs, or one over the nearest neighbours.
+//! `F ← α S F + (1 − α) Y` until it converges, where `Y` holds the known labels and `S = D^-½ K D^-½` the similarity of
+//! each pair of rows; `K` has a zero diagonal. The kernel `K` is Gaussian over all pairs, or 1 for the nearest
+//! neighbours alone.
 
 mod bandwidth;
 mod rbf;
 #[cfg(test)]
 mod tests;
 
-pub use bandwidth::gamma;
+use bandwidth::gamma;
 
 use crate::knn::{Neighbours, Search};
 use crate::points::Points;
@@ -18,42 +19,42 @@ use rayon::prelude::*;
 use rbf::Rbf;
 use serde::{Deserialize, Serialize};
 
-/// Which rows are alike.
+/// Which rows count as similar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kernel {
-    /// `rbf` up to [`MAX_RBF_ROWS`] rows, `knn` beyond.
+    /// `rbf` up to 50,000 rows, `knn` beyond.
     #[default]
     Auto,
-    /// `exp(−γ‖x − y‖²)` of every pair, computed anew in each step: `n²` time, `n` memory.
+    /// `exp(−γ‖x − y‖²)` for every pair, computed anew in each step: `n²` time, `n` memory.
     Rbf,
-    /// 1 from each row to its nearest others, 0 elsewhere; `D` counts the rows that have a row as a neighbour.
+    /// 1 from each row to its nearest neighbours, 0 elsewhere; `D` counts the rows of which a row is a neighbour.
     Knn,
 }
 
-/// Up to so many rows `auto` looks at every pair.
-pub const MAX_RBF_ROWS: usize = 50_000;
+/// Up to this many rows, `auto` looks at every pair.
+const MAX_RBF_ROWS: usize = 50_000;
 
 /// How labels spread.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Share of its neighbours in what a row becomes, in [0, 1); the rest is its own label.
+    /// Weight of its neighbours in a row's new value, in [0, 1); its own label has the rest.
     pub alpha: f64,
-    /// Which rows are alike.
+    /// Which rows count as similar.
     pub kernel: Kernel,
-    /// Of the Gaussian; `None`: as [`gamma()`] finds for `n_neighbors`.
+    /// `γ` of the Gaussian; `None`: such that a row covers about `n_neighbors` others.
     pub gamma: Option<f64>,
-    /// Other rows that a row listens to.
+    /// Number of neighbours per row, the row itself not counted.
     pub n_neighbors: usize,
-    /// Limit of steps.
+    /// Maximum number of steps.
     pub max_iter: usize,
-    /// Done when no share of a row moves by more.
+    /// Spreading ends when no share of any row changes by more.
     pub tol: f64,
-    /// Where randomness comes from: the search for neighbours among very many rows.
+    /// Seed of random choices, which only the search for neighbours among very many rows makes.
     pub seed: u64,
 }
 
-/// What came of it.
+/// The result of [`Similarity::spread`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spread {
     /// `[n, n_labels]` shares that sum to 1 in each row; all 0 in a row that no label reaches.
@@ -64,11 +65,11 @@ pub struct Spread {
     pub converged: bool,
 }
 
-/// How alike the rows are: `S`, as something to multiply with.
+/// The similarity `S` of all pairs of rows, as an operator to multiply with.
 pub struct Similarity<'a> {
     kernel: Operator<'a>,
     n: usize,
-    /// Of the Gaussian, where that was used.
+    /// `γ` of the Gaussian, if that is the kernel.
     gamma: Option<f64>,
 }
 
@@ -78,10 +79,10 @@ enum Operator<'a> {
 }
 
 impl<'a> Similarity<'a> {
-    /// Of these rows. `progress(done, of)` is asked between the steps.
+    /// The similarity of these rows. `progress(done, of)` is called between the steps.
     ///
     /// # Errors
-    /// What `progress` says.
+    /// Whatever error `progress` returns.
     pub fn new(
         points: &'a Points,
         settings: &Settings,
@@ -106,13 +107,13 @@ impl<'a> Similarity<'a> {
         }
     }
 
-    /// Spreads `labels`, each below `n_labels` or unknown. `progress(done, of)` is asked between the steps.
+    /// Spreads `labels`, each below `n_labels` or unknown. `progress(done, of)` is called between the steps.
     ///
     /// # Shapes
     /// `labels`: `[n]`.
     ///
     /// # Errors
-    /// What `progress` says.
+    /// Whatever error `progress` returns.
     ///
     /// # Source
     /// Zhou et al. 2004, "Learning with Local and Global Consistency"; numbers as scikit-learn's `LabelSpreading`,
@@ -133,7 +134,7 @@ impl<'a> Similarity<'a> {
             for (column, own) in columns.iter_mut().zip(&own) {
                 column.iter_mut().zip(own).for_each(|(f, y)| *f = settings.alpha * *f + (1.0 - settings.alpha) * y);
             }
-            // Shares, not values: far from every label values are tiny, and their shares say as much.
+            // Shares are compared, not values: far from every label the values are tiny.
             let now = row_shares(&columns, self.n);
             converged = now.iter().zip(&shares).all(|(now, before)| (now - before).abs() <= settings.tol);
             shares = now;
@@ -184,7 +185,7 @@ impl<'a> Knn<'a> {
     }
 }
 
-/// 1 for a row without neighbours.
+/// `d^-½`, or 1 for a row without neighbours.
 fn inverse_sqrt(degree: f64) -> f64 {
     if degree > 0.0 { 1.0 / degree.sqrt() } else { 1.0 }
 }

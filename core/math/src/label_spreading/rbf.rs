@@ -1,4 +1,4 @@
-//! The Gaussian kernel of all pairs, never kept: each product computes it anew, a tile at a time.
+//! The Gaussian kernel of all pairs. It is never stored: each product computes it anew, tile by tile.
 
 use super::inverse_sqrt;
 use crate::points::Points;
@@ -19,7 +19,7 @@ pub struct Rbf<'a> {
     inverse_sqrt: Vec<f64>,
 }
 
-/// Room for the kernel of two blocks.
+/// Buffer for the kernel between two blocks.
 #[derive(Default)]
 struct Room {
     tile: Tile,
@@ -56,8 +56,8 @@ impl<'a> Rbf<'a> {
 
     /// `K` times each column. Each pair of rows is looked at once.
     ///
-    /// Blocks meet in rounds, as teams in a tournament: in a round each block meets one other, so that its sums are
-    /// added to by one thread at a time and always in the same order.
+    /// Pairs of blocks are scheduled in rounds, like a tournament: in each round a block is paired with one other, so
+    /// that one thread at a time adds to its sums, always in the same order.
     fn kernel_times(
         &self,
         columns: &[Vec<f64>],
@@ -85,7 +85,7 @@ impl<'a> Rbf<'a> {
             .collect())
     }
 
-    /// Adds what two blocks give each other; `of_b` is `None` where they are the same.
+    /// Adds the products between two blocks to the sums of both; `of_b` is `None` if they are the same block.
     fn meet(
         &self,
         (a, b): (usize, usize),
@@ -100,7 +100,7 @@ impl<'a> Rbf<'a> {
             let sq_norm = self.points.sq_norm(i);
             room.kernel.clear();
             room.kernel.extend(others.clone().zip(room.tile.row(at)).map(|(j, product)| {
-                // Rounding may leave less than nothing between equal rows.
+                // Between equal rows, rounding may leave a negative distance.
                 let sq_distance = (sq_norm + self.points.sq_norm(j) - 2.0 * product).max(0.0);
                 (-self.gamma * sq_distance).exp()
             }));

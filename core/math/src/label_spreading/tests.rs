@@ -58,7 +58,7 @@ fn the_same_shares_as_scikit_learn() {
     }
 }
 
-/// `F = (1 − α)(I − αS)⁻¹ Y`: what comes out does not change by another step.
+/// `F = (1 − α)(I − αS)⁻¹ Y`: the result does not change in another step.
 #[test]
 fn the_result_is_the_closed_form() {
     let (points, labels, _) = toy(300);

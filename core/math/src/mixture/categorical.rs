@@ -1,4 +1,4 @@
-//! Categorical columns of a mixture: a class a row, or a distribution over classes a row.
+//! Categorical columns of a mixture: one class per row, or one distribution over classes per row.
 
 use super::responsibilities::NO_MASS;
 use crate::points::CHUNK;
@@ -11,7 +11,7 @@ use std::ops::Range;
 /// A column beside the rows of a mixture.
 #[derive(Clone, Copy)]
 pub struct Column<'a> {
-    /// What each row has.
+    /// The value of each row.
     pub values: Values<'a>,
     /// Number of classes.
     pub n_classes: usize,
@@ -22,7 +22,7 @@ pub struct Column<'a> {
 /// The values of a column.
 #[derive(Clone, Copy)]
 pub enum Values<'a> {
-    /// `[n]`: the class of each row. What is not in `0..n_classes` is unknown, and says nothing.
+    /// `[n]`: the class of each row. A class outside `0..n_classes` is unknown and has no influence.
     Classes(&'a [i32]),
     /// `[n, n_classes]`: the probability of each class.
     Probs(TensorView<'a>),
@@ -36,7 +36,7 @@ pub struct Categorical {
     probs: Vec<f64>,
 }
 
-/// What a column has in the rows of a chunk.
+/// The values of a column in the rows of a chunk.
 pub(super) enum ColumnChunk {
     /// The class of each row, `n_classes` where it is unknown.
     Classes(Vec<usize>),
@@ -45,7 +45,7 @@ pub(super) enum ColumnChunk {
 }
 
 impl ColumnChunk {
-    /// Of one column.
+    /// The chunk of one column.
     pub fn new(column: &Column, rows: Range<usize>) -> Self {
         let n_classes = column.n_classes;
         match column.values {
@@ -62,20 +62,20 @@ impl ColumnChunk {
         }
     }
 
-    /// Of all columns.
+    /// The chunk of every column.
     pub fn all(columns: &[Column], rows: Range<usize>) -> Vec<Self> {
         columns.iter().map(|column| Self::new(column, rows.clone())).collect()
     }
 }
 
 impl Categorical {
-    /// From the sums `[k, n_classes]` over a column, and the mass of each component.
+    /// Estimates the distributions from the sums `[k, n_classes]` over a column and the mass of each component.
     pub(super) fn estimate(column: &Column, sums: &[f64], masses: &[f64]) -> Self {
         let n_classes = column.n_classes;
         let mut probs = sums.to_vec();
         for (probs, &mass) in probs.chunks_exact_mut(n_classes.max(1)).zip(masses) {
             let mass = match column.values {
-                // Of the rows whose class is known.
+                // Only rows whose class is known count.
                 Values::Classes(_) => NO_MASS + probs.iter().sum::<f64>(),
                 Values::Probs(_) => mass,
             };
@@ -98,7 +98,7 @@ impl Categorical {
         match chunk {
             ColumnChunk::Classes(places) => {
                 for (probs, out) in self.probs.chunks_exact(self.n_classes.max(1)).zip(out.chunks_exact_mut(CHUNK)) {
-                    // Behind the classes stands what an unknown one says: nothing.
+                    // The entry after the classes is for an unknown class, which adds nothing.
                     let logs: Vec<f64> = probs.iter().map(|&p| log(p)).chain([0.0]).collect();
                     out.iter_mut().zip(places).for_each(|(out, &place)| *out += logs[place]);
                 }

@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Covariance {
-    /// Any ellipsoid: d·(d + 1)/2 numbers a component.
+    /// Any ellipsoid: d·(d + 1)/2 numbers per component.
     Full,
-    /// An ellipsoid along the axes: d numbers.
+    /// An ellipsoid along the axes: d numbers per component.
     Diagonal,
-    /// A ball: one number.
+    /// A ball: one number per component.
     Spherical,
 }
 
 impl Covariance {
-    /// Numbers that describe one covariance.
+    /// How many numbers describe one covariance.
     pub fn n_parameters(self, d: usize) -> usize {
         match self {
             Self::Full => d * (d + 1) / 2,
@@ -25,7 +25,8 @@ impl Covariance {
         }
     }
 
-    /// Numbers of a row whose weighted sums give the means and, unless it is full, the covariance.
+    /// How many features of a row there are: numbers whose weighted sums give the means and, unless it is full, the
+    /// covariance.
     pub(super) fn n_features(self, d: usize) -> usize {
         match self {
             Self::Full => d,
@@ -34,7 +35,8 @@ impl Covariance {
         }
     }
 
-    /// Of a chunk `[CHUNK, d]` of rows x: x itself; x and x²; x and ‖x‖². `[CHUNK, n_features]`
+    /// Writes the features `[CHUNK, n_features]` of the rows x of a chunk `[CHUNK, d]`: x itself; x and x²; or x and
+    /// ‖x‖².
     pub(super) fn features(self, chunk: &[f32], d: usize, features: &mut [f64]) {
         let rows = chunk.chunks_exact(d).zip(features.chunks_exact_mut(self.n_features(d)));
         wide(

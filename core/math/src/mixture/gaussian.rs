@@ -10,13 +10,13 @@ use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-/// Dimensions that one product of a triangular matrix takes: half of it is never computed.
+/// Number of dimensions per product with a triangular matrix, so that most of its zero half is never computed.
 const STRIPE: usize = 32;
 
-/// `reg_covar` is at least this share of the mean variance: what rounding leaves of a covariance that is zero.
+/// `reg_covar` is at least this share of the mean variance, which is what rounding leaves of a covariance of zero.
 const ROUNDING: f64 = 1e-12;
 
-/// No variance is smaller, not even of rows that are all equal.
+/// Smallest variance, even if all rows are equal.
 const SMALLEST: f64 = 1e-30;
 
 /// The Gaussians of all components.
@@ -30,7 +30,7 @@ pub struct Gaussians {
     centred_means: Vec<f64>,
     /// `[k, d, d]` (the lower triangle), `[k, d]` or `[k]`.
     covariances: Vec<f64>,
-    /// `[k]`: the part of the log-density that no row changes.
+    /// `[k]`: the part of the log-density that does not depend on the row.
     constants: Vec<f64>,
     /// `[k, n_features]`, the log-density's factors of the features; if full, `[k, d, d]`: the upper triangular P
     /// with PPᵀ = Σ⁻¹.
@@ -39,7 +39,7 @@ pub struct Gaussians {
     means_by_factors: Vec<f64>,
 }
 
-/// What [`Gaussians::log_densities`] computes in.
+/// Buffers of [`Gaussians::log_densities`].
 pub(super) struct Scratch {
     /// `[CHUNK, n_features]`, of the last chunk.
     pub(super) features: Vec<f64>,
@@ -103,7 +103,7 @@ impl Gaussians {
         &self.covariances
     }
 
-    /// `[d]`: what was subtracted from the rows before the fit, and has to be from others.
+    /// `[d]`: what was subtracted from the rows before the fit, and has to be subtracted from other rows.
     pub fn offset(&self) -> &[f32] {
         &self.offset
     }
@@ -171,8 +171,8 @@ impl Gaussians {
         Scratch { features, whitened: vec![0.0; CHUNK * STRIPE] }
     }
 
-    /// `ln w + ln N(x; μ, Σ)` of the rows of a chunk, w being each component's weight: `[k, CHUNK]`, of no meaning beyond
-    /// the last row.
+    /// `ln w + ln N(x; μ, Σ)` of the rows of a chunk, w being each component's weight: `[k, CHUNK]`, of no meaning
+    /// beyond the last row.
     pub(super) fn log_densities(
         &self,
         points: &Points,

@@ -26,7 +26,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// What is modelled: the rows, and what goes with each of them.
+/// What is modelled: the rows, and the columns that belong to them.
 #[derive(Clone, Copy)]
 pub struct Data<'a> {
     /// The rows.
@@ -42,9 +42,9 @@ pub struct Settings {
     pub covariance: Covariance,
     /// Added to the diagonal of each covariance, so that none collapses.
     pub reg_covar: f64,
-    /// Limit of iterations.
+    /// Maximum number of iterations.
     pub max_iterations: usize,
-    /// Change of the mean log-likelihood of a row at which the fit ends.
+    /// The fit ends when the mean log-likelihood per row changes by less.
     pub tolerance: f64,
 }
 
@@ -52,14 +52,14 @@ pub struct Settings {
 pub struct Fit {
     /// The mixture after the last iteration.
     pub mixture: Mixture,
-    /// Mean log-likelihood of a row before each iteration's M-step.
+    /// Mean log-likelihood per row before each iteration's M-step.
     pub log_likelihoods: Vec<f64>,
     /// Whether the log-likelihood had stopped rising.
     pub converged: bool,
 }
 
 impl Fit {
-    /// What the fit reached, to compare it with others: the last entry of [`Self::log_likelihoods`].
+    /// The log-likelihood that the fit reached, to compare fits by: the last entry of [`Self::log_likelihoods`].
     pub fn log_likelihood(&self) -> f64 {
         self.log_likelihoods.last().copied().unwrap_or(f64::NEG_INFINITY)
     }
@@ -75,12 +75,12 @@ pub struct Mixture {
     pub categoricals: Vec<Categorical>,
 }
 
-/// Expectation–maximisation from given responsibilities. `progress(iterations done, limit)` is asked before each.
+/// Expectation–maximisation from given responsibilities. `progress(iterations done, limit)` is called before each.
 ///
 /// The parameters returned are those after the last M-step, as in scikit-learn.
 ///
 /// # Errors
-/// What `progress` says; `Param` for `reg_covar` if a covariance collapses.
+/// Whatever error `progress` returns; `Param` for `reg_covar` if a covariance collapses.
 ///
 /// # Source
 /// Dempster, Laird & Rubin 1977.
@@ -113,8 +113,8 @@ pub fn fit(
 /// scikit-learn). Fewer components than `k` where there are fewer distinct rows.
 ///
 /// # Errors
-/// What `progress` says.
-pub fn kmeans_start(
+/// Whatever error `progress` returns.
+fn kmeans_start(
     points: &Points,
     k: usize,
     seed: u64,
@@ -127,8 +127,8 @@ pub fn kmeans_start(
     Ok(Responsibilities::one_hot(&assignment, found.centres.k()))
 }
 
-/// The best of `n_init` fits, each started by [`kmeans_start`] from another seed.
-/// `progress(steps done, steps)` is asked before each iteration.
+/// The best of `n_init` fits, each started by k-means from another seed.
+/// `progress(steps done, steps)` is called before each iteration.
 ///
 /// # Errors
 /// As [`fit`].
@@ -155,7 +155,7 @@ pub fn fit_from_kmeans(
 }
 
 impl Mixture {
-    /// The M-step: what makes the data likeliest, given who is responsible for each row.
+    /// The M-step: the mixture under which the data is most likely, given the responsibilities.
     fn estimate(
         data: Data,
         responsibilities: &Responsibilities,
@@ -175,7 +175,8 @@ impl Mixture {
         self.weights.len()
     }
 
-    /// Bayesian information criterion of a Gaussian mixture on `n` rows of this mean log-likelihood; lower is better.
+    /// Bayesian information criterion of a Gaussian mixture that gives `n` rows this mean log-likelihood; lower is
+    /// better.
     ///
     /// # Source
     /// Schwarz 1978.
@@ -184,15 +185,16 @@ impl Mixture {
         self.gaussians.n_parameters() as f64 * n.ln() - 2.0 * n * log_likelihood
     }
 
-    /// The share of each component in each row, and the mean log-likelihood of a row.
+    /// The share of each component in each row, and the mean log-likelihood per row.
     pub fn responsibilities(&self, data: Data, pool: &ThreadPool) -> (Responsibilities, f64) {
         let mut responsibilities = Responsibilities::zeros(data.points.n(), self.k());
         let (log_likelihood, _) = self.expect(data, &mut responsibilities, pool, || (), |_, _, _, _| {});
         (responsibilities, log_likelihood)
     }
 
-    /// The E-step: writes the responsibilities, gives the mean log-likelihood of a row, and what `add` has made of each
-    /// block of rows, chunk by chunk: it gets all components' shares of a chunk, its features and its columns.
+    /// The E-step: writes the responsibilities and returns the mean log-likelihood per row, with what `add` has
+    /// accumulated over each block of rows. `add` is called chunk by chunk with the shares of all components, the
+    /// features and the columns.
     fn expect<T: Send>(
         &self,
         data: Data,
@@ -225,7 +227,8 @@ impl Mixture {
     }
 }
 
-/// Turns joint log-densities `[k, CHUNK]` into shares, zero beyond `n_rows`; gives the sum of the rows' log-likelihoods.
+/// Turns joint log-densities `[k, CHUNK]` into shares, zero beyond `n_rows`; gives the sum of the rows'
+/// log-likelihoods.
 fn normalise(joint: &mut [f64], n_rows: usize) -> f64 {
     let mut largest = [f64::NEG_INFINITY; CHUNK];
     let mut sums = [0.0; CHUNK];

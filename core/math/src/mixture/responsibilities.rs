@@ -1,11 +1,11 @@
-//! Who is responsible for which row.
+//! Responsibilities: the share of each component in each row.
 
 use crate::points::CHUNK;
 use ascan_core::Tensor;
 use rayon::prelude::*;
 
-/// Added to the mass of a component, so that an empty one divides nothing by zero (ten times the precision of f64, as in
-/// scikit-learn).
+/// Added to the mass of a component, so that an empty one causes no division by zero (ten times the precision of f64,
+/// as in scikit-learn).
 pub(super) const NO_MASS: f64 = 10.0 * f64::EPSILON;
 
 /// The share of each of `k` components in each of `n` rows.
@@ -17,12 +17,12 @@ pub struct Responsibilities {
 }
 
 impl Responsibilities {
-    /// All zero.
+    /// Responsibilities that are all zero.
     pub fn zeros(n: usize, k: usize) -> Self {
         Self { n, k, data: vec![0.0; n.div_ceil(CHUNK) * CHUNK * k] }
     }
 
-    /// `share(row, component)`, row by row.
+    /// Responsibilities from `share(row, component)`, row by row.
     pub fn from_fn(n: usize, k: usize, mut share: impl FnMut(usize, usize) -> f64) -> Self {
         let mut new = Self::zeros(n, k);
         for row in 0..n {
@@ -34,7 +34,7 @@ impl Responsibilities {
         new
     }
 
-    /// Each row belongs to one component.
+    /// Responsibilities of rows that each belong to one component alone.
     pub fn one_hot(assignment: &[usize], k: usize) -> Self {
         let mut new = Self::zeros(assignment.len(), k);
         for (row, &component) in assignment.iter().enumerate() {
@@ -74,12 +74,12 @@ impl Responsibilities {
         &self.data[chunk * CHUNK * self.k..][..CHUNK * self.k]
     }
 
-    /// The shares of one component, a chunk at a time.
+    /// The shares of one component, chunk by chunk.
     pub(super) fn component(&self, component: usize) -> impl Iterator<Item = &[f64]> {
         self.data.chunks_exact(CHUNK).skip(component).step_by(self.k)
     }
 
-    /// So many chunks at a time.
+    /// The shares of all components, `n_chunks` chunks at a time.
     pub(super) fn blocks_mut(&mut self, n_chunks: usize) -> rayon::slice::ChunksMut<'_, f64> {
         self.data.par_chunks_mut((n_chunks * CHUNK * self.k).max(1))
     }

@@ -1,4 +1,4 @@
-//! What the M-step needs to know of the rows: sums over them, weighted by who is responsible for each.
+//! What the M-step needs to know of the rows: sums over them, weighted by the responsibilities.
 
 use super::categorical::{Column, ColumnChunk};
 use super::responsibilities::NO_MASS;
@@ -11,24 +11,24 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Sums over rows, each counted by its share of a component.
+/// Sums over rows, each weighted by the share of a component in it.
 pub(super) struct Sums {
     /// `[k]`: the mass of each component, a little more than the sum of its shares.
     pub masses: Vec<f64>,
     /// `[k, n_features]`.
     pub features: Vec<f64>,
-    /// Of each column `[k, n_classes]`: of the rows of each class, or of the probabilities of the class.
+    /// For each column `[k, n_classes]`: sums over the rows of each class, or over the probabilities of each class.
     pub classes: Vec<Vec<f64>>,
 }
 
 impl Sums {
-    /// Of no rows.
+    /// The sums over no rows.
     pub fn new(k: usize, n_features: usize, columns: &[Column]) -> Self {
         let classes = columns.iter().map(|column| vec![0.0; k * column.n_classes]).collect();
         Self { masses: vec![0.0; k], features: vec![0.0; k * n_features], classes }
     }
 
-    /// Of all rows.
+    /// The sums over all rows.
     pub fn of(data: Data, covariance: Covariance, responsibilities: &Responsibilities, pool: &ThreadPool) -> Self {
         let (k, d) = (responsibilities.k(), data.points.d());
         let n_features = covariance.n_features(d);
@@ -46,7 +46,7 @@ impl Sums {
         Self::total(Self::new(k, n_features, data.columns), blocks)
     }
 
-    /// Of some rows together, in their order.
+    /// The sums over all blocks, added in their order.
     pub fn total(none: Self, blocks: Vec<Self>) -> Self {
         let add = |total: &mut [f64], part: &[f64]| total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
         let mut total = none;
@@ -91,7 +91,7 @@ fn add_product(sums: &mut [f64], shares: &[f64], values: &[f64]) {
 fn add_classes(sums: &mut [f64], shares: &[f64], classes: &[usize]) {
     let k = shares.len() / CHUNK;
     let n_classes = sums.len() / k.max(1);
-    // Class after class: sums that are taken side by side do not wait for each other.
+    // Class by class: sums in independent lanes do not wait for each other.
     let mut rows: Vec<(usize, usize)> =
         classes.iter().copied().zip(0..).filter(|&(class, _)| class < n_classes).collect();
     rows.sort_unstable();

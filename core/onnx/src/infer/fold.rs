@@ -1,20 +1,18 @@
 //! Values of tensors that are computed from shapes and constants alone.
 
 use super::{Fact, MAX_VALUES};
-use crate::node::is_standard;
+use crate::operator::Operator;
 use crate::proto::NodeProto;
 use crate::proto::tensor_proto::DataType;
 
-/// Values of a node's only output, where all of its inputs are known; `None` where they are not, or where the operator
-/// plays no part in computing shapes.
+/// Values of a node's only output, if all of its inputs are known; `None` if they are not, or for operators that are
+/// not used to compute shapes.
 pub(super) fn fold(node: &NodeProto, inputs: &[Option<&Fact>], output: &Fact) -> Option<Vec<f64>> {
+    use Operator as O;
     let shape = output.shape.as_ref()?;
     let known = |input: &&Fact| input.value.is_some() && input.shape.is_some();
-    if !is_standard(&node.domain)
-        || shape.iter().product::<usize>() > MAX_VALUES
-        || inputs.is_empty()
-        || !inputs.iter().flatten().all(known)
-    {
+    let operator = Operator::of(node)?;
+    if shape.iter().product::<usize>() > MAX_VALUES || inputs.is_empty() || !inputs.iter().flatten().all(known) {
         return None;
     }
     let values = |i: usize| -> Option<&Vec<f64>> { inputs.get(i).copied().flatten()?.value.as_ref() };
@@ -27,67 +25,67 @@ pub(super) fn fold(node: &NodeProto, inputs: &[Option<&Fact>], output: &Fact) ->
     };
     let truth = |value: bool| f64::from(u8::from(value));
     let integers = !inputs[0]?.is_float();
-    let folded: Option<Vec<f64>> = match node.op_type.as_str() {
-        "Identity" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Dropout" => Some(x.clone()),
-        "Cast" => Some(x.iter().map(|&value| cast(value, output.elem)).collect()),
-        "Neg" => unary(|v| -v),
-        "Abs" => unary(f64::abs),
-        "Floor" => unary(f64::floor),
-        "Ceil" => unary(f64::ceil),
-        "Round" => unary(f64::round_ties_even),
-        "Sqrt" => unary(f64::sqrt),
-        "Reciprocal" => unary(f64::recip),
-        "Not" => unary(|v| f64::from(u8::from(v == 0.0))),
-        "Add" => binary(&|a, b| a + b),
-        "Sub" => binary(&|a, b| a - b),
-        "Mul" => binary(&|a, b| a * b),
-        "Div" if integers => binary(&|a, b| if b == 0.0 { 0.0 } else { (a / b).trunc() }),
-        "Div" => binary(&|a, b| a / b),
-        "Mod" if node.attr_int("fmod").unwrap_or(0) != 0 => binary(&|a, b| a % b),
-        "Mod" => binary(&|a, b| if b == 0.0 { 0.0 } else { a - b * (a / b).floor() }),
-        "Pow" => binary(&f64::powf),
-        "Equal" => binary(&|a, b| truth(a == b)),
-        "Less" => binary(&|a, b| truth(a < b)),
-        "LessOrEqual" => binary(&|a, b| truth(a <= b)),
-        "Greater" => binary(&|a, b| truth(a > b)),
-        "GreaterOrEqual" => binary(&|a, b| truth(a >= b)),
-        "And" => binary(&|a, b| truth(a != 0.0 && b != 0.0)),
-        "Or" => binary(&|a, b| truth(a != 0.0 || b != 0.0)),
-        "Xor" => binary(&|a, b| truth((a != 0.0) != (b != 0.0))),
-        "Max" | "Min" => {
-            let pick = if node.op_type == "Max" { f64::max } else { f64::min };
+    let folded: Option<Vec<f64>> = match operator {
+        O::Identity | O::Reshape | O::Flatten | O::Squeeze | O::Unsqueeze | O::Dropout => Some(x.clone()),
+        O::Cast => Some(x.iter().map(|&value| cast(value, output.elem)).collect()),
+        O::Neg => unary(|v| -v),
+        O::Abs => unary(f64::abs),
+        O::Floor => unary(f64::floor),
+        O::Ceil => unary(f64::ceil),
+        O::Round => unary(f64::round_ties_even),
+        O::Sqrt => unary(f64::sqrt),
+        O::Reciprocal => unary(f64::recip),
+        O::Not => unary(|v| f64::from(u8::from(v == 0.0))),
+        O::Add => binary(&|a, b| a + b),
+        O::Sub => binary(&|a, b| a - b),
+        O::Mul => binary(&|a, b| a * b),
+        O::Div if integers => binary(&|a, b| if b == 0.0 { 0.0 } else { (a / b).trunc() }),
+        O::Div => binary(&|a, b| a / b),
+        O::Mod if node.attr_int("fmod").unwrap_or(0) != 0 => binary(&|a, b| a % b),
+        O::Mod => binary(&|a, b| if b == 0.0 { 0.0 } else { a - b * (a / b).floor() }),
+        O::Pow => binary(&f64::powf),
+        O::Equal => binary(&|a, b| truth(a == b)),
+        O::Less => binary(&|a, b| truth(a < b)),
+        O::LessOrEqual => binary(&|a, b| truth(a <= b)),
+        O::Greater => binary(&|a, b| truth(a > b)),
+        O::GreaterOrEqual => binary(&|a, b| truth(a >= b)),
+        O::And => binary(&|a, b| truth(a != 0.0 && b != 0.0)),
+        O::Or => binary(&|a, b| truth(a != 0.0 || b != 0.0)),
+        O::Xor => binary(&|a, b| truth((a != 0.0) != (b != 0.0))),
+        O::Max | O::Min => {
+            let pick = if operator == O::Max { f64::max } else { f64::min };
             let operands: Vec<(&Vec<f64>, &Vec<usize>)> =
                 (0..inputs.len()).map(|i| Some((values(i)?, dims(i)?))).collect::<Option<_>>()?;
             let at = |at: &[usize]| operands.iter().map(|(v, d)| v[broadcast_offset(d, at)]).reduce(pick);
             Some(each(shape, |position| at(position).unwrap_or_default()))
         }
-        "Where" => {
+        O::Where => {
             let (y, z, a, b, c) = (values(1)?, values(2)?, dims(0)?, dims(1)?, dims(2)?);
             Some(each(shape, |at| {
                 let chosen = x[broadcast_offset(a, at)] != 0.0;
                 if chosen { y[broadcast_offset(b, at)] } else { z[broadcast_offset(c, at)] }
             }))
         }
-        "Expand" => Some(each(shape, |at| x[broadcast_offset(dims(0).unwrap_or(shape), at)])),
-        "Tile" => {
+        O::Expand => Some(each(shape, |at| x[broadcast_offset(dims(0).unwrap_or(shape), at)])),
+        O::Tile => {
             let from = dims(0)?;
             Some(each(shape, |at| {
                 let wrapped: Vec<usize> = at.iter().zip(from).map(|(&i, &dim)| i % dim.max(1)).collect();
                 x[offset(from, &wrapped)]
             }))
         }
-        "ConstantOfShape" => {
+        O::ConstantOfShape => {
             let value = match node.attr_tensor("value") {
                 Some(tensor) => *Fact::of_constant(tensor).ok()?.value?.first()?,
                 None => 0.0,
             };
             Some(vec![value; shape.iter().product()])
         }
-        "Range" => {
+        O::Range => {
             let (start, delta) = (*x.first()?, *values(2)?.first()?);
             Some((0..*shape.first()?).map(|i| start + i as f64 * delta).collect())
         }
-        "Transpose" => {
+        O::Transpose => {
             let from = dims(0)?;
             let perm = permutation(node, from.len());
             Some(each(shape, |at| {
@@ -98,8 +96,8 @@ pub(super) fn fold(node: &NodeProto, inputs: &[Option<&Fact>], output: &Fact) ->
                 x[offset(from, &source)]
             }))
         }
-        "Concat" => concat(node, inputs, shape),
-        "Gather" => {
+        O::Concat => concat(node, inputs, shape),
+        O::Gather => {
             let (from, indices, index_dims) = (dims(0)?, values(1)?, dims(1)?);
             let axis = axis(node.attr_int("axis").unwrap_or(0), from.len())?;
             let length = from[axis] as i64;
@@ -116,7 +114,7 @@ pub(super) fn fold(node: &NodeProto, inputs: &[Option<&Fact>], output: &Fact) ->
                 x[offset(from, &source)]
             }))
         }
-        "Slice" => {
+        O::Slice => {
             let from = dims(0)?;
             let ranges = super::ops::ranges(node, inputs, from).ok()??;
             Some(each(shape, |at| {
@@ -125,11 +123,11 @@ pub(super) fn fold(node: &NodeProto, inputs: &[Option<&Fact>], output: &Fact) ->
                 x[offset(from, &source)]
             }))
         }
-        "ReduceSum" | "ReduceProd" | "ReduceMax" | "ReduceMin" if shape.iter().product::<usize>() == 1 => {
-            let join: fn(f64, f64) -> f64 = match node.op_type.as_str() {
-                "ReduceSum" => |a, b| a + b,
-                "ReduceProd" => |a, b| a * b,
-                "ReduceMax" => f64::max,
+        O::ReduceSum | O::ReduceProd | O::ReduceMax | O::ReduceMin if shape.iter().product::<usize>() == 1 => {
+            let join: fn(f64, f64) -> f64 = match operator {
+                O::ReduceSum => |a, b| a + b,
+                O::ReduceProd => |a, b| a * b,
+                O::ReduceMax => f64::max,
                 _ => f64::min,
             };
             x.iter().copied().reduce(join).map(|value| vec![value])
@@ -140,9 +138,9 @@ pub(super) fn fold(node: &NodeProto, inputs: &[Option<&Fact>], output: &Fact) ->
 }
 
 /// Values of the outputs of a `Split` of a known vector.
-pub(super) fn split(node: &NodeProto, inputs: &[Option<&Fact>], outputs: &mut [Fact]) {
+pub(super) fn split(inputs: &[Option<&Fact>], outputs: &mut [Fact]) {
     let Some(Some(Fact { value: Some(values), shape: Some(shape), .. })) = inputs.first() else { return };
-    if shape.len() != 1 || !is_standard(&node.domain) {
+    if shape.len() != 1 {
         return;
     }
     let mut start = 0;

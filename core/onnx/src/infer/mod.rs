@@ -1,7 +1,7 @@
-//! Light shape inference with numbers: every tensor's shape for one concrete input, and the values of those that are
+//! Shape inference with numbers: the shape of every tensor for one concrete input, and the values of those that are
 //! computed from shapes and constants alone, so that `Shape → Gather → Concat → Reshape` resolves.
 //!
-//! The batch is a number like any other length: inference with two batch sizes tells which axes follow it.
+//! The batch size is a number like any other length: inference with two batch sizes shows which axes follow it.
 
 mod fold;
 mod ops;
@@ -9,12 +9,12 @@ mod window;
 
 use crate::axes::Axis;
 use crate::constant;
-use crate::node::is_standard;
+use crate::operator::Operator;
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{NodeProto, SparseTensorProto, TensorProto};
 use std::collections::HashMap;
 
-/// Constants with more values are not computed with: they are weights, not shapes.
+/// Constants with more values are not computed with, because they are weights and not shapes.
 const MAX_VALUES: usize = 1 << 14;
 
 /// Tensors with more values are a mistake or an attack.
@@ -29,7 +29,7 @@ pub(crate) struct Fact {
     pub shape: Option<Vec<usize>>,
     /// Values of a small constant or of what is computed from constants and shapes. All types as `f64`.
     pub value: Option<Vec<f64>>,
-    /// What the axes mean: as many as axes, or empty if the shape is not known.
+    /// The meaning of each axis; empty if the shape is not known.
     pub axes: Vec<Axis>,
     /// Whether it depends on the values of the image.
     pub image: bool,
@@ -49,7 +49,7 @@ impl Fact {
         Self { elem, ..Self::default() }
     }
 
-    /// Refuses shapes that fit into no memory, before anything multiplies them.
+    /// Refuses shapes that fit into no memory, before anything multiplies their lengths.
     fn check_size(&self) -> Result<(), String> {
         let Some(shape) = &self.shape else { return Ok(()) };
         let len = shape.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim.max(1)));
@@ -107,7 +107,7 @@ impl<'g> Facts<'g> {
         Ok(Self { map: constants.map(fact).collect::<Result<_, _>>()? })
     }
 
-    /// Adds sparse constants, of which the shape is enough.
+    /// Adds sparse constants, of which only the shape is kept.
     pub fn add_sparse(&mut self, constants: &'g [SparseTensorProto]) {
         for sparse in constants {
             if let Some(values) = &sparse.values {
@@ -134,8 +134,8 @@ impl<'g> Facts<'g> {
         for node in nodes {
             let conflict =
                 |message| Conflict { node: node.display_name().to_owned(), operator: node.operator(), message };
-            let outputs = match node.op_type.as_str() {
-                "If" if is_standard(&node.domain) => self.branch(node, opset)?,
+            let outputs = match Operator::of(node) {
+                Some(Operator::If) => self.branch(node, opset)?,
                 _ => self.node(node, opset).map_err(conflict)?,
             };
             for (name, fact) in node.output.iter().zip(outputs) {
@@ -157,8 +157,8 @@ impl<'g> Facts<'g> {
         outputs.resize_with(node.output.len(), || Fact::unknown(None));
         if let [output] = outputs.as_mut_slice() {
             output.value = output.value.take().or_else(|| fold::fold(node, &inputs, output));
-        } else if node.op_type == "Split" {
-            fold::split(node, &inputs, &mut outputs);
+        } else if Operator::of(node) == Some(Operator::Split) {
+            fold::split(&inputs, &mut outputs);
         }
         let image = inputs.iter().flatten().any(|input| input.image);
         for output in &mut outputs {
@@ -175,7 +175,7 @@ impl<'g> Facts<'g> {
             None => None,
         };
         let Some(graph) = graph else {
-            // Whether a branch reads the image is not looked into: assume that it does.
+            // It is not checked whether a branch reads the image: assume that it does.
             return Ok(vec![Fact { image: true, ..Fact::unknown(None) }; node.output.len()]);
         };
         for tensor in &graph.initializer {

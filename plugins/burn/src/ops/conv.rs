@@ -1,19 +1,14 @@
 //! Convolution and its transpose, in one to three dimensions.
 
 use super::kernel::{self, Geometry};
-use super::{Call, Operator, floats, op};
+use super::{Call, Row, floats, table};
 use crate::value::{Float, MAX_RANK, Value};
 use ascan_core::{Error, Result};
 use ascan_onnx::proto::NodeProto;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, PadMode};
 use burn::tensor::{Tensor, module};
 
-pub(super) const OPERATORS: &[Operator] = &[op("Conv", conv), op("ConvTranspose", conv_transpose)];
-
-/// Name of a convolution with the batch normalisation behind it; no operator of ONNX.
-pub(super) const FUSED: &str = "Conv+BatchNormalization";
-
-/// Window attributes of convolution and pooling, one entry a spatial axis.
+/// Window attributes of convolution and pooling, one entry per spatial axis.
 #[derive(Debug, Clone)]
 pub(super) struct Window {
     pub kernel: Vec<usize>,
@@ -81,7 +76,7 @@ pub(super) fn spatial(call: &Call, shape: &[usize]) -> Result<Vec<usize>> {
     }
 }
 
-fn conv(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn conv(call: &mut Call) -> Result<Vec<Value>> {
     let (x, weight) = (call.float(0)?, call.float(1)?);
     let bias = call.optional_float(2)?;
     floats(convolve(call, x, weight, bias)?)
@@ -91,13 +86,14 @@ fn conv(call: &mut Call) -> Result<Vec<Value>> {
 ///
 /// Its inputs are those of the convolution (three, the bias may be left out), then those of the normalisation but for
 /// the first. The weights are scaled instead of the feature map: that costs nothing, and gradients reach all of them.
-pub(crate) fn fuse_batch_norm(conv: &NodeProto, norm: &NodeProto) -> (NodeProto, super::Kernel) {
-    let mut fused = NodeProto { op_type: FUSED.to_owned(), ..conv.clone() };
+pub(crate) fn fuse_batch_norm(conv: &NodeProto, norm: &NodeProto) -> (NodeProto, Row) {
+    // The name is for messages; no operator of ONNX has it.
+    let mut fused = NodeProto { op_type: "Conv+BatchNormalization".to_owned(), ..conv.clone() };
     fused.attribute.extend(norm.attribute.iter().filter(|attribute| attribute.name == "epsilon").cloned());
-    (fused, conv_batch_norm)
+    (fused, table::fused())
 }
 
-fn conv_batch_norm(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn conv_batch_norm(call: &mut Call) -> Result<Vec<Value>> {
     let (x, weight) = (call.float(0)?, call.float(1)?);
     let bias = call.optional_float(2)?;
     let n = weight.shape()[0];
@@ -179,7 +175,7 @@ pub(super) fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, g
 }
 
 /// Transposed convolution: without padding, then cropped, since ONNX pads may be larger than burn allows.
-fn conv_transpose(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn conv_transpose(call: &mut Call) -> Result<Vec<Value>> {
     let (x, weight) = (call.float(0)?, call.float(1)?);
     let bias = call.optional_float(2)?;
     let (shape, kernel) = (x.shape(), weight.shape());

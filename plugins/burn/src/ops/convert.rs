@@ -1,29 +1,17 @@
-//! Constants, shapes, types: operators that make values or pass them on.
+//! Constants, shapes and types: operators that create values or pass them on.
 
-use super::{Call, Operator, floats, ints, op, op_if};
+use super::{Call, floats, ints};
 use crate::value::{Float, Ints, Value};
 use ascan_core::Result;
 use ascan_onnx::proto::NodeProto;
 use ascan_onnx::proto::tensor_proto::DataType;
 
-pub(super) const OPERATORS: &[Operator] = &[
-    op("Identity", identity),
-    op("Dropout", dropout),
-    op_if("Constant", constant, constant_is_numeric),
-    op("ConstantOfShape", constant_of_shape),
-    op("Shape", shape),
-    op("Size", size),
-    op("Range", range),
-    op_if("Cast", cast, |node| target_is_known(node.attr_int("to"))),
-    op("CastLike", cast_like),
-];
-
-fn identity(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn identity(call: &mut Call) -> Result<Vec<Value>> {
     Ok(vec![call.value(0)?])
 }
 
-/// Dropout as at inference: everything is kept.
-fn dropout(call: &mut Call) -> Result<Vec<Value>> {
+/// Dropout as in inference: everything is kept.
+pub(super) fn dropout(call: &mut Call) -> Result<Vec<Value>> {
     let training = match call.optional(2) {
         Some(Value::Ints(training)) => training.data.first().is_some_and(|&on| on != 0),
         _ => false,
@@ -39,13 +27,13 @@ fn dropout(call: &mut Call) -> Result<Vec<Value>> {
     Ok(vec![value, Value::Ints(mask)])
 }
 
-fn constant_is_numeric(node: &NodeProto) -> Option<String> {
+pub(super) fn constant_is_numeric(node: &NodeProto) -> Option<String> {
     let known = ["value", "value_float", "value_floats", "value_int", "value_ints"];
     let found = node.attribute.iter().any(|attribute| known.contains(&attribute.name.as_str()));
     (!found).then(|| "a sparse constant or one of strings".to_owned())
 }
 
-fn constant(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn constant(call: &mut Call) -> Result<Vec<Value>> {
     let (node, device) = (call.node, &call.run.device);
     if let Some(tensor) = node.attr_tensor("value") {
         return Ok(vec![Value::from_constant(&ascan_onnx::decode(tensor)?, device)?]);
@@ -58,7 +46,7 @@ fn constant(call: &mut Call) -> Result<Vec<Value>> {
     }
 }
 
-fn constant_of_shape(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn constant_of_shape(call: &mut Call) -> Result<Vec<Value>> {
     let shape: Vec<usize> = call.ints(0)?.data.iter().map(|&length| length.max(0) as usize).collect();
     let n = shape.iter().product();
     let device = &call.run.device;
@@ -70,7 +58,7 @@ fn constant_of_shape(call: &mut Call) -> Result<Vec<Value>> {
     }
 }
 
-fn shape(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn shape(call: &mut Call) -> Result<Vec<Value>> {
     let shape = call.value(0)?.shape();
     let rank = shape.len() as i64;
     let clamp = |axis: i64| (if axis < 0 { axis + rank } else { axis }).clamp(0, rank) as usize;
@@ -78,12 +66,12 @@ fn shape(call: &mut Call) -> Result<Vec<Value>> {
     ints(Ints::list(shape[start..end.max(start)].iter().map(|&length| length as i64)))
 }
 
-fn size(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn size(call: &mut Call) -> Result<Vec<Value>> {
     let n: usize = call.value(0)?.shape().iter().product();
     ints(Ints::new(Vec::new(), vec![n as i64]))
 }
 
-fn range(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn range(call: &mut Call) -> Result<Vec<Value>> {
     if call.is_ints(0) {
         let (start, limit, delta) = (call.ints(0)?, call.ints(1)?, call.ints(2)?);
         let (kind, start, limit, delta) = (start.kind, start.data[0], limit.data[0], delta.data[0]);
@@ -102,7 +90,8 @@ fn range(call: &mut Call) -> Result<Vec<Value>> {
     floats(Float::new(list, &[n], &call.run.device)?)
 }
 
-fn target_is_known(to: Option<i64>) -> Option<String> {
+pub(super) fn target_is_known(node: &NodeProto) -> Option<String> {
+    let to = node.attr_int("to");
     let known = to.and_then(|to| DataType::try_from(to as i32).ok()).is_some_and(|to| is_float(to) || is_int(to));
     (!known).then(|| format!("a conversion to type {}", to.unwrap_or_default()))
 }
@@ -116,13 +105,13 @@ fn is_int(kind: DataType) -> bool {
     matches!(kind, D::Int8 | D::Int16 | D::Int32 | D::Int64 | D::Uint8 | D::Uint16 | D::Uint32 | D::Uint64 | D::Bool)
 }
 
-fn cast(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn cast(call: &mut Call) -> Result<Vec<Value>> {
     let kind = DataType::try_from(call.int("to", 1) as i32).unwrap_or(DataType::Float);
     let value = call.value(0)?;
     convert(call, value, kind)
 }
 
-fn cast_like(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn cast_like(call: &mut Call) -> Result<Vec<Value>> {
     let kind = match call.value(1)? {
         Value::Float(_) => DataType::Float,
         Value::Ints(like) => like.kind,

@@ -1,11 +1,9 @@
 //! `Einsum`: sums of products written as a formula.
 
-use super::{Call, Operator, floats, op_if};
+use super::{Call, floats};
 use crate::value::{Float, MAX_RANK, Value};
 use ascan_core::Result;
 use ascan_onnx::proto::NodeProto;
-
-pub(super) const OPERATORS: &[Operator] = &[op_if("Einsum", einsum, check)];
 
 /// Terms and result of an equation; letters only. An ellipsis becomes capital letters where ranks are known.
 fn parse(equation: &str, ranks: &[usize]) -> Option<(Vec<Vec<char>>, Vec<char>)> {
@@ -44,7 +42,7 @@ fn parse(equation: &str, ranks: &[usize]) -> Option<(Vec<Vec<char>>, Vec<char>)>
     Some((inputs, output))
 }
 
-fn check(node: &NodeProto) -> Option<String> {
+pub(super) fn letters_are_known(node: &NodeProto) -> Option<String> {
     let equation = node.attr_string("equation").unwrap_or_default();
     let bad = equation.chars().find(|c| !(c.is_ascii_alphabetic() || c.is_whitespace() || ",.->".contains(*c)));
     bad.map(|c| format!("`{c}` in the equation `{equation}`"))
@@ -52,7 +50,7 @@ fn check(node: &NodeProto) -> Option<String> {
 
 /// Every operand is brought to the axes (output letters, summed letters), the product is taken by broadcasting, and
 /// the summed axes are summed; two operands with summed letters use a matrix product where the letters allow.
-fn einsum(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn einsum(call: &mut Call) -> Result<Vec<Value>> {
     let equation = call.node.attr_string("equation").unwrap_or_default().to_owned();
     let operands = (0..call.inputs.len()).map(|i| call.float(i)).collect::<Result<Vec<_>>>()?;
     let ranks: Vec<usize> = operands.iter().map(Float::rank).collect();

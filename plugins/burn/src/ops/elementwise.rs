@@ -1,98 +1,19 @@
 //! Operators that work element by element: arithmetic, functions, activations, comparisons, logic.
 
-use super::{Call, Operator, floats, ints, op, op_if};
+use super::{Call, floats, ints};
 use crate::value::{Float, Ints, MAX_RANK, Value, broadcast};
 use ascan_core::Result;
+use ascan_onnx::proto::NodeProto;
 use ascan_onnx::proto::tensor_proto::DataType;
 use burn::tensor::{Bool, Tensor, activation};
 
 type Six = Tensor<MAX_RANK>;
 
-pub(super) const OPERATORS: &[Operator] = &[
-    op("Add", |call| binary(call, Six::add, i64::wrapping_add)),
-    op("Sub", |call| binary(call, Six::sub, i64::wrapping_sub)),
-    op("Mul", |call| binary(call, Six::mul, i64::wrapping_mul)),
-    op("Div", |call| binary(call, Six::div, |a, b| if b == 0 { 0 } else { a.wrapping_div(b) })),
-    op("Mod", modulo),
-    op("Pow", pow),
-    op("Max", |call| variadic(call, Six::max_pair, Ord::max)),
-    op("Min", |call| variadic(call, Six::min_pair, Ord::min)),
-    op("Sum", |call| variadic(call, Six::add, i64::wrapping_add)),
-    op("Mean", mean),
-    op("Neg", |call| unary(call, Six::neg, Some(i64::wrapping_neg))),
-    op("Abs", |call| unary(call, Six::abs, Some(i64::wrapping_abs))),
-    op("Sign", |call| unary(call, Six::sign, Some(i64::signum))),
-    op("Ceil", |call| unary(call, Six::ceil, None)),
-    op("Floor", |call| unary(call, Six::floor, None)),
-    op("Round", |call| unary(call, Six::round, None)),
-    op("Exp", |call| unary(call, Six::exp, None)),
-    op("Log", |call| unary(call, Six::log, None)),
-    op("Sqrt", |call| unary(call, Six::sqrt, None)),
-    op("Reciprocal", |call| unary(call, Six::recip, None)),
-    op("Sin", |call| unary(call, Six::sin, None)),
-    op("Cos", |call| unary(call, Six::cos, None)),
-    op("Tanh", |call| unary(call, Six::tanh, None)),
-    op("Erf", |call| unary(call, Six::erf, None)),
-    op("Sigmoid", |call| unary(call, activation::sigmoid, None)),
-    op("Relu", |call| unary(call, activation::relu, Some(|x| x.max(0)))),
-    op("Softsign", |call| unary(call, |x| x.clone().div(x.abs().add_scalar(1.0)), None)),
-    op("Softplus", |call| unary(call, softplus, None)),
-    op("Mish", |call| unary(call, |x| x.clone().mul(softplus(x).tanh()), None)),
-    op("HardSwish", |call| unary(call, |x| x.clone().mul(hard_sigmoid(x, 1.0 / 6.0, 0.5)), None)),
-    op("HardSigmoid", |call| {
-        let (alpha, beta) = (call.real("alpha", 0.2), call.real("beta", 0.5));
-        unary(call, |x| hard_sigmoid(x, alpha, beta), None)
-    }),
-    op("LeakyRelu", |call| {
-        let alpha = call.real("alpha", 0.01);
-        unary(call, |x| activation::leaky_relu(x, alpha.into()), None)
-    }),
-    op("ThresholdedRelu", |call| {
-        let alpha = call.real("alpha", 1.0);
-        unary(call, |x| x.clone().mask_fill(x.lower_equal_scalar(alpha), 0.0), None)
-    }),
-    op("Elu", |call| {
-        let alpha = call.real("alpha", 1.0);
-        unary(call, |x| elu(x, alpha, 1.0), None)
-    }),
-    op("Celu", |call| {
-        let alpha = call.real("alpha", 1.0);
-        unary(call, |x| elu(x, alpha, alpha), None)
-    }),
-    op("Selu", |call| {
-        let alpha = call.real("alpha", 1.673_263_2);
-        let gamma = call.real("gamma", 1.050_701);
-        unary(call, |x| elu(x, alpha, 1.0).mul_scalar(gamma), None)
-    }),
-    op("Gelu", gelu),
-    op("Swish", |call| {
-        let alpha = call.real("alpha", 1.0);
-        unary(call, |x| x.clone().mul(activation::sigmoid(x.mul_scalar(alpha))), None)
-    }),
-    op("PRelu", prelu),
-    op("Clip", clip),
-    op("IsNaN", |call| test(call, f32::is_nan)),
-    op_if(
-        "IsInf",
-        |call| test(call, f32::is_infinite),
-        |node| {
-            let both = node.attr_int("detect_negative") != Some(0) && node.attr_int("detect_positive") != Some(0);
-            (!both).then(|| "infinities of one sign only".to_owned())
-        },
-    ),
-    op("Equal", |call| compare(call, Six::equal, |a, b| a == b)),
-    op("Greater", |call| compare(call, Six::greater, |a, b| a > b)),
-    op("GreaterOrEqual", |call| compare(call, Six::greater_equal, |a, b| a >= b)),
-    op("Less", |call| compare(call, Six::lower, |a, b| a < b)),
-    op("LessOrEqual", |call| compare(call, Six::lower_equal, |a, b| a <= b)),
-    op("And", |call| logic(call, |a, b| a & b)),
-    op("Or", |call| logic(call, |a, b| a | b)),
-    op("Xor", |call| logic(call, |a, b| a ^ b)),
-    op("Not", |call| ints(call.ints(0)?.map(|value| i64::from(value == 0)))),
-    op("Where", select),
-];
-
-fn unary(call: &mut Call, function: impl Fn(Six) -> Six, exact: Option<fn(i64) -> i64>) -> Result<Vec<Value>> {
+pub(super) fn unary(
+    call: &mut Call,
+    function: impl Fn(Six) -> Six,
+    exact: Option<fn(i64) -> i64>,
+) -> Result<Vec<Value>> {
     match (call.value(0)?, exact) {
         (Value::Float(x), _) => floats(x.map(function)),
         (Value::Ints(x), Some(exact)) => ints(x.map(exact).wrapped()),
@@ -100,7 +21,7 @@ fn unary(call: &mut Call, function: impl Fn(Six) -> Six, exact: Option<fn(i64) -
     }
 }
 
-fn binary(call: &mut Call, function: fn(Six, Six) -> Six, exact: fn(i64, i64) -> i64) -> Result<Vec<Value>> {
+pub(super) fn binary(call: &mut Call, function: fn(Six, Six) -> Six, exact: fn(i64, i64) -> i64) -> Result<Vec<Value>> {
     if call.is_ints(0) && call.is_ints(1) {
         let (a, b) = (call.ints(0)?, call.ints(1)?);
         return ints(a.zip(&b, a.kind, exact)?.wrapped());
@@ -110,7 +31,11 @@ fn binary(call: &mut Call, function: fn(Six, Six) -> Six, exact: fn(i64, i64) ->
     floats(a.zip(b, function))
 }
 
-fn variadic(call: &mut Call, function: fn(Six, Six) -> Six, exact: fn(i64, i64) -> i64) -> Result<Vec<Value>> {
+pub(super) fn variadic(
+    call: &mut Call,
+    function: fn(Six, Six) -> Six,
+    exact: fn(i64, i64) -> i64,
+) -> Result<Vec<Value>> {
     if call.is_ints(0) {
         let mut result = call.ints(0)?;
         for i in 1..call.inputs.len() {
@@ -127,7 +52,7 @@ fn variadic(call: &mut Call, function: fn(Six, Six) -> Six, exact: fn(i64, i64) 
     floats(result)
 }
 
-fn mean(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn mean(call: &mut Call) -> Result<Vec<Value>> {
     let n = call.inputs.len() as f32;
     match variadic(call, Six::add, i64::wrapping_add)?.pop() {
         Some(Value::Float(sum)) => floats(sum.map(|sum| sum.div_scalar(n))),
@@ -135,7 +60,7 @@ fn mean(call: &mut Call) -> Result<Vec<Value>> {
     }
 }
 
-fn modulo(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn modulo(call: &mut Call) -> Result<Vec<Value>> {
     // `fmod = 1` takes the sign of the dividend, as C does; otherwise that of the divisor, as Python does.
     if call.int("fmod", 0) == 1 {
         return binary(
@@ -147,11 +72,19 @@ fn modulo(call: &mut Call) -> Result<Vec<Value>> {
     binary(call, Six::remainder, |a, b| if b == 0 { 0 } else { ((a % b) + b) % b })
 }
 
+pub(super) fn div(call: &mut Call) -> Result<Vec<Value>> {
+    binary(call, Six::div, |a, b| if b == 0 { 0 } else { a.wrapping_div(b) })
+}
+
+pub(super) fn not(call: &mut Call) -> Result<Vec<Value>> {
+    ints(call.ints(0)?.map(|value| i64::from(value == 0)))
+}
+
 fn trunc(x: Six) -> Six {
     x.clone().sign().mul(x.abs().floor())
 }
 
-fn pow(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn pow(call: &mut Call) -> Result<Vec<Value>> {
     if call.is_ints(0) {
         let base = call.ints(0)?;
         let exponent = match call.value(1)? {
@@ -181,22 +114,70 @@ fn pow(call: &mut Call) -> Result<Vec<Value>> {
     floats(Float::from_six(result.six(), rank))
 }
 
-fn softplus(x: Six) -> Six {
+pub(super) fn softplus(x: Six) -> Six {
     // max(x, 0) + log(1 + exp(−|x|)) does not overflow.
     activation::relu(x.clone()).add(x.abs().neg().exp().log1p())
 }
 
-fn hard_sigmoid(x: Six, alpha: f32, beta: f32) -> Six {
+pub(super) fn softsign(call: &mut Call) -> Result<Vec<Value>> {
+    unary(call, |x| x.clone().div(x.abs().add_scalar(1.0)), None)
+}
+
+pub(super) fn mish(call: &mut Call) -> Result<Vec<Value>> {
+    unary(call, |x| x.clone().mul(softplus(x).tanh()), None)
+}
+
+/// `alpha·x + beta`, kept in [0, 1].
+fn ramp(x: Six, alpha: f32, beta: f32) -> Six {
     x.mul_scalar(alpha).add_scalar(beta).clamp(0.0, 1.0)
 }
 
+pub(super) fn hard_sigmoid(call: &mut Call) -> Result<Vec<Value>> {
+    let (alpha, beta) = (call.real("alpha", 0.2), call.real("beta", 0.5));
+    unary(call, |x| ramp(x, alpha, beta), None)
+}
+
+pub(super) fn hard_swish(call: &mut Call) -> Result<Vec<Value>> {
+    unary(call, |x| x.clone().mul(ramp(x, 1.0 / 6.0, 0.5)), None)
+}
+
+pub(super) fn swish(call: &mut Call) -> Result<Vec<Value>> {
+    let alpha = call.real("alpha", 1.0);
+    unary(call, |x| x.clone().mul(activation::sigmoid(x.mul_scalar(alpha))), None)
+}
+
+pub(super) fn leaky_relu(call: &mut Call) -> Result<Vec<Value>> {
+    let alpha = call.real("alpha", 0.01);
+    unary(call, |x| activation::leaky_relu(x, alpha.into()), None)
+}
+
+pub(super) fn thresholded_relu(call: &mut Call) -> Result<Vec<Value>> {
+    let alpha = call.real("alpha", 1.0);
+    unary(call, |x| x.clone().mask_fill(x.lower_equal_scalar(alpha), 0.0), None)
+}
+
 /// `x` where positive, `alpha (exp(x / scale) − 1)` elsewhere.
-fn elu(x: Six, alpha: f32, scale: f32) -> Six {
+fn exponential_below(x: Six, alpha: f32, scale: f32) -> Six {
     let negative = x.clone().clamp_max(0.0).div_scalar(scale).exp().sub_scalar(1.0).mul_scalar(alpha);
     activation::relu(x).add(negative)
 }
 
-fn gelu(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn elu(call: &mut Call) -> Result<Vec<Value>> {
+    let alpha = call.real("alpha", 1.0);
+    unary(call, |x| exponential_below(x, alpha, 1.0), None)
+}
+
+pub(super) fn celu(call: &mut Call) -> Result<Vec<Value>> {
+    let alpha = call.real("alpha", 1.0);
+    unary(call, |x| exponential_below(x, alpha, alpha), None)
+}
+
+pub(super) fn selu(call: &mut Call) -> Result<Vec<Value>> {
+    let (alpha, gamma) = (call.real("alpha", 1.673_263_2), call.real("gamma", 1.050_701));
+    unary(call, |x| exponential_below(x, alpha, 1.0).mul_scalar(gamma), None)
+}
+
+pub(super) fn gelu(call: &mut Call) -> Result<Vec<Value>> {
     match call.node.attr_string("approximate").unwrap_or("none") {
         "tanh" => unary(
             call,
@@ -215,12 +196,12 @@ fn gelu(call: &mut Call) -> Result<Vec<Value>> {
     }
 }
 
-fn prelu(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn prelu(call: &mut Call) -> Result<Vec<Value>> {
     let (x, slope) = (call.float(0)?, call.float(1)?);
     floats(x.zip(slope, |x, slope| activation::relu(x.clone()).add(x.clamp_max(0.0).mul(slope))))
 }
 
-fn clip(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn clip(call: &mut Call) -> Result<Vec<Value>> {
     let (low, high) = (call.number("min", 1)?, call.number("max", 2)?);
     match call.value(0)? {
         Value::Ints(x) => {
@@ -237,13 +218,18 @@ fn clip(call: &mut Call) -> Result<Vec<Value>> {
     }
 }
 
-fn test(call: &mut Call, condition: fn(f32) -> bool) -> Result<Vec<Value>> {
+pub(super) fn test(call: &mut Call, condition: fn(f32) -> bool) -> Result<Vec<Value>> {
     let x = call.float(0)?;
     let data = x.to_vec().into_iter().map(|value| i64::from(condition(value))).collect();
     ints(Ints { shape: x.shape(), kind: DataType::Bool, data })
 }
 
-fn compare(
+pub(super) fn finds_both_signs(node: &NodeProto) -> Option<String> {
+    let both = node.attr_int("detect_negative") != Some(0) && node.attr_int("detect_positive") != Some(0);
+    (!both).then(|| "infinities of one sign only".to_owned())
+}
+
+pub(super) fn compare(
     call: &mut Call,
     function: fn(Six, Six) -> Tensor<MAX_RANK, Bool>,
     exact: fn(i64, i64) -> bool,
@@ -256,12 +242,12 @@ fn compare(
     ints(a.compare(b, function)?)
 }
 
-fn logic(call: &mut Call, function: fn(i64, i64) -> i64) -> Result<Vec<Value>> {
+pub(super) fn logic(call: &mut Call, function: fn(i64, i64) -> i64) -> Result<Vec<Value>> {
     let (a, b) = (call.ints(0)?, call.ints(1)?);
     ints(a.zip(&b, DataType::Bool, function)?)
 }
 
-fn select(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn select(call: &mut Call) -> Result<Vec<Value>> {
     let condition = call.ints(0)?;
     if call.is_ints(1) && call.is_ints(2) {
         let (a, b) = (call.ints(1)?, call.ints(2)?);

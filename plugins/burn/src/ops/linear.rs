@@ -1,21 +1,13 @@
 //! Matrix products and what goes with them.
 
-use super::{Call, Operator, floats, op};
+use super::{Call, floats};
 use crate::value::{Float, MAX_RANK, Value, broadcast};
 use ascan_core::{Error, Result};
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 
 type Six = Tensor<MAX_RANK>;
 
-pub(super) const OPERATORS: &[Operator] = &[
-    op("Gemm", gemm),
-    op("MatMul", matmul),
-    op("Softmax", |call| soft(call, activation::softmax)),
-    op("LogSoftmax", |call| soft(call, activation::log_softmax)),
-    op("Hardmax", hardmax),
-];
-
-fn gemm(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn gemm(call: &mut Call) -> Result<Vec<Value>> {
     let (mut a, mut b) = (call.float(0)?, call.float(1)?);
     let c = call.optional_float(2)?;
     if call.int("transA", 0) != 0 {
@@ -32,7 +24,7 @@ fn gemm(call: &mut Call) -> Result<Vec<Value>> {
     floats(product.zip(c, Six::add))
 }
 
-fn matmul(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn matmul(call: &mut Call) -> Result<Vec<Value>> {
     let (a, b) = (call.float(0)?, call.float(1)?);
     floats(product(a, b)?)
 }
@@ -72,7 +64,7 @@ pub(super) fn product(a: Float, b: Float) -> Result<Float> {
 }
 
 /// Softmax along an axis; before operator set 13, along all axes from it on together.
-fn soft(call: &mut Call, function: fn(Six, usize) -> Six) -> Result<Vec<Value>> {
+pub(super) fn soft(call: &mut Call, function: fn(Six, usize) -> Six) -> Result<Vec<Value>> {
     let x = call.float(0)?;
     if call.run.opset >= 13 {
         let axis = x.axis(call.int("axis", -1))?;
@@ -84,7 +76,7 @@ fn soft(call: &mut Call, function: fn(Six, usize) -> Six) -> Result<Vec<Value>> 
     floats(x.reshape(&[outer, inner])?.map(|x| function(x, MAX_RANK - 1)).reshape(&shape)?)
 }
 
-fn hardmax(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn hardmax(call: &mut Call) -> Result<Vec<Value>> {
     let x = call.float(0)?;
     let shape = x.shape();
     let default = if call.run.opset >= 13 { -1 } else { 1 };

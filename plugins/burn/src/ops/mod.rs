@@ -1,4 +1,4 @@
-//! The operators, by family. [`claimed_operators`] lists them.
+//! The operators: [`table`] lists them, the other modules compute them, by family.
 
 mod conv;
 mod convert;
@@ -13,13 +13,16 @@ mod reduce;
 mod resize;
 mod select;
 mod shape;
+mod table;
 pub(crate) mod tangent;
 
 pub(crate) use conv::fuse_batch_norm;
+pub(crate) use table::Row;
 
-use crate::meeting::Seat;
+use crate::barrier::Barrier;
 use crate::value::{Float, Ints, Value, check_rank};
 use ascan_core::{Error, Result};
+use ascan_onnx::Operator;
 use ascan_onnx::proto::NodeProto;
 use burn::tensor::Device;
 use std::cell::RefCell;
@@ -31,59 +34,20 @@ pub const OPSETS: RangeInclusive<i64> = 7..=28;
 /// Computes the outputs of a node.
 pub type Kernel = fn(&mut Call) -> Result<Vec<Value>>;
 
-/// An operator that the interpreter can execute.
-pub struct Operator {
-    /// Its ONNX name.
-    pub name: &'static str,
-    kernel: Kernel,
-    /// Says what is missing for a node, if anything is.
-    check: fn(&NodeProto) -> Option<String>,
-}
-
-const fn op(name: &'static str, kernel: Kernel) -> Operator {
-    Operator { name, kernel, check: |_| None }
-}
-
-const fn op_if(name: &'static str, kernel: Kernel, check: fn(&NodeProto) -> Option<String>) -> Operator {
-    Operator { name, kernel, check }
-}
-
-fn families() -> impl Iterator<Item = &'static Operator> {
-    [
-        conv::OPERATORS,
-        convert::OPERATORS,
-        einsum::OPERATORS,
-        elementwise::OPERATORS,
-        linear::OPERATORS,
-        norm::OPERATORS,
-        pool::OPERATORS,
-        quant::OPERATORS,
-        reduce::OPERATORS,
-        resize::OPERATORS,
-        select::OPERATORS,
-        shape::OPERATORS,
-    ]
-    .into_iter()
-    .flatten()
-}
-
 /// The ONNX operators that the interpreter executes, sorted, with the operator set versions it knows.
 pub fn claimed_operators() -> Vec<(&'static str, RangeInclusive<i64>)> {
-    let mut names: Vec<_> = families().map(|operator| (operator.name, OPSETS)).collect();
-    names.sort_by_key(|&(name, _)| name);
-    names
+    let executed = Operator::ALL.iter().filter(|&&operator| table::of(operator).is_some());
+    executed.map(|operator| (operator.name(), OPSETS)).collect()
 }
 
-/// The kernel for a node.
+/// What the interpreter knows of a node's operator.
 ///
 /// # Errors
-/// What is missing, in words, if the interpreter cannot execute it.
-pub fn kernel(node: &NodeProto) -> Result<Kernel, String> {
-    let ours = matches!(node.domain.as_str(), "" | "ai.onnx");
-    let operator = families().find(|operator| ours && operator.name == node.op_type);
-    let operator = operator.ok_or("the burn backend does not have it")?;
-    match (operator.check)(node) {
-        None => Ok(operator.kernel),
+/// What is missing, in words, if it cannot execute the node.
+pub(crate) fn row(node: &NodeProto) -> Result<Row, String> {
+    let row = Operator::of(node).and_then(table::of).ok_or("the burn backend does not have it")?;
+    match (row.check)(node) {
+        None => Ok(row),
         Some(why) => Err(why),
     }
 }
@@ -91,7 +55,7 @@ pub fn kernel(node: &NodeProto) -> Result<Kernel, String> {
 /// Values of running statistics, by initializer name.
 pub type Statistics = Vec<(String, Vec<f32>)>;
 
-/// What the kernels of one run share.
+/// What the kernels of a run share.
 #[derive(Debug)]
 pub struct Run {
     /// Where the floats are.
@@ -102,22 +66,22 @@ pub struct Run {
     pub batch_norm: Option<BatchNormTraining>,
 }
 
-/// Batch normalisation under training, in a run on a shard of a batch.
+/// Batch normalisation under training, in a run on one shard of a batch.
 #[derive(Debug)]
 pub struct BatchNormTraining {
-    /// Where the shards meet.
-    pub seat: Seat,
+    /// At which the shards exchange the moments of their images.
+    pub barrier: Barrier,
     /// New running statistics, by initializer name.
     pub updates: RefCell<Statistics>,
 }
 
-/// One execution of a node: its attributes, and inputs that each kernel takes.
+/// One execution of a node: its attributes, and its inputs, which the kernel takes.
 pub struct Call<'a> {
     /// The node.
     pub node: &'a NodeProto,
     /// What the run shares.
     pub run: &'a Run,
-    /// Inputs; `None` for one left out, or taken.
+    /// Inputs; `None` for one that is left out or already taken.
     pub inputs: Vec<Option<Value>>,
 }
 
@@ -163,7 +127,7 @@ impl Call<'_> {
         }
     }
 
-    /// Takes the list of integers that older operator sets give as an attribute and newer ones as input `i`.
+    /// Takes the list of integers that is an attribute in older operator sets and input `i` in newer ones.
     pub fn list(&mut self, name: &str, i: usize) -> Result<Option<Vec<i64>>> {
         match self.node.attr_ints(name) {
             Some(list) => Ok(Some(list.to_vec())),
@@ -172,7 +136,7 @@ impl Call<'_> {
         }
     }
 
-    /// Takes a number that older operator sets give as an attribute and newer ones as input `i`.
+    /// Takes a number that is an attribute in older operator sets and input `i` in newer ones.
     pub fn number(&mut self, name: &str, i: usize) -> Result<Option<f64>> {
         match (self.node.attr_float(name), self.optional(i)) {
             (Some(number), _) => Ok(Some(number.into())),

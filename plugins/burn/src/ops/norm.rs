@@ -1,24 +1,13 @@
 //! Normalisation.
 
 use super::kernel::{BatchNorm, Moments};
-use super::{Call, Operator, floats, op};
-use crate::meeting::Seat;
+use super::{Call, floats};
+use crate::barrier::Barrier;
 use crate::value::{Float, MAX_RANK, Value};
 use ascan_core::Result;
 use burn::tensor::Tensor;
 
 type Six = Tensor<MAX_RANK>;
-
-pub(super) const OPERATORS: &[Operator] = &[
-    op("BatchNormalization", batch_norm),
-    op("InstanceNormalization", instance_norm),
-    op("GroupNormalization", group_norm),
-    op("LayerNormalization", layer_norm),
-    op("RMSNormalization", rms_norm),
-    op("LRN", local_response_norm),
-    op("LpNormalization", lp_norm),
-    op("MeanVarianceNormalization", mean_variance_norm),
-];
 
 /// `[c]` as a tensor that broadcasts over the channels of a tensor of `rank` axes.
 pub(super) fn per_channel(values: Float, rank: usize) -> Six {
@@ -37,7 +26,7 @@ fn standardise(x: Six, axes: &[usize], epsilon: f32) -> (Six, Six, Six) {
     (centred.mul(inverse), mean, variance)
 }
 
-fn batch_norm(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn batch_norm(call: &mut Call) -> Result<Vec<Value>> {
     let x = call.float(0)?;
     let rank = x.rank().max(2);
     let epsilon = call.real("epsilon", 1e-5);
@@ -52,7 +41,7 @@ fn batch_norm(call: &mut Call) -> Result<Vec<Value>> {
         let shift = bias.sub(mean.mul(factor.clone()));
         return floats(x.map(|x| x.mul(factor).add(shift)));
     };
-    let (output, moments) = by_batch(x, scale, bias, epsilon, &training.seat)?;
+    let (output, moments) = by_batch(x, scale, bias, epsilon, &training.barrier)?;
     let momentum = call.real("momentum", 0.9);
     let keep = |old: Six, new: &[f32], factor: f32| -> Vec<f32> {
         let old = Float::from_six(old, 1).into_vec();
@@ -65,14 +54,14 @@ fn batch_norm(call: &mut Call) -> Result<Vec<Value>> {
     floats(output)
 }
 
-/// Normalises by the statistics of the batch: with this crate's kernel on the CPU, with burn's operations elsewhere,
-/// where the batch is not cut into shards.
-fn by_batch(x: Float, scale: Six, bias: Six, epsilon: f32, seat: &Seat) -> Result<(Float, Moments)> {
+/// Normalises by the statistics of the batch. On the CPU this crate's kernel does it; elsewhere the batch is not cut
+/// into shards, and burn's operations do.
+fn by_batch(x: Float, scale: Six, bias: Six, epsilon: f32, barrier: &Barrier) -> Result<(Float, Moments)> {
     let (rank, shape) = (x.rank().max(2), x.shape());
     let c = shape.get(1).copied().unwrap_or(1);
     if crate::device::is_cpu(&x.device()) {
         let positions = shape.iter().skip(2).product();
-        let layer = BatchNorm { seat: seat.clone(), epsilon };
+        let layer = BatchNorm { barrier: barrier.clone(), epsilon };
         let (output, moments) = layer.apply(x.dims([shape[0], c, positions]), scale.reshape([c]), bias.reshape([c]));
         return Ok((Float::wrap(output).reshape(&shape)?, moments));
     }
@@ -84,7 +73,7 @@ fn by_batch(x: Float, scale: Six, bias: Six, epsilon: f32, seat: &Seat) -> Resul
     Ok((Float::from_six(standard.mul(scale).add(bias), rank), Moments { count, mean, variance }))
 }
 
-fn instance_norm(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn instance_norm(call: &mut Call) -> Result<Vec<Value>> {
     let (x, scale, bias) = (call.float(0)?, call.float(1)?, call.float(2)?);
     let rank = x.rank();
     let epsilon = call.real("epsilon", 1e-5);
@@ -93,7 +82,7 @@ fn instance_norm(call: &mut Call) -> Result<Vec<Value>> {
     floats(x.map(|x| standardise(x, &axes, epsilon).0.mul(scale).add(bias)))
 }
 
-fn group_norm(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn group_norm(call: &mut Call) -> Result<Vec<Value>> {
     let (x, scale, bias) = (call.float(0)?, call.float(1)?, call.float(2)?);
     let shape = x.shape();
     let groups = call.int("num_groups", 1).max(1) as usize;
@@ -104,7 +93,7 @@ fn group_norm(call: &mut Call) -> Result<Vec<Value>> {
     let rest = shape[1] / groups * shape[2..].iter().product::<usize>();
     let grouped = x.reshape(&[shape[0], groups, rest])?;
     let standard = grouped.map(|x| standardise(x, &[MAX_RANK - 1], epsilon).0).reshape(&shape)?;
-    // Operator set 18 had one scale a group, 21 has one a channel.
+    // Operator set 18 has one scale per group, 21 one per channel.
     let spread = |values: Float| -> Result<Six> {
         let n: usize = values.shape().iter().product();
         let values = if n == groups && n != shape[1] {
@@ -119,7 +108,7 @@ fn group_norm(call: &mut Call) -> Result<Vec<Value>> {
     floats(standard.map(|x| x.mul(scale).add(bias)))
 }
 
-fn layer_norm(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn layer_norm(call: &mut Call) -> Result<Vec<Value>> {
     let (x, scale) = (call.float(0)?, call.float(1)?);
     let bias = call.optional_float(2)?;
     let first = x.axis(call.int("axis", -1))?;
@@ -139,7 +128,7 @@ fn layer_norm(call: &mut Call) -> Result<Vec<Value>> {
     Ok(outputs)
 }
 
-fn rms_norm(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn rms_norm(call: &mut Call) -> Result<Vec<Value>> {
     let (x, scale) = (call.float(0)?, call.float(1)?);
     let first = x.axis(call.int("axis", -1))?;
     let axes: Vec<usize> = (first..MAX_RANK).collect();
@@ -151,7 +140,7 @@ fn rms_norm(call: &mut Call) -> Result<Vec<Value>> {
 }
 
 /// Local response normalisation across channels (Krizhevsky et al. 2012).
-fn local_response_norm(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn local_response_norm(call: &mut Call) -> Result<Vec<Value>> {
     let x = call.float(0)?;
     let size = call.int("size", 1).max(1) as usize;
     let (alpha, beta, bias) = (call.real("alpha", 1e-4), call.real("beta", 0.75), call.real("bias", 1.0));
@@ -167,7 +156,7 @@ fn local_response_norm(call: &mut Call) -> Result<Vec<Value>> {
     }))
 }
 
-fn lp_norm(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn lp_norm(call: &mut Call) -> Result<Vec<Value>> {
     let x = call.float(0)?;
     let axis = x.axis(call.int("axis", -1))?;
     let p = call.int("p", 2);
@@ -182,7 +171,7 @@ fn lp_norm(call: &mut Call) -> Result<Vec<Value>> {
     }))
 }
 
-fn mean_variance_norm(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn mean_variance_norm(call: &mut Call) -> Result<Vec<Value>> {
     let x = call.float(0)?;
     let axes = call.node.attr_ints("axes").unwrap_or(&[0, 2, 3]);
     let axes = axes.iter().map(|&axis| x.axis(axis)).collect::<Result<Vec<_>>>()?;

@@ -1,25 +1,16 @@
 //! Pooling, in one to three dimensions.
 
 use super::conv::{Window, kernel_shape, spatial, window};
-use super::{Call, Operator, Run, floats, op, op_if};
+use super::{Call, Run, floats};
 use crate::value::{Float, Ints, MAX_RANK, Value, for_each_index, strides};
 use ascan_core::Result;
 use ascan_onnx::proto::NodeProto;
 use burn::tensor::module;
 use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions, PadMode};
 
-pub(super) const OPERATORS: &[Operator] = &[
-    op("MaxPool", max_pool),
-    op("AveragePool", average_pool),
-    op("LpPool", lp_pool),
-    op("GlobalAveragePool", |call| global(call, |x, axes| x.mean_dims(axes))),
-    op("GlobalMaxPool", |call| global(call, |x, axes| x.max_dims(axes))),
-    op_if("MaxUnpool", max_unpool, |_| None),
-];
-
 type Six = burn::tensor::Tensor<MAX_RANK>;
 
-fn global(call: &mut Call, reduce: fn(Six, &[usize]) -> Six) -> Result<Vec<Value>> {
+pub(super) fn global(call: &mut Call, reduce: fn(Six, &[usize]) -> Six) -> Result<Vec<Value>> {
     let x = call.float(0)?;
     let first = MAX_RANK + 2 - x.rank();
     let axes: Vec<usize> = (first..MAX_RANK).collect();
@@ -90,7 +81,7 @@ fn along(
     Float::from_six(six, 2).reshape(&lengths)
 }
 
-fn max_pool(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn max_pool(call: &mut Call) -> Result<Vec<Value>> {
     let wants_indices = call.node.output.get(1).is_some_and(|name| !name.is_empty());
     let value = call.value(0)?;
     let (x, kind) = match value {
@@ -115,7 +106,8 @@ fn max_pool(call: &mut Call) -> Result<Vec<Value>> {
     Ok([Some(pooled), indices.map(Value::Ints)].into_iter().flatten().collect())
 }
 
-/// Of `values`, which has the shape of `x`, those at the places of each window's maximum in `x`, as one list.
+/// Gathers from `values`, which has the shape of `x`, the entry at the place of each window's maximum in `x`, as one
+/// list.
 pub(super) fn max_gather(node: &NodeProto, run: &Run, x: &Float, values: Float) -> Result<Float> {
     let call = Call { node, run, inputs: Vec::new() };
     let (window, output) = covering(&call, &spatial(&call, &x.shape())?)?;
@@ -177,7 +169,7 @@ fn average(x: Float, window: &Window) -> Result<Float> {
     })
 }
 
-fn average_pool(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn average_pool(call: &mut Call) -> Result<Vec<Value>> {
     let x = call.float(0)?;
     let input = spatial(call, &x.shape())?;
     let declared = window(call, &input, kernel_shape(call)?)?;
@@ -208,7 +200,7 @@ fn average_pool(call: &mut Call) -> Result<Vec<Value>> {
     floats(mean.zip(factors, Six::mul))
 }
 
-fn lp_pool(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn lp_pool(call: &mut Call) -> Result<Vec<Value>> {
     let x = call.float(0)?;
     let p = call.int("p", 2) as f32;
     let (window, _) = covering(call, &spatial(call, &x.shape())?)?;
@@ -217,7 +209,7 @@ fn lp_pool(call: &mut Call) -> Result<Vec<Value>> {
     floats(average(powers, &window)?.map(|mean| mean.mul_scalar(taps).powf_scalar(1.0 / p)))
 }
 
-fn max_unpool(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn max_unpool(call: &mut Call) -> Result<Vec<Value>> {
     let (x, indices) = (call.float(0)?, call.ints(1)?);
     let shape = x.shape();
     let input = spatial(call, &shape)?;

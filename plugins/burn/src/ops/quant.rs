@@ -1,22 +1,12 @@
 //! Quantised operators: forward only, integers on the host.
 
-use super::{Call, Operator, floats, op, op_if};
+use super::{Call, floats};
 use crate::value::{Float, Ints, Value, resolve_axis};
 use ascan_core::Result;
 use ascan_onnx::proto::NodeProto;
 use ascan_onnx::proto::tensor_proto::DataType;
 
-pub(super) const OPERATORS: &[Operator] = &[
-    op("DequantizeLinear", dequantize_linear),
-    op_if("QuantizeLinear", quantize_linear, target_is_integer),
-    op("DynamicQuantizeLinear", dynamic_quantize_linear),
-    op("QLinearConv", q_linear_conv),
-    op("QLinearMatMul", q_linear_matmul),
-    op("ConvInteger", conv_integer),
-    op("MatMulInteger", matmul_integer),
-];
-
-fn target_is_integer(node: &NodeProto) -> Option<String> {
+pub(super) fn target_is_integer(node: &NodeProto) -> Option<String> {
     let kind = node.attr_int("output_dtype").and_then(|kind| DataType::try_from(kind as i32).ok());
     let integer = kind.is_none_or(|kind| kind == DataType::Undefined || range(kind) != (i64::MIN, i64::MAX));
     (!integer).then(|| "quantisation to another type than 8 or 16-bit integers".to_owned())
@@ -55,7 +45,7 @@ fn axis(call: &Call, rank: usize) -> usize {
     resolve_axis(call.int("axis", 1), rank).unwrap_or(0)
 }
 
-fn dequantize_linear(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn dequantize_linear(call: &mut Call) -> Result<Vec<Value>> {
     let x = call.ints(0)?;
     let scale = call.float(1)?;
     let zero = if call.has(2) { call.ints(2)?.data } else { Vec::new() };
@@ -75,7 +65,7 @@ fn quantize(x: f32, scale: f32, zero: i64, kind: DataType) -> i64 {
     ((x / scale).round_ties_even() as i64).saturating_add(zero).clamp(low, high)
 }
 
-fn quantize_linear(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn quantize_linear(call: &mut Call) -> Result<Vec<Value>> {
     let (x, scale) = (call.float(0)?, call.float(1)?);
     let zero = if call.has(2) { Some(call.ints(2)?) } else { None };
     let declared = DataType::try_from(call.int("output_dtype", 0) as i32).unwrap_or(DataType::Undefined);
@@ -97,7 +87,7 @@ fn quantize_linear(call: &mut Call) -> Result<Vec<Value>> {
     super::ints(Ints { shape, kind, data })
 }
 
-fn dynamic_quantize_linear(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn dynamic_quantize_linear(call: &mut Call) -> Result<Vec<Value>> {
     let x = call.float(0)?;
     let (shape, data) = (x.shape(), x.into_vec());
     let (low, high) = data.iter().fold((0.0f32, 0.0f32), |(low, high), &value| (low.min(value), high.max(value)));
@@ -131,7 +121,7 @@ fn sums(product: Float) -> Result<Vec<Value>> {
     super::ints(Ints { shape, kind: DataType::Int32, data })
 }
 
-fn conv_integer(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn conv_integer(call: &mut Call) -> Result<Vec<Value>> {
     let (x, weight) = (call.ints(0)?, call.ints(1)?);
     let (x_zero, weight_zero) = (optional_ints(call, 2)?, optional_ints(call, 3)?);
     let x = centred(call, x, x_zero, 1)?;
@@ -139,7 +129,7 @@ fn conv_integer(call: &mut Call) -> Result<Vec<Value>> {
     sums(super::conv::convolve(call, x, weight, None)?)
 }
 
-fn matmul_integer(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn matmul_integer(call: &mut Call) -> Result<Vec<Value>> {
     let (a, b) = (call.ints(0)?, call.ints(1)?);
     let (a_zero, b_zero) = (optional_ints(call, 2)?, optional_ints(call, 3)?);
     let (rows, columns) = (a.shape.len().saturating_sub(2), b.shape.len().saturating_sub(1));
@@ -157,7 +147,7 @@ fn requantize(sums: Float, factors: &[f32], axis: usize, scale: f32, zero: &Ints
     super::ints(Ints { shape, kind: zero.kind, data })
 }
 
-fn q_linear_conv(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn q_linear_conv(call: &mut Call) -> Result<Vec<Value>> {
     let (x, x_scale, x_zero) = (call.ints(0)?, call.float(1)?.to_vec(), call.ints(2)?);
     let (weight, weight_scale, weight_zero) = (call.ints(3)?, call.float(4)?.to_vec(), call.ints(5)?);
     let (scale, zero) = (call.float(6)?.to_vec(), call.ints(7)?);
@@ -169,7 +159,7 @@ fn q_linear_conv(call: &mut Call) -> Result<Vec<Value>> {
     requantize(product, &factors, 1, scale[0], &zero)
 }
 
-fn q_linear_matmul(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn q_linear_matmul(call: &mut Call) -> Result<Vec<Value>> {
     let (a, a_scale, a_zero) = (call.ints(0)?, call.float(1)?.to_vec(), call.ints(2)?);
     let (b, b_scale, b_zero) = (call.ints(3)?, call.float(4)?.to_vec(), call.ints(5)?);
     let (scale, zero) = (call.float(6)?.to_vec(), call.ints(7)?);

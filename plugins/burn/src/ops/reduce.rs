@@ -1,34 +1,13 @@
 //! Reductions over axes, and the largest elements.
 
-use super::{Call, Operator, floats, ints, op};
+use super::{Call, floats, ints};
 use crate::value::{Float, Ints, MAX_RANK, Value, resolve_axis, strides};
 use ascan_core::Result;
 use burn::tensor::Tensor;
 
 type Six = Tensor<MAX_RANK>;
 
-pub(super) const OPERATORS: &[Operator] = &[
-    op("ReduceMean", |call| reduce(call, |x, axes| x.mean_dims(axes), None)),
-    op("ReduceSum", |call| reduce(call, |x, axes| x.sum_dims(axes), Some(i64::wrapping_add))),
-    op("ReduceMax", |call| {
-        reduce(call, |x, axes| or_empty(x, axes, f32::NEG_INFINITY, |x| x.max_dims(axes)), Some(Ord::max))
-    }),
-    op("ReduceMin", |call| {
-        reduce(call, |x, axes| or_empty(x, axes, f32::INFINITY, |x| x.min_dims(axes)), Some(Ord::min))
-    }),
-    op("ReduceProd", |call| reduce(call, |x, axes| x.prod_dims(axes), Some(i64::wrapping_mul))),
-    op("ReduceL1", |call| reduce(call, |x, axes| x.abs().sum_dims(axes), None)),
-    op("ReduceL2", |call| reduce(call, |x, axes| x.clone().mul(x).sum_dims(axes).sqrt(), None)),
-    op("ReduceSumSquare", |call| reduce(call, |x, axes| x.clone().mul(x).sum_dims(axes), None)),
-    op("ReduceLogSum", |call| reduce(call, |x, axes| x.sum_dims(axes).log(), None)),
-    op("ReduceLogSumExp", |call| reduce(call, log_sum_exp, None)),
-    op("ArgMax", |call| extreme(call, |new, best| new > best)),
-    op("ArgMin", |call| extreme(call, |new, best| new < best)),
-    op("TopK", top_k),
-    op("CumSum", cum_sum),
-];
-
-fn log_sum_exp(x: Six, axes: &[usize]) -> Six {
+pub(super) fn log_sum_exp(x: Six, axes: &[usize]) -> Six {
     or_empty(x, axes, f32::NEG_INFINITY, |x| log_sum_exp_of_some(x, axes))
 }
 
@@ -47,8 +26,18 @@ fn or_empty(x: Six, axes: &[usize], neutral: f32, function: impl Fn(Six) -> Six)
     Six::full(dims, neutral, &x.device())
 }
 
+pub(super) fn max(call: &mut Call) -> Result<Vec<Value>> {
+    let largest = |x: Six, axes: &[usize]| or_empty(x, axes, f32::NEG_INFINITY, |x| x.max_dims(axes));
+    over_axes(call, largest, Some(Ord::max))
+}
+
+pub(super) fn min(call: &mut Call) -> Result<Vec<Value>> {
+    let smallest = |x: Six, axes: &[usize]| or_empty(x, axes, f32::INFINITY, |x| x.min_dims(axes));
+    over_axes(call, smallest, Some(Ord::min))
+}
+
 /// Reduces floats on the device, integers exactly where `exact` says how.
-fn reduce(
+pub(super) fn over_axes(
     call: &mut Call,
     function: fn(Six, &[usize]) -> Six,
     exact: Option<fn(i64, i64) -> i64>,
@@ -107,7 +96,7 @@ fn lines(shape: &[usize], axis: usize) -> (Vec<usize>, usize) {
     ((0..n).filter(|i| (i / step).is_multiple_of(shape[axis])).collect(), step)
 }
 
-fn extreme(call: &mut Call, better: fn(f64, f64) -> bool) -> Result<Vec<Value>> {
+pub(super) fn extreme(call: &mut Call, better: fn(f64, f64) -> bool) -> Result<Vec<Value>> {
     let value = call.value(0)?;
     let shape = value.shape();
     let axis = resolve_axis(call.int("axis", 0), shape.len())?;
@@ -129,7 +118,7 @@ fn extreme(call: &mut Call, better: fn(f64, f64) -> bool) -> Result<Vec<Value>> 
     ints(Ints::new(result, found.collect()))
 }
 
-fn top_k(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn top_k(call: &mut Call) -> Result<Vec<Value>> {
     let k = match call.node.attr_int("k") {
         Some(k) => k,
         None => call.ints(1)?.data.first().copied().unwrap_or(0),
@@ -173,7 +162,7 @@ fn top_k(call: &mut Call) -> Result<Vec<Value>> {
     Ok(vec![values, Value::Ints(Ints::new(result, indices))])
 }
 
-fn cum_sum(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn cum_sum(call: &mut Call) -> Result<Vec<Value>> {
     let axis = call.ints(1)?.data.first().copied().unwrap_or(0);
     let (exclusive, reverse) = (call.int("exclusive", 0) != 0, call.int("reverse", 0) != 0);
     let x = call.float(0)?;

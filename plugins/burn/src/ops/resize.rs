@@ -1,15 +1,13 @@
 //! `Resize` and `Upsample`: every mode is linear along each axis, so each axis is one matrix product.
 
-use super::{Call, Operator, floats, op, op_if};
+use super::{Call, floats};
 use crate::value::{Float, Ints, MAX_RANK, Value, resolve_axis};
 use ascan_core::Result;
 use ascan_onnx::proto::NodeProto;
 use ascan_onnx::proto::tensor_proto::DataType;
 use burn::tensor::{Tensor, TensorData};
 
-pub(super) const OPERATORS: &[Operator] = &[op_if("Resize", resize, modes_are_known), op("Upsample", upsample)];
-
-fn modes_are_known(node: &NodeProto) -> Option<String> {
+pub(super) fn modes_are_known(node: &NodeProto) -> Option<String> {
     let unknown = |name: &str, default: &str, known: &[&str]| {
         let mode = node.attr_string(name).unwrap_or(default).to_owned();
         (!known.contains(&mode.as_str())).then(|| format!("{name} `{mode}`"))
@@ -121,7 +119,7 @@ fn cubic(x: f64, a: f64) -> f64 {
     }
 }
 
-fn upsample(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn upsample(call: &mut Call) -> Result<Vec<Value>> {
     let scales = match call.node.attr_floats("scales") {
         Some(scales) => scales.to_vec(),
         None => call.float(1)?.to_vec(),
@@ -129,7 +127,7 @@ fn upsample(call: &mut Call) -> Result<Vec<Value>> {
     apply(call, &scales, None, "asymmetric", "floor")
 }
 
-fn resize(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn resize(call: &mut Call) -> Result<Vec<Value>> {
     if call.run.opset < 11 {
         let scales = call.float(1)?.to_vec();
         return apply(call, &scales, None, "asymmetric", "floor");

@@ -1,24 +1,12 @@
 //! Operators that take parts of tensors: slices, gathered rows, padding, triangles.
 
-use super::{Call, Operator, floats, ints, op, op_if};
+use super::{Call, floats, ints};
 use crate::value::{Float, Ints, MAX_RANK, Value, resolve_axis, strides};
 use ascan_core::Result;
 use ascan_onnx::proto::NodeProto;
 use ascan_onnx::proto::tensor_proto::DataType;
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Slice, Tensor, TensorData};
-
-pub(super) const OPERATORS: &[Operator] = &[
-    op("Slice", slice),
-    op("Gather", gather),
-    op("GatherElements", gather_elements),
-    op("GatherND", gather_nd),
-    op_if("Pad", pad, pad_mode_is_known),
-    op("Trilu", trilu),
-    op("OneHot", one_hot),
-    op("NonZero", non_zero),
-    op("ScatterND", scatter_nd),
-];
 
 /// Start, number of elements and step along an axis.
 type Span = (i64, usize, i64);
@@ -49,7 +37,7 @@ fn spans(call: &mut Call, shape: &[usize]) -> Result<Vec<Span>> {
     Ok(spans)
 }
 
-fn slice(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn slice(call: &mut Call) -> Result<Vec<Value>> {
     let value = call.value(0)?;
     let shape = value.shape();
     let spans = spans(call, &shape)?;
@@ -93,7 +81,7 @@ fn indices(call: &Call, mut given: Ints, length: usize) -> Result<Ints> {
     Ok(given)
 }
 
-fn gather(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn gather(call: &mut Call) -> Result<Vec<Value>> {
     let value = call.value(0)?;
     let shape = value.shape();
     let axis = resolve_axis(call.int("axis", 0), shape.len())?;
@@ -138,7 +126,7 @@ fn take(call: &Call, value: Value, sources: Vec<i64>, shape: Vec<usize>) -> Resu
     }
 }
 
-fn gather_elements(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn gather_elements(call: &mut Call) -> Result<Vec<Value>> {
     let value = call.value(0)?;
     let shape = value.shape();
     let axis = resolve_axis(call.int("axis", 0), shape.len())?;
@@ -174,7 +162,7 @@ fn parts(call: &Call, given: &Ints, shape: &[usize], batch: usize) -> Result<(Ve
     Ok((starts.collect::<Result<_>>()?, inner))
 }
 
-fn gather_nd(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn gather_nd(call: &mut Call) -> Result<Vec<Value>> {
     let (value, given) = (call.value(0)?, call.ints(1)?);
     let shape = value.shape();
     let batch = call.int("batch_dims", 0).max(0) as usize;
@@ -186,7 +174,7 @@ fn gather_nd(call: &mut Call) -> Result<Vec<Value>> {
     take(call, value, sources, result)
 }
 
-fn scatter_nd(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn scatter_nd(call: &mut Call) -> Result<Vec<Value>> {
     if call.node.attr_string("reduction").unwrap_or("none") != "none" {
         return Err(call.error("a reduction of what it writes"));
     }
@@ -219,12 +207,12 @@ fn scatter_nd(call: &mut Call) -> Result<Vec<Value>> {
     }
 }
 
-fn pad_mode_is_known(node: &NodeProto) -> Option<String> {
+pub(super) fn pad_mode_is_known(node: &NodeProto) -> Option<String> {
     let mode = node.attr_string("mode").unwrap_or("constant");
     (!matches!(mode, "constant" | "reflect" | "edge" | "wrap")).then(|| format!("mode `{mode}`"))
 }
 
-fn pad(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn pad(call: &mut Call) -> Result<Vec<Value>> {
     let pads = call.list("pads", 1)?.unwrap_or_default();
     let fill = call.number("value", 2)?.unwrap_or(0.0);
     let axes = if call.has(3) { Some(call.ints(3)?.data) } else { None };
@@ -246,7 +234,7 @@ fn pad(call: &mut Call) -> Result<Vec<Value>> {
             floats(x.map(|x| x.pad(pairs, PadMode::Constant(fill as f32))))
         }
         value => {
-            // Each axis apart: the source index of each place, or none for the fill value.
+            // Axis by axis: the source index of each place, or none for the fill value.
             let mut value = value;
             for (axis, &(before, after)) in around.iter().enumerate() {
                 if (before, after) != (0, 0) {
@@ -302,7 +290,7 @@ fn pad_axis(call: &Call, value: Value, axis: usize, pads: (i64, i64), mode: &str
     }
 }
 
-fn trilu(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn trilu(call: &mut Call) -> Result<Vec<Value>> {
     let k = if call.has(1) { call.ints(1)?.data.first().copied().unwrap_or(0) } else { 0 };
     let upper = call.int("upper", 1) != 0;
     let value = call.value(0)?;
@@ -326,7 +314,7 @@ fn trilu(call: &mut Call) -> Result<Vec<Value>> {
     }
 }
 
-fn one_hot(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn one_hot(call: &mut Call) -> Result<Vec<Value>> {
     let depth = call.number("depth", 1)?.unwrap_or(0.0) as i64;
     let values = call.float(2)?.to_vec();
     let given = match call.value(0)? {
@@ -348,7 +336,7 @@ fn one_hot(call: &mut Call) -> Result<Vec<Value>> {
     floats(Float::new(data, &shape, &call.run.device)?)
 }
 
-fn non_zero(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn non_zero(call: &mut Call) -> Result<Vec<Value>> {
     let value = call.value(0)?;
     let shape = value.shape();
     let found: Vec<bool> = match &value {

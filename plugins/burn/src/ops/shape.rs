@@ -1,23 +1,9 @@
-//! Operators that arrange values anew without computing with them.
+//! Operators that rearrange values without computing with them.
 
-use super::{Call, Operator, floats, ints, op};
+use super::{Call, floats, ints};
 use crate::value::{Float, Ints, MAX_RANK, Value, broadcast, check_rank, resolve_axis, strides};
 use ascan_core::{Error, Result};
 use burn::tensor::Tensor;
-
-pub(super) const OPERATORS: &[Operator] = &[
-    op("Reshape", reshape),
-    op("Flatten", flatten),
-    op("Squeeze", squeeze),
-    op("Unsqueeze", unsqueeze),
-    op("Transpose", transpose),
-    op("Expand", expand),
-    op("Tile", tile),
-    op("Concat", concat),
-    op("Split", split),
-    op("DepthToSpace", depth_to_space),
-    op("SpaceToDepth", space_to_depth),
-];
 
 /// The same values in another shape.
 pub(super) fn with_shape(value: Value, shape: &[usize]) -> Result<Vec<Value>> {
@@ -31,7 +17,7 @@ pub(super) fn with_shape(value: Value, shape: &[usize]) -> Result<Vec<Value>> {
     }
 }
 
-fn reshape(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn reshape(call: &mut Call) -> Result<Vec<Value>> {
     let wanted = call.list("shape", 1)?.unwrap_or_default();
     let value = call.value(0)?;
     let old = value.shape();
@@ -51,7 +37,7 @@ fn reshape(call: &mut Call) -> Result<Vec<Value>> {
     with_shape(value, &shape)
 }
 
-fn flatten(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn flatten(call: &mut Call) -> Result<Vec<Value>> {
     let value = call.value(0)?;
     let shape = value.shape();
     let axis = call.int("axis", 1);
@@ -59,7 +45,7 @@ fn flatten(call: &mut Call) -> Result<Vec<Value>> {
     with_shape(value, &[shape[..axis].iter().product(), shape[axis..].iter().product()])
 }
 
-fn squeeze(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn squeeze(call: &mut Call) -> Result<Vec<Value>> {
     let axes = call.list("axes", 1)?;
     let value = call.value(0)?;
     let shape = value.shape();
@@ -71,7 +57,7 @@ fn squeeze(call: &mut Call) -> Result<Vec<Value>> {
     with_shape(value, &rest)
 }
 
-fn unsqueeze(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn unsqueeze(call: &mut Call) -> Result<Vec<Value>> {
     let axes = call.list("axes", 1)?.unwrap_or_default();
     let value = call.value(0)?;
     let old = value.shape();
@@ -106,7 +92,7 @@ fn permute_value(value: Value, order: &[usize]) -> Value {
     }
 }
 
-fn transpose(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn transpose(call: &mut Call) -> Result<Vec<Value>> {
     let value = call.value(0)?;
     let rank = value.shape().len();
     let order: Vec<usize> = match call.node.attr_ints("perm") {
@@ -119,7 +105,7 @@ fn transpose(call: &mut Call) -> Result<Vec<Value>> {
     Ok(vec![permute_value(value, &order)])
 }
 
-fn expand(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn expand(call: &mut Call) -> Result<Vec<Value>> {
     let wanted: Vec<usize> = call.ints(1)?.data.iter().map(|&length| length.max(0) as usize).collect();
     match call.value(0)? {
         Value::Ints(x) => {
@@ -136,7 +122,7 @@ fn expand(call: &mut Call) -> Result<Vec<Value>> {
     }
 }
 
-fn tile(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn tile(call: &mut Call) -> Result<Vec<Value>> {
     let repeats: Vec<usize> = call.ints(1)?.data.iter().map(|&times| times.max(0) as usize).collect();
     let value = call.value(0)?;
     if repeats.len() != value.shape().len() {
@@ -156,7 +142,7 @@ fn tile(call: &mut Call) -> Result<Vec<Value>> {
     }
 }
 
-fn concat(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn concat(call: &mut Call) -> Result<Vec<Value>> {
     let n = call.inputs.len();
     let axis = call.int("axis", 0);
     if (0..n).all(|i| call.is_ints(i)) {
@@ -188,7 +174,7 @@ fn concat(call: &mut Call) -> Result<Vec<Value>> {
     floats(Float::from_six(Tensor::cat(parts, axis), rank))
 }
 
-fn split(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn split(call: &mut Call) -> Result<Vec<Value>> {
     let sizes = call.list("split", 1)?;
     let value = call.value(0)?;
     let shape = value.shape();
@@ -238,7 +224,7 @@ fn blocks(call: &Call, shape: &[usize]) -> Result<[usize; 5]> {
     }
 }
 
-fn depth_to_space(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn depth_to_space(call: &mut Call) -> Result<Vec<Value>> {
     let value = call.value(0)?;
     let [n, c, h, w, b] = blocks(call, &value.shape())?;
     let depth = c / (b * b);
@@ -250,7 +236,7 @@ fn depth_to_space(call: &mut Call) -> Result<Vec<Value>> {
     with_shape(permute_value(apart, &order), &[n, depth, h * b, w * b])
 }
 
-fn space_to_depth(call: &mut Call) -> Result<Vec<Value>> {
+pub(super) fn space_to_depth(call: &mut Call) -> Result<Vec<Value>> {
     let value = call.value(0)?;
     let [n, c, h, w, b] = blocks(call, &value.shape())?;
     let apart = with_shape(value, &[n, c, h / b, b, w / b, b])?.remove(0);

@@ -85,7 +85,7 @@ pub fn optimise(
         progress(epoch, forces.n_epochs)?;
         let queues: Vec<Queues> = rounds.iter().map(|round| Queues::new(round, n_threads)).collect();
         pool.broadcast(|thread| {
-            let _attendance = barrier.attend();
+            let _guard = barrier.break_on_panic();
             for (round, queues) in rounds.iter().zip(&queues) {
                 let moved = forces.move_blocks(places, round, queues.of(thread.index()), epoch);
                 barrier.wait();

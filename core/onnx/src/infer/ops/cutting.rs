@@ -1,4 +1,4 @@
-//! Operators that cut tensors, put them together, and make maps larger or smaller.
+//! Operators that cut tensors, join them, and resize maps.
 
 use super::super::Fact;
 use super::super::fold::axis;
@@ -198,13 +198,17 @@ pub(super) fn resize(node: &NodeProto, inputs: &Inputs) -> Fact {
     resized().unwrap_or_else(|| unknown(inputs))
 }
 
-pub(super) fn block_to_space(node: &NodeProto, inputs: &Inputs) -> Fact {
+pub(super) fn depth_to_space(node: &NodeProto, inputs: &Inputs) -> Fact {
+    moved_blocks(node, inputs, |[c, h, w], block| [c / block / block, h.saturating_mul(block), w.saturating_mul(block)])
+}
+
+pub(super) fn space_to_depth(node: &NodeProto, inputs: &Inputs) -> Fact {
+    moved_blocks(node, inputs, |[c, h, w], block| [c.saturating_mul(block).saturating_mul(block), h / block, w / block])
+}
+
+fn moved_blocks(node: &NodeProto, inputs: &Inputs, resize: fn([usize; 3], usize) -> [usize; 3]) -> Fact {
     let Some(&[n, c, h, w]) = shape(inputs, 0) else { return unknown(inputs) };
     let block = node.attr_int("blocksize").unwrap_or(1).max(1) as usize;
-    let out = if node.op_type == "DepthToSpace" {
-        vec![n, c / block / block, h.saturating_mul(block), w.saturating_mul(block)]
-    } else {
-        vec![n, c.saturating_mul(block).saturating_mul(block), h / block, w / block]
-    };
-    Fact::with_axes(elem(inputs, 0), out, NCHW.to_vec())
+    let [c, h, w] = resize([c, h, w], block);
+    Fact::with_axes(elem(inputs, 0), vec![n, c, h, w], NCHW.to_vec())
 }

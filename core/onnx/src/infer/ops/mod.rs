@@ -1,4 +1,4 @@
-//! Output shapes of each operator, and what becomes of the meaning of the axes.
+//! Output shapes of each operator, and the meaning of their axes.
 
 mod cutting;
 mod reshaping;
@@ -8,139 +8,163 @@ use super::Fact;
 use super::fold::axis;
 use crate::axes::{Axis, Layout};
 use crate::node::is_standard;
+use crate::operator::Operator;
 use crate::proto::NodeProto;
 use crate::proto::tensor_proto::DataType;
 pub(super) use cutting::ranges;
-use cutting::{block_to_space, concat, gather, pad, resize, slice, split};
+use cutting::{concat, depth_to_space, gather, pad, resize, slice, space_to_depth, split};
 use reshaping::{constant_of_shape, expand, flatten, range, reshape, squeeze, tile, transpose, unsqueeze};
 use sums::{attention, conv, conv_transpose, einsum, gemm, global_pool, matmul, pool, reduce, reduced_axes};
 
 type Inputs<'a> = [Option<&'a Fact>];
 type Outputs = Result<Vec<Fact>, String>;
 
-/// What is known of a node's outputs. Operators that are not listed, and inputs that are not known, give unknown
+/// What is known of a node's outputs. Operators that are not known, and inputs of which nothing is, give unknown
 /// outputs; an error is a contradiction.
 pub(super) fn infer(node: &NodeProto, inputs: &Inputs, opset: i64) -> Outputs {
-    let op = node.op_type.as_str();
-    if !is_standard(&node.domain) {
-        return Ok(match op {
-            "Gelu" | "FastGelu" | "QuickGelu" | "BiasGelu" | "QuantizeLinear" | "DequantizeLinear" => {
-                same(inputs, None)
-            }
-            _ => vec![],
-        });
-    }
-    Ok(match op {
-        "Constant" => vec![constant(node)?],
-        "Shape" => vec![shape_of(node, inputs)],
-        "Size" => {
+    use Operator as O;
+    let Some(operator) = Operator::of(node) else { return Ok(foreign(node, inputs)) };
+    Ok(match operator {
+        O::Constant => vec![constant(node)?],
+        O::Shape => vec![shape_of(node, inputs)],
+        O::Size => {
             let value = shape(inputs, 0).map(|shape| vec![shape.iter().product::<usize>() as f64]);
             vec![Fact { value, ..Fact::new(Some(DataType::Int64), vec![]) }]
         }
-        "Cast" => same(inputs, node.attr_int("to").and_then(|to| DataType::try_from(to as i32).ok())),
-        "CastLike" => same(inputs, elem(inputs, 1)),
-        "QuantizeLinear" => same(inputs, elem(inputs, 2).or(Some(DataType::Uint8))),
-        "DequantizeLinear" => same(inputs, elem(inputs, 1)),
-        "Not" | "IsNaN" | "IsInf" => same(inputs, Some(DataType::Bool)),
-        "Relu"
-        | "LeakyRelu"
-        | "Sigmoid"
-        | "HardSigmoid"
-        | "HardSwish"
-        | "Elu"
-        | "Selu"
-        | "Celu"
-        | "ThresholdedRelu"
-        | "Softplus"
-        | "Softsign"
-        | "Tanh"
-        | "Gelu"
-        | "Mish"
-        | "Swish"
-        | "Erf"
-        | "Exp"
-        | "Log"
-        | "Sqrt"
-        | "Reciprocal"
-        | "Neg"
-        | "Abs"
-        | "Floor"
-        | "Ceil"
-        | "Round"
-        | "Sign"
-        | "Sin"
-        | "Cos"
-        | "Tan"
-        | "Sinh"
-        | "Cosh"
-        | "Asin"
-        | "Acos"
-        | "Atan"
-        | "Clip"
-        | "Identity"
-        | "Dropout"
-        | "Softmax"
-        | "LogSoftmax"
-        | "Hardmax"
-        | "LayerNormalization"
-        | "InstanceNormalization"
-        | "GroupNormalization"
-        | "RMSNormalization"
-        | "BatchNormalization"
-        | "LpNormalization"
-        | "MeanVarianceNormalization"
-        | "LRN"
-        | "Shrink"
-        | "CumSum"
-        | "Trilu"
-        | "ScatterND"
-        | "ScatterElements"
-        | "Scatter" => same(inputs, None),
-        "Add" | "Sub" | "Mul" | "Div" | "Pow" | "PRelu" | "Mod" | "Max" | "Min" | "Mean" | "Sum" | "BitShift" => {
-            vec![broadcast(inputs, elem(inputs, 0))?]
-        }
-        "Equal" | "Less" | "Greater" | "LessOrEqual" | "GreaterOrEqual" | "And" | "Or" | "Xor" => {
+        O::Cast => same(inputs, node.attr_int("to").and_then(|to| DataType::try_from(to as i32).ok())),
+        O::CastLike => same(inputs, elem(inputs, 1)),
+        O::QuantizeLinear => same(inputs, elem(inputs, 2).or(Some(DataType::Uint8))),
+        O::DequantizeLinear => same(inputs, elem(inputs, 1)),
+        O::Not | O::IsNaN | O::IsInf => same(inputs, Some(DataType::Bool)),
+        O::Relu
+        | O::LeakyRelu
+        | O::Sigmoid
+        | O::HardSigmoid
+        | O::HardSwish
+        | O::Elu
+        | O::Selu
+        | O::Celu
+        | O::ThresholdedRelu
+        | O::Softplus
+        | O::Softsign
+        | O::Tanh
+        | O::Gelu
+        | O::Mish
+        | O::Swish
+        | O::Erf
+        | O::Exp
+        | O::Log
+        | O::Sqrt
+        | O::Reciprocal
+        | O::Neg
+        | O::Abs
+        | O::Floor
+        | O::Ceil
+        | O::Round
+        | O::Sign
+        | O::Sin
+        | O::Cos
+        | O::Tan
+        | O::Sinh
+        | O::Cosh
+        | O::Asin
+        | O::Acos
+        | O::Atan
+        | O::Clip
+        | O::Identity
+        | O::Dropout
+        | O::Softmax
+        | O::LogSoftmax
+        | O::Hardmax
+        | O::LayerNormalization
+        | O::InstanceNormalization
+        | O::GroupNormalization
+        | O::RMSNormalization
+        | O::BatchNormalization
+        | O::LpNormalization
+        | O::MeanVarianceNormalization
+        | O::LRN
+        | O::Shrink
+        | O::CumSum
+        | O::Trilu
+        | O::ScatterND
+        | O::ScatterElements
+        | O::Scatter => same(inputs, None),
+        O::Add
+        | O::Sub
+        | O::Mul
+        | O::Div
+        | O::Pow
+        | O::PRelu
+        | O::Mod
+        | O::Max
+        | O::Min
+        | O::Mean
+        | O::Sum
+        | O::BitShift => vec![broadcast(inputs, elem(inputs, 0))?],
+        O::Equal | O::Less | O::Greater | O::LessOrEqual | O::GreaterOrEqual | O::And | O::Or | O::Xor => {
             vec![broadcast(inputs, Some(DataType::Bool))?]
         }
-        "Where" => vec![broadcast(inputs, elem(inputs, 1))?],
-        "Conv" | "ConvInteger" => vec![conv(node, inputs, 1)?],
-        "QLinearConv" => vec![conv(node, inputs, 3)?],
-        "ConvTranspose" => vec![conv_transpose(node, inputs)],
-        "MaxPool" | "AveragePool" | "LpPool" => vec![pool(node, inputs)?],
-        "GlobalAveragePool" | "GlobalMaxPool" | "GlobalLpPool" => vec![global_pool(inputs)?],
-        "Gemm" => vec![gemm(node, inputs)?],
-        "MatMul" | "MatMulInteger" => vec![matmul(inputs, 1)?],
-        "QLinearMatMul" => vec![matmul(inputs, 3)?],
-        "Einsum" => vec![einsum(node, inputs)],
-        "Attention" => vec![attention(node, inputs)],
-        "Flatten" => vec![flatten(node, inputs)?],
-        "Reshape" => vec![reshape(node, inputs)?],
-        "Transpose" => vec![transpose(node, inputs)?],
-        "Concat" => vec![concat(node, inputs)?],
-        "Slice" => vec![slice(node, inputs)?],
-        "Split" => split(node, inputs)?,
-        "Gather" => vec![gather(node, inputs)?],
-        "GatherElements" => {
+        O::Where => vec![broadcast(inputs, elem(inputs, 1))?],
+        O::Conv | O::ConvInteger => vec![conv(node, inputs, 1)?],
+        O::QLinearConv => vec![conv(node, inputs, 3)?],
+        O::ConvTranspose => vec![conv_transpose(node, inputs)],
+        O::MaxPool | O::AveragePool | O::LpPool => vec![pool(node, inputs)?],
+        O::GlobalAveragePool | O::GlobalMaxPool | O::GlobalLpPool => vec![global_pool(inputs)?],
+        O::Gemm => vec![gemm(node, inputs)?],
+        O::MatMul | O::MatMulInteger => vec![matmul(inputs, 1)?],
+        O::QLinearMatMul => vec![matmul(inputs, 3)?],
+        O::Einsum => vec![einsum(node, inputs)],
+        O::Attention => vec![attention(node, inputs)],
+        O::Flatten => vec![flatten(node, inputs)?],
+        O::Reshape => vec![reshape(node, inputs)?],
+        O::Transpose => vec![transpose(node, inputs)?],
+        O::Concat => vec![concat(node, inputs)?],
+        O::Slice => vec![slice(node, inputs)?],
+        O::Split => split(node, inputs)?,
+        O::Gather => vec![gather(node, inputs)?],
+        O::GatherElements => {
             vec![shape(inputs, 1).map_or_else(Fact::default, |s| Fact::new(elem(inputs, 0), s.to_vec()))]
         }
-        "Squeeze" => vec![squeeze(node, inputs)?],
-        "Unsqueeze" => vec![unsqueeze(node, inputs)?],
-        "Expand" => vec![expand(inputs)?],
-        "Tile" => vec![tile(inputs)],
-        "ConstantOfShape" => vec![constant_of_shape(node, inputs)?],
-        "Range" => vec![range(inputs)],
-        "Pad" => vec![pad(node, inputs)?],
-        "Resize" | "Upsample" => vec![resize(node, inputs)],
-        "DepthToSpace" | "SpaceToDepth" => vec![block_to_space(node, inputs)],
-        "ArgMax" | "ArgMin" => {
+        O::Squeeze => vec![squeeze(node, inputs)?],
+        O::Unsqueeze => vec![unsqueeze(node, inputs)?],
+        O::Expand => vec![expand(inputs)?],
+        O::Tile => vec![tile(inputs)],
+        O::ConstantOfShape => vec![constant_of_shape(node, inputs)?],
+        O::Range => vec![range(inputs)],
+        O::Pad => vec![pad(node, inputs)?],
+        O::Resize | O::Upsample => vec![resize(node, inputs)],
+        O::DepthToSpace => vec![depth_to_space(node, inputs)],
+        O::SpaceToDepth => vec![space_to_depth(node, inputs)],
+        O::ArgMax | O::ArgMin => {
             let axis = node.attr_int("axis").unwrap_or(0);
             vec![reduce(node, inputs, Some(DataType::Int64), Some(vec![axis]))?]
         }
-        _ if op.starts_with("Reduce") => {
-            vec![reduce(node, inputs, elem(inputs, 0), reduced_axes(node, inputs, opset))?]
+        O::ReduceL1
+        | O::ReduceL2
+        | O::ReduceLogSum
+        | O::ReduceLogSumExp
+        | O::ReduceMax
+        | O::ReduceMean
+        | O::ReduceMin
+        | O::ReduceProd
+        | O::ReduceSum
+        | O::ReduceSumSquare => vec![reduce(node, inputs, elem(inputs, 0), reduced_axes(node, inputs, opset))?],
+        // Nothing is inferred: they are rare in classifiers before the logits, or (`If`) not this function's business.
+        O::DynamicQuantizeLinear | O::GatherND | O::If | O::MaxUnpool | O::NonZero | O::OneHot | O::TopK => vec![],
+    })
+}
+
+/// Operators of other domains (onnxruntime's own, mostly) that leave the shape as it is.
+fn foreign(node: &NodeProto, inputs: &Inputs) -> Vec<Fact> {
+    match node.op_type.as_str() {
+        "Gelu" | "FastGelu" | "QuickGelu" | "BiasGelu" | "QuantizeLinear" | "DequantizeLinear"
+            if !is_standard(&node.domain) =>
+        {
+            same(inputs, None)
         }
         _ => vec![],
-    })
+    }
 }
 
 fn fact<'a>(inputs: &Inputs<'a>, i: usize) -> Option<&'a Fact> {
@@ -217,8 +241,9 @@ fn broadcast(inputs: &Inputs, elem: Option<DataType>) -> Result<Fact, String> {
             None => return Ok(Fact::unknown(elem)),
         }
     }
-    // The axes are those of an operand that is not repeated along any of them; of several, the first of those that
-    // are a feature map or else know most: attention forgets the tokens, and the skip connection beside it does not.
+    // The axes are those of an operand that is not repeated along any axis. Of several, it is the first that is a
+    // feature map, or else has the most known axes: attention loses the tokens, and the skip connection beside it keeps
+    // them.
     let n_known = |input: &Fact| input.axes.iter().filter(|&&axis| axis != Axis::Other).count();
     let known = |input: &&Fact| (Layout::of(&input.axes).is_some(), n_known(input));
     let whole = inputs.iter().rev().copied().flatten().filter(|input| input.shape.as_ref() == Some(&joined));

@@ -1,4 +1,4 @@
-//! Operators that give the same values other axes, repeat or create them.
+//! Operators that give the same values other axes, or repeat or create values.
 
 use super::super::Fact;
 use super::super::fold::permutation;

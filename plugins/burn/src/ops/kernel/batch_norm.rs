@@ -1,10 +1,11 @@
 //! Batch normalisation by the statistics of the batch, with its gradients, as one operation of burn's autodiff.
 //!
 //! Written in burn's operations it goes over the feature map a dozen times and needs the whole batch on one thread.
-//! Here a thread has a shard of the batch, goes over it twice each way, and meets the others for what is of all.
+//! Here each thread has a shard of the batch, goes over it twice in each direction, and exchanges sums with the others
+//! at a barrier.
 
 use super::{primitive, tensor, tracked, values};
-use crate::meeting::Seat;
+use crate::barrier::Barrier;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
@@ -20,7 +21,7 @@ const LANES: usize = 16;
 /// Mean and variance (biased) of each channel over the batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moments {
-    /// Values of a channel.
+    /// Number of values per channel.
     pub count: f64,
     /// `[c]`
     pub mean: Vec<f32>,
@@ -31,8 +32,8 @@ pub struct Moments {
 /// A shard's part of a batch normalisation.
 #[derive(Debug, Clone)]
 pub struct BatchNorm {
-    /// Where the shards of the batch meet.
-    pub seat: Seat,
+    /// At which the shards of the batch exchange their sums.
+    pub barrier: Barrier,
     /// Added to the variance.
     pub epsilon: f32,
 }
@@ -59,7 +60,7 @@ impl BatchNorm {
         let prepared = Normalise.prepare::<NoCheckpointing>([x_node, scale_node, bias_node]).compute_bound().stateful();
         let output = match prepared {
             OpsKind::Tracked(prepared) => {
-                let saved = Saved { x, scale, mean: moments.mean.clone(), inverse, count, seat: self.seat };
+                let saved = Saved { x, scale, mean: moments.mean.clone(), inverse, count, barrier: self.barrier };
                 prepared.finish(saved, output)
             }
             OpsKind::UnTracked(prepared) => prepared.finish(output),
@@ -71,7 +72,7 @@ impl BatchNorm {
     fn forward(&self, x: &FlexTensor, scale: &FlexTensor, bias: &FlexTensor) -> (FlexTensor, Moments, Vec<f32>) {
         let shape = x.layout().shape().dims::<3>();
         let (x, scale, bias) = (values(x), values(scale), values(bias));
-        let moments = Moments::of(x, shape, &self.seat);
+        let moments = Moments::of(x, shape, &self.barrier);
         let inverse: Vec<f32> =
             moments.variance.iter().map(|variance| (variance + self.epsilon).sqrt().recip()).collect();
         let mut output = Vec::with_capacity(x.len());
@@ -85,7 +86,7 @@ impl BatchNorm {
 }
 
 impl Moments {
-    fn of(x: &[f32], shape: [usize; 3], seat: &Seat) -> Self {
+    fn of(x: &[f32], shape: [usize; 3], barrier: &Barrier) -> Self {
         let [n, c, positions] = shape;
         let count = (n * positions) as f64;
         let mut sums = vec![0.0; c];
@@ -98,7 +99,7 @@ impl Moments {
             let mean = means[channel] as f32;
             squares[channel] += sum(plane, plane, |value, _| (value - mean) * (value - mean));
         }
-        let parts = seat.share([vec![count], means, squares].concat());
+        let parts = barrier.all_gather([vec![count], means, squares].concat());
         let count: f64 = parts.iter().map(|part| part[0]).sum();
         let mean_of = |channel: usize| parts.iter().map(|part| part[0] * part[1 + channel]).sum::<f64>() / count;
         let mean: Vec<f64> = (0..c).map(mean_of).collect();
@@ -121,9 +122,9 @@ struct Saved {
     scale: FlexTensor,
     mean: Vec<f32>,
     inverse: Vec<f32>,
-    /// Values of a channel, in the batch.
+    /// Number of values per channel in the batch.
     count: f64,
-    seat: Seat,
+    barrier: Barrier,
 }
 
 impl Backward<Flex, 3> for Normalise {
@@ -134,7 +135,7 @@ impl Backward<Flex, 3> for Normalise {
     fn backward(self, ops: Ops<Saved, 3>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let [x_node, scale_node, bias_node] = ops.parents;
         let gradient = grads.consume::<Flex>(&ops.node).to_contiguous();
-        let Saved { x, scale, mean, inverse, count, seat } = ops.state;
+        let Saved { x, scale, mean, inverse, count, barrier } = ops.state;
         let shape = x.layout().shape().dims::<3>();
         let (x, gradient, scale) = (values(&x), values(&gradient), values(&scale));
         let c = shape[1];
@@ -152,7 +153,7 @@ impl Backward<Flex, 3> for Normalise {
             grads.register::<Flex>(node.id, single(&total));
         }
         let Some(node) = x_node else { return };
-        let parts = seat.share([along, total].concat());
+        let parts = barrier.all_gather([along, total].concat());
         let means: Vec<f32> =
             (0..2 * c).map(|i| (parts.iter().map(|part| part[i]).sum::<f64>() / count) as f32).collect();
         let mut result = Vec::with_capacity(x.len());
@@ -231,19 +232,19 @@ mod tests {
             standard.mul(scale.reshape([1, 3, 1])).add(bias.reshape([1, 3, 1]))
         });
         for cuts in [vec![0, 7], vec![0, 4, 7], vec![0, 1, 3, 6, 7]] {
-            let seats = Seat::all(cuts.len() - 1);
+            let barriers = Barrier::for_shards(cuts.len() - 1);
             let shards: Vec<[Vec<f32>; 4]> = std::thread::scope(|scope| {
-                let work = |(seat, cut): (Seat, &[usize])| {
+                let work = |(barrier, cut): (Barrier, &[usize])| {
                     let (x, weights) = (x.clone(), weights.clone());
                     let (start, n) = (cut[0], cut[1] - cut[0]);
                     scope.spawn(move || {
-                        let _attendance = seat.attend();
+                        let _guard = barrier.break_on_drop();
                         all(x.narrow(0, start, n), weights.narrow(0, start, n), |x, scale, bias| {
-                            BatchNorm { seat: seat.clone(), epsilon: EPSILON }.apply(x, scale, bias).0
+                            BatchNorm { barrier: barrier.clone(), epsilon: EPSILON }.apply(x, scale, bias).0
                         })
                     })
                 };
-                let threads: Vec<_> = seats.into_iter().zip(cuts.windows(2)).map(work).collect();
+                let threads: Vec<_> = barriers.into_iter().zip(cuts.windows(2)).map(work).collect();
                 threads.into_iter().map(|thread| thread.join().unwrap()).collect()
             });
             for (what, whole) in whole.iter().enumerate() {
@@ -265,7 +266,7 @@ mod tests {
         let x = Tensor::<3>::from_data(TensorData::new(vec![1.0f32, 2.0, 3.0, 6.0], [2, 1, 2]), &Device::flex());
         let [scale, bias] =
             [1.0, 0.0].map(|value| Tensor::from_data(TensorData::new(vec![value], [1]), &Device::flex()));
-        let layer = BatchNorm { seat: Seat::all(1).remove(0), epsilon: 0.0 };
+        let layer = BatchNorm { barrier: Barrier::for_shards(1).remove(0), epsilon: 0.0 };
         let (output, moments) = layer.apply(x, scale, bias);
         assert_eq!(moments, Moments { count: 4.0, mean: vec![3.0], variance: vec![3.5] });
         let expected = [-2.0, -1.0, 0.0, 3.0].map(|value: f32| value / 3.5f32.sqrt());

@@ -1,21 +1,22 @@
 //! Forward-mode derivatives: each value with its derivative along one direction of the input.
 //!
 //! burn has no second derivatives. With `v` held fixed, `∂/∂θ (vᵀ ∂L/∂x)` is the gradient of the derivative of `L`
-//! along `v`; that derivative is computed here in the tensors of autodiff, beside the values themselves, and one
-//! backward pass of it gives what double backward would. Kinks (ReLU, maxima) have the derivative of their side.
+//! along `v`. That derivative is computed here on tensors of autodiff, beside the values themselves, and one backward
+//! pass through it gives what double backward would. At kinks (ReLU, maxima) it is the derivative of the side taken.
 //!
-//! A rule says what an operator does to derivatives. Most are the operator itself: it is linear, or linear in each of
-//! its factors. The others have their derivative written out.
+//! [`Tangent`] says what an operator does to derivatives; the table of operators has one for each. Most are the
+//! operator itself: it is linear, or linear in each of its factors. The others have their derivative written out.
 
 mod norm;
 #[cfg(test)]
 mod tests;
 mod unary;
 
-pub(crate) use norm::log_probs;
+pub(crate) use norm::{instance_norm, layer_norm, log_probs, log_softmax, softmax};
+pub(crate) use unary::{Slope, power, slope};
 
+use super::Run;
 use super::pool::max_gather;
-use super::{Run, conv::FUSED};
 use crate::graph::{Graph, Step, Walk};
 use crate::value::{Float, MAX_RANK, Value};
 use ascan_core::{Error, Result};
@@ -42,24 +43,29 @@ impl Dual {
 
 /// What an operator does to derivatives.
 #[derive(Debug, Clone, Copy)]
-enum Rule {
-    /// Nothing comes through: the output is whole numbers, or constant between its steps.
+pub(crate) enum Tangent {
+    /// The derivative is zero: the output is integers, or constant between its steps.
     Steps,
-    /// Linear in all its inputs together, but for the inputs named here, which are kept as they are.
+    /// Linear in all its inputs together, except those listed here, which are kept as they are.
     Linear(&'static [usize]),
-    /// Linear in its first input; of the others, these add something and count as absent, or as 0.
+    /// Linear in its first input. Of the others, those that are added to the result are left out, or are replaced by 0.
     Affine { absent: &'static [usize], zero: &'static [usize] },
-    /// Linear in each of these inputs alone; others add something, and must not depend on the input.
+    /// Linear in each of the first inputs alone, of which this is the number. The others are added to the result, and
+    /// must not depend on the image.
     Product(usize),
-    /// Has its derivative written out.
+    /// A function of one number, with this slope.
+    Slope(Slope),
+    /// Its derivative is written out.
     Own(Own),
+    /// Nobody has written one.
+    Missing,
 }
 
 /// Derivatives of the outputs, from the inputs and the outputs.
-type Own = fn(&Node, &[Option<Dual>], &[Value]) -> Result<Vec<Option<Float>>>;
+pub(crate) type Own = fn(&Node, &[Option<Dual>], &[Value]) -> Result<Vec<Option<Float>>>;
 
-/// An operator at work.
-pub(super) struct Node<'a> {
+/// A node that is differentiated.
+pub(crate) struct Node<'a> {
     proto: &'a NodeProto,
     run: &'a Run,
 }
@@ -79,41 +85,10 @@ impl Node<'_> {
     }
 }
 
-/// The rule of an operator; `None` if nobody has written one.
-fn rule(operator: &str) -> Option<Rule> {
-    Some(match operator {
-        "Shape" | "Size" | "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "ArgMax" | "ArgMin"
-        | "IsNaN" | "IsInf" | "Sign" | "Ceil" | "Floor" | "Round" | "Hardmax" | "NonZero" => Rule::Steps,
-        "Add" | "Sub" | "Sum" | "Mean" | "Neg" | "Concat" | "Identity" | "Dropout" | "Cast" | "Where"
-        | "ReduceMean" | "ReduceSum" | "GlobalAveragePool" | "AveragePool" | "Reshape" | "Flatten" | "Transpose"
-        | "Squeeze" | "Unsqueeze" | "Slice" | "Gather" | "GatherElements" | "GatherND" | "Expand" | "Split"
-        | "Tile" | "DepthToSpace" | "SpaceToDepth" => Rule::Linear(&[]),
-        "Resize" | "Upsample" => Rule::Linear(&[1, 2, 3]),
-        "Pad" => Rule::Affine { absent: &[2], zero: &[] },
-        "Conv" | "ConvTranspose" => Rule::Affine { absent: &[2], zero: &[] },
-        "BatchNormalization" => Rule::Affine { absent: &[], zero: &[2, 3] },
-        FUSED => Rule::Affine { absent: &[2], zero: &[4, 5] },
-        "Mul" | "MatMul" | "Gemm" => Rule::Product(2),
-        "Einsum" => Rule::Product(usize::MAX),
-        "Div" => Rule::Own(quotient),
-        "Max" => Rule::Own(|node, inputs, outputs| extreme(node, inputs, outputs, Six::greater_equal)),
-        "Min" => Rule::Own(|node, inputs, outputs| extreme(node, inputs, outputs, Six::lower_equal)),
-        "MaxPool" => Rule::Own(max_pool),
-        "PRelu" => Rule::Own(prelu),
-        "Pow" => Rule::Own(unary::power),
-        "Softmax" => Rule::Own(norm::softmax),
-        "LogSoftmax" => Rule::Own(norm::log_softmax),
-        "LayerNormalization" => Rule::Own(norm::layer_norm),
-        "InstanceNormalization" => Rule::Own(norm::instance_norm),
-        operator if unary::slope(operator).is_some() => Rule::Own(unary::unary),
-        _ => return None,
-    })
-}
-
 /// Runs a graph on values with their derivatives.
 ///
 /// # Errors
-/// `UnsupportedOperator` for the first node through which derivatives do not come; whatever the kernels report.
+/// `UnsupportedOperator` for the first node without a rule; whatever the kernels report.
 pub fn run(graph: &Graph, run: &Run, feeds: Vec<(usize, Dual)>, wanted: &[usize]) -> Result<Vec<Dual>> {
     let lift = |value: &Value| Dual::constant(value.clone());
     let rule =
@@ -131,16 +106,17 @@ fn differentiate(node: &Node, step: &Step, inputs: &[Option<Dual>]) -> Result<Ve
     if !(0..inputs.len()).any(moves) {
         return Ok(outputs.into_iter().map(Dual::constant).collect());
     }
-    let tangents = match rule(&node.proto.op_type) {
-        None => return Err(node.error("use another regularizer, or a model without this operator")),
-        Some(Rule::Steps) => vec![None; outputs.len()],
-        Some(Rule::Own(own)) => own(node, inputs, &outputs)?,
-        Some(Rule::Linear(kept)) => {
+    let tangents = match step.row().tangent {
+        Tangent::Missing => return Err(node.error("use another regularizer, or a model without this operator")),
+        Tangent::Steps => vec![None; outputs.len()],
+        Tangent::Slope(slope) => unary::unary(slope, node, inputs, &outputs)?,
+        Tangent::Own(own) => own(node, inputs, &outputs)?,
+        Tangent::Linear(kept) => {
             let along =
                 |i: usize, input: &Dual| Some(if kept.contains(&i) { input.value.clone() } else { along(input) });
             floats(step.compute(values(&along))?)
         }
-        Some(Rule::Affine { absent, zero }) => {
+        Tangent::Affine { absent, zero } => {
             if (1..inputs.len()).any(moves) {
                 return Err(node.error("its weights depend on the image"));
             }
@@ -155,7 +131,7 @@ fn differentiate(node: &Node, step: &Step, inputs: &[Option<Dual>]) -> Result<Ve
             };
             floats(step.compute(values(&along))?)
         }
-        Some(Rule::Product(n_factors)) => {
+        Tangent::Product(n_factors) => {
             if (n_factors..inputs.len()).any(moves) {
                 return Err(node.error("what it adds depends on the image"));
             }
@@ -179,7 +155,7 @@ fn differentiate(node: &Node, step: &Step, inputs: &[Option<Dual>]) -> Result<Ve
     Ok(outputs.into_iter().zip(tangents).map(|(value, tangent)| Dual { value, tangent }).collect())
 }
 
-/// The derivative of an input as a value, zeros where it has none; whole numbers stay as they are.
+/// The derivative of an input as a value, zeros if it has none; integers are left as they are.
 fn along(input: &Dual) -> Value {
     match &input.tangent {
         Some(tangent) => Value::Float(tangent.clone()),
@@ -218,7 +194,7 @@ fn output(node: &Node, outputs: &[Value]) -> Result<Float> {
 }
 
 /// `a / b`: `(a′ − (a / b)·b′) / b`.
-fn quotient(node: &Node, inputs: &[Option<Dual>], outputs: &[Value]) -> Result<Vec<Option<Float>>> {
+pub(crate) fn quotient(node: &Node, inputs: &[Option<Dual>], outputs: &[Value]) -> Result<Vec<Option<Float>>> {
     let ((_, above), (divisor, below)) = (operand(node, inputs, 0)?, operand(node, inputs, 1)?);
     let moved = match (above, below) {
         (above, Some(below)) => {
@@ -233,7 +209,7 @@ fn quotient(node: &Node, inputs: &[Option<Dual>], outputs: &[Value]) -> Result<V
     Ok(vec![moved.map(|moved| moved.zip(divisor, Six::div))])
 }
 
-/// The larger or smaller of several: the derivative of that which it is, the first of equals.
+/// The largest or smallest of several inputs: the derivative is that of the one chosen, the first of equals.
 fn extreme(
     node: &Node,
     inputs: &[Option<Dual>],
@@ -243,7 +219,7 @@ fn extreme(
     let best = output(node, outputs)?.map(Tensor::without_autodiff);
     let dims = best.clone().six().dims();
     let mut result = best.clone().map(|best| best.zeros_like());
-    // From the last to the first: of equals the first has the last word.
+    // From the last to the first, so that the first of equals overwrites the others.
     for i in (0..inputs.len()).rev() {
         let (value, tangent) = operand(node, inputs, i)?;
         let chosen = is_it(value.six().without_autodiff().expand(dims), best.clone().six());
@@ -256,7 +232,15 @@ fn extreme(
     Ok(vec![Some(result)])
 }
 
-fn max_pool(node: &Node, inputs: &[Option<Dual>], outputs: &[Value]) -> Result<Vec<Option<Float>>> {
+pub(crate) fn max(node: &Node, inputs: &[Option<Dual>], outputs: &[Value]) -> Result<Vec<Option<Float>>> {
+    extreme(node, inputs, outputs, Six::greater_equal)
+}
+
+pub(crate) fn min(node: &Node, inputs: &[Option<Dual>], outputs: &[Value]) -> Result<Vec<Option<Float>>> {
+    extreme(node, inputs, outputs, Six::lower_equal)
+}
+
+pub(crate) fn max_pool(node: &Node, inputs: &[Option<Dual>], outputs: &[Value]) -> Result<Vec<Option<Float>>> {
     let (value, tangent) = operand(node, inputs, 0)?;
     let shape = output(node, outputs)?.shape();
     let tangent =
@@ -265,7 +249,7 @@ fn max_pool(node: &Node, inputs: &[Option<Dual>], outputs: &[Value]) -> Result<V
 }
 
 /// `max(x, 0) + slope·min(x, 0)`, where the slope is a weight.
-fn prelu(node: &Node, inputs: &[Option<Dual>], _outputs: &[Value]) -> Result<Vec<Option<Float>>> {
+pub(crate) fn prelu(node: &Node, inputs: &[Option<Dual>], _outputs: &[Value]) -> Result<Vec<Option<Float>>> {
     let ((x, tangent), (slope, moved)) = (operand(node, inputs, 0)?, operand(node, inputs, 1)?);
     if moved.is_some() {
         return Err(node.error("its slope depends on the image"));

@@ -17,7 +17,7 @@ fn sum(x: Six, axes: &[usize]) -> Six {
 }
 
 /// `s ⊙ (x′ − Σ s ⊙ x′)`
-pub(super) fn softmax(node: &Node, inputs: &[Option<Dual>], outputs: &[Value]) -> Result<Vec<Option<Float>>> {
+pub(crate) fn softmax(node: &Node, inputs: &[Option<Dual>], outputs: &[Value]) -> Result<Vec<Option<Float>>> {
     let (x, tangent) = operand(node, inputs, 0)?;
     let axes = soft_axes(node, &x)?;
     let shares = output(node, outputs)?;
@@ -30,7 +30,7 @@ pub(super) fn softmax(node: &Node, inputs: &[Option<Dual>], outputs: &[Value]) -
 }
 
 /// `x′ − Σ softmax(x) ⊙ x′`
-pub(super) fn log_softmax(node: &Node, inputs: &[Option<Dual>], outputs: &[Value]) -> Result<Vec<Option<Float>>> {
+pub(crate) fn log_softmax(node: &Node, inputs: &[Option<Dual>], outputs: &[Value]) -> Result<Vec<Option<Float>>> {
     let (x, tangent) = operand(node, inputs, 0)?;
     let axes = soft_axes(node, &x)?;
     let logs = output(node, outputs)?;
@@ -55,7 +55,7 @@ fn standardise(x: Six, tangent: Six, axes: &[usize], epsilon: f32) -> Six {
     tangent.sub(standard.mul(share)).mul(inverse)
 }
 
-pub(super) fn layer_norm(node: &Node, inputs: &[Option<Dual>], _outputs: &[Value]) -> Result<Vec<Option<Float>>> {
+pub(crate) fn layer_norm(node: &Node, inputs: &[Option<Dual>], _outputs: &[Value]) -> Result<Vec<Option<Float>>> {
     let ((x, tangent), (scale, moved)) = (operand(node, inputs, 0)?, operand(node, inputs, 1)?);
     if moved.is_some() {
         return Err(node.error("its scale depends on the image"));
@@ -70,7 +70,7 @@ pub(super) fn layer_norm(node: &Node, inputs: &[Option<Dual>], _outputs: &[Value
     ])
 }
 
-pub(super) fn instance_norm(node: &Node, inputs: &[Option<Dual>], _outputs: &[Value]) -> Result<Vec<Option<Float>>> {
+pub(crate) fn instance_norm(node: &Node, inputs: &[Option<Dual>], _outputs: &[Value]) -> Result<Vec<Option<Float>>> {
     let ((x, tangent), (scale, moved)) = (operand(node, inputs, 0)?, operand(node, inputs, 1)?);
     if moved.is_some() {
         return Err(node.error("its scale depends on the image"));

@@ -7,47 +7,46 @@ use burn::tensor::{Tensor, activation};
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 /// The slope of a function at `x`, where its value is `y`.
-type Slope = fn(node: &Node, x: Six, y: Six) -> Six;
+pub(crate) type Slope = fn(node: &Node, x: Six, y: Six) -> Six;
 
-/// The slope of an operator; `None` for an operator that is no such function.
-pub(super) fn slope(operator: &str) -> Option<Slope> {
-    Some(match operator {
-        "Relu" => |_, x, _| above(x, 0.0),
-        "LeakyRelu" => |node, x, _| sides(x, 0.0, node.real("alpha", 0.01)),
-        "ThresholdedRelu" => |node, x, _| above(x, node.real("alpha", 1.0)),
-        // Where the value is another than the argument, a bound holds it.
-        "Clip" => |_, x, y| x.without_autodiff().equal(y.without_autodiff()).float(),
-        "Abs" => |_, x, _| x.without_autodiff().sign(),
-        "HardSigmoid" => |node, _, y| inside(y, 0.0, 1.0).mul_scalar(node.real("alpha", 0.2)),
-        "HardSwish" => |_, x, _| {
-            let part = activation::relu(x.clone().add_scalar(3.0)).clamp_max(6.0).div_scalar(6.0);
-            let slope = inside(x.clone(), -3.0, 3.0).div_scalar(6.0);
-            part.add(x.mul(slope))
-        },
-        "Sigmoid" => |_, _, y| y.clone().mul(y.neg().add_scalar(1.0)),
-        "Tanh" => |_, _, y| y.clone().mul(y).neg().add_scalar(1.0),
-        "Erf" => |_, x, _| x.clone().mul(x).neg().exp().mul_scalar(2.0 / PI.sqrt()),
-        "Exp" => |_, _, y| y,
-        "Log" => |_, x, _| x.recip(),
-        "Sqrt" => |_, _, y| y.recip().mul_scalar(0.5),
-        "Reciprocal" => |_, _, y| y.clone().mul(y).neg(),
-        "Sin" => |_, x, _| x.cos(),
-        "Cos" => |_, x, _| x.sin().neg(),
-        "Softplus" => |_, x, _| activation::sigmoid(x),
-        "Softsign" => |_, x, _| x.abs().add_scalar(1.0).powi_scalar(-2),
-        "Elu" => |node, x, y| {
-            let (alpha, positive) = (node.real("alpha", 1.0), x.clone().without_autodiff().greater_scalar(0.0));
-            y.add_scalar(alpha).mask_fill(positive, 1.0)
-        },
-        "Gelu" => gelu,
-        "Swish" => |node, x, _| {
-            let alpha = node.real("alpha", 1.0);
-            let s = activation::sigmoid(x.clone().mul_scalar(alpha));
-            let bend = s.clone().mul(s.clone().neg().add_scalar(1.0)).mul(x).mul_scalar(alpha);
-            s.add(bend)
-        },
-        _ => return None,
-    })
+/// Slopes by operator.
+pub(crate) mod slope {
+    use super::*;
+
+    pub(crate) const RELU: Slope = |_, x, _| above(x, 0.0);
+    pub(crate) const LEAKY_RELU: Slope = |node, x, _| sides(x, 0.0, node.real("alpha", 0.01));
+    pub(crate) const THRESHOLDED_RELU: Slope = |node, x, _| above(x, node.real("alpha", 1.0));
+    // Where the value differs from the argument, it is at a bound.
+    pub(crate) const CLIP: Slope = |_, x, y| x.without_autodiff().equal(y.without_autodiff()).float();
+    pub(crate) const ABS: Slope = |_, x, _| x.without_autodiff().sign();
+    pub(crate) const HARD_SIGMOID: Slope = |node, _, y| inside(y, 0.0, 1.0).mul_scalar(node.real("alpha", 0.2));
+    pub(crate) const HARD_SWISH: Slope = |_, x, _| {
+        let part = activation::relu(x.clone().add_scalar(3.0)).clamp_max(6.0).div_scalar(6.0);
+        let slope = inside(x.clone(), -3.0, 3.0).div_scalar(6.0);
+        part.add(x.mul(slope))
+    };
+    pub(crate) const SIGMOID: Slope = |_, _, y| y.clone().mul(y.neg().add_scalar(1.0));
+    pub(crate) const TANH: Slope = |_, _, y| y.clone().mul(y).neg().add_scalar(1.0);
+    pub(crate) const ERF: Slope = |_, x, _| x.clone().mul(x).neg().exp().mul_scalar(2.0 / PI.sqrt());
+    pub(crate) const EXP: Slope = |_, _, y| y;
+    pub(crate) const LOG: Slope = |_, x, _| x.recip();
+    pub(crate) const SQRT: Slope = |_, _, y| y.recip().mul_scalar(0.5);
+    pub(crate) const RECIPROCAL: Slope = |_, _, y| y.clone().mul(y).neg();
+    pub(crate) const SIN: Slope = |_, x, _| x.cos();
+    pub(crate) const COS: Slope = |_, x, _| x.sin().neg();
+    pub(crate) const SOFTPLUS: Slope = |_, x, _| activation::sigmoid(x);
+    pub(crate) const SOFTSIGN: Slope = |_, x, _| x.abs().add_scalar(1.0).powi_scalar(-2);
+    pub(crate) const ELU: Slope = |node, x, y| {
+        let (alpha, positive) = (node.real("alpha", 1.0), x.clone().without_autodiff().greater_scalar(0.0));
+        y.add_scalar(alpha).mask_fill(positive, 1.0)
+    };
+    pub(crate) const GELU: Slope = gelu;
+    pub(crate) const SWISH: Slope = |node, x, _| {
+        let alpha = node.real("alpha", 1.0);
+        let s = activation::sigmoid(x.clone().mul_scalar(alpha));
+        let bend = s.clone().mul(s.clone().neg().add_scalar(1.0)).mul(x).mul_scalar(alpha);
+        s.add(bend)
+    };
 }
 
 /// 1 above a bound, 0 elsewhere.
@@ -82,16 +81,20 @@ fn gelu(node: &Node, x: Six, _y: Six) -> Six {
     share.add(x.mul(density))
 }
 
-/// A function of one number.
-pub(super) fn unary(node: &Node, inputs: &[Option<Dual>], outputs: &[Value]) -> Result<Vec<Option<Float>>> {
+/// A function of one number with this slope.
+pub(super) fn unary(
+    slope: Slope,
+    node: &Node,
+    inputs: &[Option<Dual>],
+    outputs: &[Value],
+) -> Result<Vec<Option<Float>>> {
     let (x, tangent) = operand(node, inputs, 0)?;
-    let slope = slope(&node.proto.op_type).ok_or_else(|| node.error("it is no function of one number"))?;
     let slope = slope(node, x.six(), output(node, outputs)?.six());
     Ok(vec![tangent.map(|tangent| tangent.map(|tangent| tangent.mul(slope)))])
 }
 
 /// `x` to a constant power.
-pub(super) fn power(node: &Node, inputs: &[Option<Dual>], _outputs: &[Value]) -> Result<Vec<Option<Float>>> {
+pub(crate) fn power(node: &Node, inputs: &[Option<Dual>], _outputs: &[Value]) -> Result<Vec<Option<Float>>> {
     let (x, tangent) = operand(node, inputs, 0)?;
     let exponent = match inputs.get(1) {
         Some(Some(Dual { value, tangent: None })) if value.shape().iter().product::<usize>() == 1 => match value {
