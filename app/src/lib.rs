@@ -4,6 +4,7 @@ pub mod cli;
 mod commands;
 mod globals;
 mod progress;
+mod table;
 
 use clap::Parser;
 use std::process::ExitCode;
