@@ -12,7 +12,8 @@ use std::process::ExitCode;
 /// Runs the command that was typed.
 pub fn main() -> ExitCode {
     cli::Cli::parse().run().unwrap_or_else(|failure| {
-        eprintln!("{failure}");
+        // Coloured where standard error is a terminal that wants it, plain elsewhere.
+        anstream::eprintln!("{failure:#}");
         failure.exit_code()
     })
 }
