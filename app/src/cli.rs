@@ -1,18 +1,18 @@
 //! The command line: the commands, and the flags of them all. Those of one command stand in its file.
 
 use crate::commands::{
-    Result, bench, check, compare, demo, export, faithfulness, gallery, init, invert, layers, mark, mislabels, mosaic,
-    plugins, repair, report, review, scan, slice, spread, verdicts,
+    Result, bench, check, compare, completions, demo, export, faithfulness, gallery, init, invert, layers, man, mark,
+    mislabels, mosaic, plugins, repair, report, review, scan, slice, spread, verdicts,
 };
 use crate::commands::{
-    bench::BenchArgs, check::CheckArgs, compare::CompareArgs, demo::DemoArgs, export::ExportArgs,
-    faithfulness::FaithfulnessArgs, gallery::GalleryArgs, init::InitArgs, invert::InvertArgs, layers::LayersArgs,
-    mark::MarkArgs, mislabels::MislabelsArgs, mosaic::MosaicArgs, plugins::PluginsArgs, repair::RepairArgs,
-    report::ReportArgs, review::ReviewArgs, scan::ScanArgs, slice::SliceArgs, spread::SpreadArgs,
-    verdicts::VerdictsArgs,
+    bench::BenchArgs, check::CheckArgs, compare::CompareArgs, completions::CompletionsArgs, demo::DemoArgs,
+    export::ExportArgs, faithfulness::FaithfulnessArgs, gallery::GalleryArgs, init::InitArgs, invert::InvertArgs,
+    layers::LayersArgs, man::ManArgs, mark::MarkArgs, mislabels::MislabelsArgs, mosaic::MosaicArgs,
+    plugins::PluginsArgs, repair::RepairArgs, report::ReportArgs, review::ReviewArgs, scan::ScanArgs, slice::SliceArgs,
+    spread::SpreadArgs, verdicts::VerdictsArgs,
 };
 use crate::globals::Globals;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Find the groups of images on which a classifier fails, and see why.
 #[derive(Debug, Parser)]
@@ -74,6 +74,10 @@ pub enum Command {
     Demo(DemoArgs),
     /// Compare methods on identical tables: quality, time, memory
     Bench(BenchArgs),
+    /// Print what a shell needs to complete commands and flags
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one per command
+    Man(ManArgs),
 }
 
 impl Cli {
@@ -105,6 +109,8 @@ impl Cli {
             Command::Mislabels(args) => mislabels::run(args, globals),
             Command::Demo(args) => demo::run(args, globals),
             Command::Bench(args) => bench::run(args, globals),
+            Command::Completions(args) => completions::run(args, Self::command()),
+            Command::Man(args) => man::run(args, Self::command()),
         }
     }
 }
@@ -112,11 +118,28 @@ impl Cli {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_completed_and_has_a_manual_page() {
+        let script = completions::script(clap_complete::Shell::Bash, Cli::command()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        man::pages(dir.path(), Cli::command()).unwrap();
+        assert!(Cli::command().get_subcommands().count() > 20);
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            assert!(script.contains(&format!("ascan,{name})")), "`{name}` is not completed:\n{script}");
+            let page = std::fs::read_to_string(dir.path().join(format!("ascan-{name}.1"))).unwrap();
+            let about = command.get_about().unwrap().to_string();
+            // What is before the first character that a manual page writes in another way.
+            let about = about.split(['-', '\'', '`']).next().unwrap();
+            assert!(page.contains(about), "`{about}` is not in:\n{page}");
+        }
+        assert!(dir.path().join("ascan.1").exists() && dir.path().join("ascan-bench-slicers.1").exists());
     }
 
     #[test]

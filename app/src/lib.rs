@@ -4,6 +4,7 @@ pub mod cli;
 mod commands;
 mod globals;
 mod progress;
+mod table;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -11,7 +12,8 @@ use std::process::ExitCode;
 /// Runs the command that was typed.
 pub fn main() -> ExitCode {
     cli::Cli::parse().run().unwrap_or_else(|failure| {
-        eprintln!("{failure}");
+        // Coloured where standard error is a terminal that wants it, plain elsewhere.
+        anstream::eprintln!("{failure:#}");
         failure.exit_code()
     })
 }

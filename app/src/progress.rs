@@ -1,25 +1,23 @@
 //! What the terminal shows while something long runs, and how the user stops it.
 
 use ascan_core::{Level, Reporter};
-use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::fmt;
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Set by the first Ctrl-C, or a request to terminate; the second one ends the program at once.
 static STOP: AtomicBool = AtomicBool::new(false);
 /// What a shell expects of a program that was stopped by Ctrl-C.
 pub const STOPPED: u8 = 130;
 
-const REDRAW: Duration = Duration::from_millis(100);
-/// Start of the line, and clear to its end.
-const CLEAR: &str = "\r\x1b[K";
-
-/// Draws on standard error: a line with rate and time left on a terminal, none in a pipe; messages in both.
+/// Draws on standard error: a bar with rate and time left on a terminal, none in a pipe; messages in both.
 pub struct Terminal {
-    draws: bool,
     quiet: bool,
-    line: Mutex<Line>,
+    bar: ProgressBar,
+    /// What the bar is about; nothing while none is drawn.
+    stage: Mutex<Option<String>>,
 }
 
 impl Terminal {
@@ -31,14 +29,20 @@ impl Terminal {
                 std::process::exit(STOPPED.into());
             }
         });
-        Self { draws: !quiet && std::io::stderr().is_terminal(), quiet, line: Mutex::default() }
+        Self::on(if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }, quiet)
     }
 
-    /// Takes the line away, before something else is printed.
+    fn on(target: ProgressDrawTarget, quiet: bool) -> Self {
+        let bar = ProgressBar::with_draw_target(None, target).with_style(style());
+        // There is nothing to draw before the first stage, not even below a message.
+        bar.finish_and_clear();
+        Self { quiet, bar, stage: Mutex::default() }
+    }
+
+    /// Takes the bar away, before something else is printed.
     pub fn clear(&self) {
-        if self.draws && std::mem::take(&mut *self.line()).is_drawn {
-            // A terminal that has gone away cannot be told.
-            let _ = write!(std::io::stderr(), "{CLEAR}");
+        if self.stage().take().is_some() {
+            self.bar.finish_and_clear();
         }
     }
 
@@ -47,8 +51,8 @@ impl Terminal {
         !STOP.load(Ordering::Relaxed)
     }
 
-    fn line(&self) -> std::sync::MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn stage(&self) -> MutexGuard<'_, Option<String>> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -65,80 +69,96 @@ impl Reporter for Terminal {
             Level::Info if !self.quiet => "",
             Level::Info | Level::Debug => return,
         };
-        let clear = if self.line().is_drawn { CLEAR } else { "" };
-        let _ = writeln!(std::io::stderr(), "{clear}{prefix}{message}");
+        self.bar.suspend(|| {
+            // A terminal that has gone away cannot be told.
+            let _ = writeln!(std::io::stderr(), "{prefix}{message}");
+        });
     }
 
     fn progress(&self, stage: &str, done: u64, total: u64) -> bool {
-        if self.draws
-            && let Some(text) = self.line().update(stage, done, total, Instant::now())
-        {
-            let _ = write!(std::io::stderr(), "{CLEAR}{text}");
+        let mut current = self.stage();
+        let is_new = current.as_deref() != Some(stage);
+        if is_new {
+            *current = Some(stage.to_owned());
+            self.bar.reset();
+            self.bar.set_prefix(stage.to_owned());
+        }
+        self.bar.update(|state| {
+            state.set_len(total);
+            state.set_pos(done);
+        });
+        if is_new {
+            // Rows that an earlier run has done say nothing about the speed of this one.
+            self.bar.reset_eta();
+        }
+        if is_new || done >= total {
+            self.bar.force_draw();
         }
         self.is_running()
     }
 }
 
-/// Where a stage began, and what of it has been shown.
-#[derive(Debug, Default)]
-struct Line {
-    stage: String,
-    began: Option<(Instant, u64)>,
-    shown: Option<Instant>,
-    is_drawn: bool,
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template("{prefix}  [{bar:24}] {pos}/{len}{pace}")
+        .expect("the template is sound")
+        .with_key("pace", pace)
+        .progress_chars("=> ")
 }
 
-impl Line {
-    /// The text to draw, if it is time to.
-    fn update(&mut self, stage: &str, done: u64, total: u64, now: Instant) -> Option<String> {
-        if self.stage != stage || self.began.is_none() {
-            *self = Self { stage: stage.to_owned(), began: Some((now, done)), ..Self::default() };
-        }
-        if done < total && self.shown.is_some_and(|shown| now - shown < REDRAW) {
-            return None;
-        }
-        self.shown = Some(now);
-        self.is_drawn = true;
-        // Rows that an earlier run has done say nothing about the speed of this one.
-        let (start, done_before) = self.began?;
-        let (seconds, work) = ((now - start).as_secs_f64(), done.saturating_sub(done_before));
-        let mut text = format!("{stage}  {done}/{total}");
-        if work > 0 && seconds > 0.0 {
-            let rate = work as f64 / seconds;
-            text += &format!("  {rate:.1} a second  {} left", duration((total.saturating_sub(done)) as f64 / rate));
-        }
-        Some(text)
-    }
-}
-
-/// `7 s`, `2 min 5 s`, `1 h 3 min`.
-fn duration(seconds: f64) -> String {
-    match seconds.ceil() as u64 {
-        s @ 0..60 => format!("{s} s"),
-        s @ 60..3600 => format!("{} min {} s", s / 60, s % 60),
-        s => format!("{} h {} min", s / 3600, s % 3600 / 60),
+/// `  100.0 per second  00:00:08 left`; nothing before anything is known.
+fn pace(state: &ProgressState, out: &mut dyn fmt::Write) {
+    let rate = state.per_sec();
+    if rate > 0.0 {
+        // Drawing goes on with what has been written.
+        let _ = write!(out, "  {rate:.1} per second  {} left", indicatif::FormattedDuration(state.eta()));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use indicatif::InMemoryTerm;
+    use std::time::Duration;
 
-    #[test]
-    fn the_line_tells_rate_and_time_left_of_this_run() {
-        let start = Instant::now();
-        let at = |millis| start + Duration::from_millis(millis);
-        let mut line = Line::default();
-        assert_eq!(line.update("scan", 200, 1200, start).unwrap(), "scan  200/1200");
-        assert_eq!(line.update("scan", 210, 1200, at(50)), None);
-        assert_eq!(line.update("scan", 400, 1200, at(2000)).unwrap(), "scan  400/1200  100.0 a second  8 s left");
-        // The last one is always drawn; a new stage begins anew.
-        assert_eq!(line.update("scan", 1200, 1200, at(2001)).unwrap(), "scan  1200/1200  499.8 a second  0 s left");
-        assert_eq!(line.update("kmeans", 1, 20, at(2002)).unwrap(), "kmeans  1/20");
+    fn terminal() -> (InMemoryTerm, Terminal) {
+        let screen = InMemoryTerm::new(4, 100);
+        let terminal = Terminal::on(ProgressDrawTarget::term_like(Box::new(screen.clone())), false);
+        (screen, terminal)
     }
 
     #[test]
-    fn durations_have_two_units() {
-        assert_eq!([0.0, 59.2, 125.0, 3780.0].map(duration), ["0 s", "1 min 0 s", "2 min 5 s", "1 h 3 min"]);
+    fn the_bar_tells_rate_and_time_left_of_this_run() {
+        let (screen, terminal) = terminal();
+        terminal.progress("scan", 1_000_000, 2_000_000);
+        assert!(screen.contents().starts_with("scan  [") && screen.contents().ends_with("] 1000000/2000000"));
+        std::thread::sleep(Duration::from_millis(100));
+        terminal.progress("scan", 1_000_020, 2_000_000);
+        let shown = screen.contents();
+        let rate: f64 = shown.split("1000020/2000000  ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+        // 20 in a tenth of a second or, on a busy machine, more: not the million of an earlier run.
+        assert!(rate > 0.0 && rate <= 200.0 && shown.ends_with(" left"), "{shown}");
+        // A new stage begins anew.
+        terminal.progress("kmeans", 1, 20);
+        assert!(screen.contents().starts_with("kmeans  [") && screen.contents().ends_with("] 1/20"));
+    }
+
+    #[test]
+    fn the_bar_goes_away_and_comes_back() {
+        let (screen, terminal) = terminal();
+        terminal.log(Level::Info, "said before anything is drawn");
+        assert_eq!(screen.contents(), "");
+        terminal.progress("scan", 1, 20);
+        terminal.log(Level::Info, "said above the bar, which is drawn again");
+        assert!(screen.contents().ends_with("] 1/20"));
+        terminal.clear();
+        assert_eq!(screen.contents(), "");
+        terminal.progress("scan", 20, 20);
+        assert!(screen.contents().ends_with("] 20/20"));
+    }
+
+    #[test]
+    fn a_quiet_terminal_draws_nothing() {
+        let terminal = Terminal::on(ProgressDrawTarget::hidden(), true);
+        assert!(terminal.progress("scan", 1, 20) && terminal.bar.is_hidden());
     }
 }

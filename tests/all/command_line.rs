@@ -8,6 +8,7 @@ fn the_demo_finds_what_it_planted() {
     let run = dir.ascan(&["demo", "-o", "demo"]).exits(0);
     assert!(run.stdout.starts_with("the worst group rose by "), "{}", run.stdout);
     assert!(run.stderr.contains("demo/report.html"), "{}", run.stderr);
+    assert!(!run.stderr.contains(['\r', '\x1b']), "a bar is drawn into a pipe: {}", run.stderr);
     let slices = dir.ascan(&["slice", "demo/scan", "--json"]).exits(0).json();
     let report = std::fs::read_to_string(dir.path().join("demo/report.html")).unwrap();
     assert!(report.contains("disc → square"), "the report must call the classes by their names");

@@ -181,51 +181,66 @@ variants = [\"plane\"]
 [slicer]
 ";
     let expected = r#"error: `planted.rare`: must be between 0.01 and 0.1, got 0.5
-  --> bench.toml:3:8
-   |  rare = [0.02, 0.5]
-   |         ^^^^^^^^^^^
+ --> bench.toml:3:8
+  |
+3 | rare = [0.02, 0.5]
+  |        ^^^^^^^^^^^
 
 error: `planted.n_rows`: a slice of 0.02 of its class has 10 of 1000 rows, too few to judge
-  --> bench.toml:4:10
-   |  n_rows = 1000
-   |           ^^^^
-hint: use 2500 rows or more, or leave out the rarest slices
+ --> bench.toml:4:10
+  |
+4 | n_rows = 1000
+  |          ^^^^
+  |
+  = hint: use 2500 rows or more, or leave out the rarest slices
 
 error: unknown key `row` in [cost]
-  --> bench.toml:6:1
-   |  row = 3
-   |  ^^^
-hint: did you mean `rows`? available: n_dims, rows
+ --> bench.toml:6:1
+  |
+6 | row = 3
+  | ^^^
+  |
+  = hint: did you mean `rows`? available: n_dims, rows
 
 error: unknown slicer `by_cel`
-  --> bench.toml:8:10
-   |  plugin = "by_cel"
-   |           ^^^^^^^^
-hint: did you mean `by_cell`? available: by_cell, failing
+ --> bench.toml:8:10
+  |
+8 | plugin = "by_cel"
+  |          ^^^^^^^^
+  |
+  = hint: did you mean `by_cell`? available: by_cell, failing
 
 error: unknown key `k` in [slicers.failing.params]
   --> bench.toml:10:12
-   |  params = { k = 3 }
-   |             ^
-hint: there are none
+   |
+10 | params = { k = 3 }
+   |            ^
+   |
+   = hint: there are none
 
 error: `scans.birds.config`: the run configuration is missing
   --> bench.toml:11:8
-   |  [scans.birds]
-   |         ^^^^^
-hint: config = "waterbirds.toml"
+   |
+11 | [scans.birds]
+   |        ^^^^^
+   |
+   = hint: config = "waterbirds.toml"
 
 error: `scans.birds.variants`: expected one of `weighted`, `unnormalised`, `plain`, `reverse`, `both`, `with_prediction`, got `plane`
   --> bench.toml:12:12
-   |  variants = ["plane"]
-   |             ^^^^^^^^^
-hint: the default is ["weighted","unnormalised","plain","reverse","both","with_prediction"]
+   |
+12 | variants = ["plane"]
+   |            ^^^^^^^^^
+   |
+   = hint: the default is ["weighted","unnormalised","plain","reverse","both","with_prediction"]
 
 error: unknown section `slicer`
   --> bench.toml:13:2
-   |  [slicer]
-   |   ^^^^^^
-hint: did you mean `slicers`? available: run, planted, cost, projection, slicers, projectors, scans"#;
+   |
+13 | [slicer]
+   |  ^^^^^^
+   |
+   = hint: did you mean `slicers`? available: run, planted, cost, projection, slicers, projectors, scans"#;
     assert_eq!(load(text).unwrap_err(), expected);
     let missing = load("[slicers.cells]\nplugin = \"by_cell\"\n[scans.birds]\nconfig = \"birds.toml\"\n").unwrap_err();
     assert!(missing.contains("cannot read the configuration") && missing.contains("--> bench.toml:4:10"), "{missing}");

@@ -1,8 +1,10 @@
 //! Configuration errors: all of them at once, each with its place.
 
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use ascan_core::Error;
 use serde_json::{Value, json};
 use std::fmt;
+use std::ops::Range;
 
 /// Where a value of the configuration came from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +34,7 @@ pub struct TextPlace {
 
 impl TextPlace {
     /// The place of the bytes `span` of `text`; a span over several lines is cut at the end of its first.
-    pub fn new(file: &str, text: &str, span: std::ops::Range<usize>) -> Self {
+    pub fn new(file: &str, text: &str, span: Range<usize>) -> Self {
         let start = floor_char_boundary(text, span.start);
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let source = text[line_start..].lines().next().unwrap_or_default();
@@ -45,27 +47,16 @@ impl TextPlace {
             source: source.to_owned(),
         }
     }
+
+    /// The bytes of `source` to underline.
+    fn span(&self) -> Range<usize> {
+        let byte = |n: usize| self.source.char_indices().nth(n).map_or(self.source.len(), |(at, _)| at);
+        byte(self.column - 1)..byte(self.column - 1 + self.width)
+    }
 }
 
 fn floor_char_boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(file) => write!(f, "  --> {file}"),
-            Self::Flag(flag) => write!(f, "  --> --set {flag}"),
-            Self::Text(place) => {
-                writeln!(f, "  --> {}:{}:{}", place.file, place.line, place.column)?;
-                writeln!(f, "   |  {}", place.source)?;
-                // Tabs stay tabs, so that the caret stands where the terminal puts the text.
-                let before = place.source.chars().take(place.column - 1);
-                let indent: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-                write!(f, "   |  {indent}{}", "^".repeat(place.width))
-            }
-        }
-    }
 }
 
 /// One thing that is wrong with a configuration.
@@ -99,10 +90,22 @@ impl ConfigError {
     }
 }
 
+/// In a frame with its place; the alternate form (`{:#}`) is coloured, for a terminal.
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}\n{}", self.message, self.place)?;
-        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
+        let title = Level::ERROR.primary_title(self.message.as_str());
+        let framed = match &self.place {
+            Place::File(file) => title.element(Origin::path(file.as_str())),
+            Place::Flag(flag) => title.element(Origin::path(format!("--set {flag}"))),
+            Place::Text(place) => {
+                let underlined = AnnotationKind::Primary.span(place.span());
+                let snippet = Snippet::source(place.source.as_str()).path(place.file.as_str()).line_start(place.line);
+                title.element(snippet.annotation(underlined))
+            }
+        };
+        let hint = self.hint.as_deref().map(|hint| Level::HELP.with_name("hint").message(hint));
+        let renderer = if f.alternate() { Renderer::styled() } else { Renderer::plain() };
+        f.write_str(&renderer.render(&[framed.elements(hint)]))
     }
 }
 
@@ -158,7 +161,8 @@ impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, error) in self.0.iter().enumerate() {
             let gap = if i == 0 { "" } else { "\n\n" };
-            write!(f, "{gap}{error}")?;
+            f.write_str(gap)?;
+            error.fmt(f)?;
         }
         Ok(())
     }
@@ -176,7 +180,19 @@ mod tests {
         let start = text.find("\"größe\"").unwrap();
         let place = TextPlace::new("run.toml", text, start..start + "\"größe\"".len());
         assert_eq!((place.line, place.column, place.width), (2, 6, 7));
-        assert_eq!(Place::Text(place).to_string(), "  --> run.toml:2:6\n   |  \tä = \"größe\"\n   |  \t    ^^^^^^^");
+        let error = ConfigError::new(&[], Place::Text(place), "too large", "");
+        let expected = "error: too large\n --> run.toml:2:6\n  |\n2 |     ä = \"größe\"\n  |         ^^^^^^^";
+        assert_eq!(error.to_string(), expected);
+        assert!(format!("{error:#}").starts_with("\x1b["), "the alternate form is coloured");
+    }
+
+    #[test]
+    fn wide_characters_are_underlined_as_wide_as_they_are() {
+        let text = "名前 = \"画像\"";
+        let place = Place::Text(TextPlace::new("run.toml", text, text.find('"').unwrap()..text.len()));
+        let error = ConfigError::new(&[], place, "no such folder", "");
+        let expected = "error: no such folder\n --> run.toml:1:6\n  |\n1 | 名前 = \"画像\"\n  |        ^^^^^^";
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]
@@ -196,9 +212,9 @@ mod tests {
         errors.push(ConfigError::new(&[], at(6..7), "second", "do this"));
         errors.push(ConfigError::new(&[], at(0..1), "first", ""));
         errors.push(ConfigError::new(&[], at(0..1), "first", ""));
-        let expected = "error: first\n  --> run.toml:1:1\n   |  a = 1\n   |  ^\n\n\
-                        error: second\n  --> run.toml:2:1\n   |  b = 2\n   |  ^\nhint: do this\n\n\
-                        error: third\n  --> --set c=3";
+        let expected = "error: first\n --> run.toml:1:1\n  |\n1 | a = 1\n  | ^\n\n\
+                        error: second\n --> run.toml:2:1\n  |\n2 | b = 2\n  | ^\n  |\n  = hint: do this\n\n\
+                        error: third\n--> --set c=3";
         assert_eq!(errors.to_string(), expected);
     }
 }

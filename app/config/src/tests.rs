@@ -154,71 +154,90 @@ init = 5
 [slcing]
 "#;
     let expected = r#"error: `data.images`: there is no such file or folder
-  --> run.toml:2:10
-   |  images = "imagse"
-   |           ^^^^^^^^
-hint: looked for DIR/imagse
+ --> run.toml:2:10
+  |
+2 | images = "imagse"
+  |          ^^^^^^^^
+  |
+  = hint: looked for DIR/imagse
 
 error: unknown key `spilt` in [data]
-  --> run.toml:3:1
-   |  spilt = "test"
-   |  ^^^^^
-hint: did you mean `split`? available: archive, class_map, classes, columns, idx, idx_labels, images, manifest, output_names, root, split
+ --> run.toml:3:1
+  |
+3 | spilt = "test"
+  | ^^^^^
+  |
+  = hint: did you mean `split`? available: archive, class_map, classes, columns, idx, idx_labels, images, manifest, output_names, root, split
 
 error: `data.split`: expected a string, got the whole number 2
-  --> run.toml:4:9
-   |  split = 2
-   |          ^
-hint: put it in quotes: "2"
+ --> run.toml:4:9
+  |
+4 | split = 2
+  |         ^
+  |
+  = hint: put it in quotes: "2"
 
 error: `model.preprocess.preset`: must be one of imagenet, tf, unit, caffe, raw, got "imagnet"
-  --> run.toml:7:25
-   |  preprocess = { preset = "imagnet", mean = [0.5, "x"] }
-   |                          ^^^^^^^^^
+ --> run.toml:7:25
+  |
+7 | preprocess = { preset = "imagnet", mean = [0.5, "x"] }
+  |                         ^^^^^^^^^
 
 error: `model.preprocess.mean`: expected a number, got the string "x"
-  --> run.toml:7:43
-   |  preprocess = { preset = "imagnet", mean = [0.5, "x"] }
-   |                                            ^^^^^^^^^^
+ --> run.toml:7:43
+  |
+7 | preprocess = { preset = "imagnet", mean = [0.5, "x"] }
+  |                                           ^^^^^^^^^^
 
 error: `model.device`: must be one of cpu, wgpu, cuda, got "tpu"
-  --> run.toml:8:10
-   |  device = "tpu"
-   |           ^^^^^
+ --> run.toml:8:10
+  |
+8 | device = "tpu"
+  |          ^^^^^
 
 error: `run.seed`: expected a whole number, 0 or above, got the whole number -1
   --> run.toml:10:8
-   |  seed = -1
-   |         ^^
-hint: the default is 0
+   |
+10 | seed = -1
+   |        ^^
+   |
+   = hint: the default is 0
 
 error: `run.shard_rows`: must be between 1 and 1048576, got 0
   --> run.toml:11:14
-   |  shard_rows = 0
-   |               ^
+   |
+11 | shard_rows = 0
+   |              ^
 
 error: `slicing.params.n_slices`: must be between 1 and 1000, got 0
   --> run.toml:15:12
-   |  n_slices = 0
-   |             ^
+   |
+15 | n_slices = 0
+   |            ^
 
 error: unknown key `n_slice` in [slicing.params]
   --> run.toml:16:1
-   |  n_slice = 3
-   |  ^^^^^^^
-hint: did you mean `n_slices`? available: init, n_slices, tolerance
+   |
+16 | n_slice = 3
+   | ^^^^^^^
+   |
+   = hint: did you mean `n_slices`? available: init, n_slices, tolerance
 
 error: `slicing.params.init`: expected a string, got the whole number 5
   --> run.toml:17:8
-   |  init = 5
-   |         ^
-hint: put it in quotes: "5"
+   |
+17 | init = 5
+   |        ^
+   |
+   = hint: put it in quotes: "5"
 
 error: unknown section `slcing`
   --> run.toml:18:2
-   |  [slcing]
-   |   ^^^^^^
-hint: did you mean `slicing`? available: run, data, model, attribution, features, projection, slicing, spread, repair"#;
+   |
+18 | [slcing]
+   |  ^^^^^^
+   |
+   = hint: did you mean `slicing`? available: run, data, model, attribution, features, projection, slicing, spread, repair"#;
     assert_eq!(printed(text, &[]), expected);
 }
 
@@ -226,48 +245,54 @@ hint: did you mean `slicing`? available: run, data, model, attribution, features
 fn an_unknown_plugin_points_at_its_name() {
     let text = format!("{GOOD}[slicing]\nplugin = \"kmean\"\n[attribution]\nplugin = \"shap\"\n");
     let expected = r#"error: unknown slicer `kmean`
-  --> run.toml:7:10
-   |  plugin = "kmean"
-   |           ^^^^^^^
-hint: did you mean `kmeans`? available: kmeans
+ --> run.toml:7:10
+  |
+7 | plugin = "kmean"
+  |          ^^^^^^^
+  |
+  = hint: did you mean `kmeans`? available: kmeans
 
 error: unknown attributor `shap`
-  --> run.toml:9:10
-   |  plugin = "shap"
-   |           ^^^^^^
-hint: available: grad_cam"#;
+ --> run.toml:9:10
+  |
+9 | plugin = "shap"
+  |          ^^^^^^
+  |
+  = hint: available: grad_cam"#;
     assert_eq!(printed(&text, &[]), expected);
 }
 
 #[test]
 fn what_is_missing_points_at_the_nearest_table_or_the_file() {
     let expected = r#"error: `model.preprocess.preset`: preprocessing is missing
-  --> run.toml
-hint: set a `preset`, or `scale`, `mean` and `std` by hand
+--> run.toml
+ = hint: set a `preset`, or `scale`, `mean` and `std` by hand
 
 error: `model.path`: the model is missing
-  --> run.toml
-hint: path = "model.onnx"
+--> run.toml
+ = hint: path = "model.onnx"
 
 error: `data.images`: exactly one of `images`, `manifest`, `archive`, `idx` must be set, got 0
-  --> run.toml:1:2
-   |  [data]
-   |   ^^^^
-hint: an `archive` may also have a `manifest` that describes its members"#;
+ --> run.toml:1:2
+  |
+1 | [data]
+  |  ^^^^
+  |
+  = hint: an `archive` may also have a `manifest` that describes its members"#;
     assert_eq!(printed("[data]\n", &[]), expected);
 }
 
 #[test]
 fn errors_of_flags_point_at_the_flag() {
     let expected = r#"error: `model.device`: must be one of cpu, wgpu, cuda, got "tpu"
-  --> --set model.device=tpu
+--> --set model.device=tpu
 
 error: expected key=value
-  --> --set oops
-hint: for example --set slicing.params.n_slices=20
+--> --set oops
+ = hint: for example --set slicing.params.n_slices=20
 
 error: `slicing.params.n_slices`: must be between 1 and 1000, got 2000
-  --> --set slicing.params.n_slices=2000"#;
+--> --set slicing.params.n_slices=2000"#;
     assert_eq!(printed(GOOD, &["slicing.params.n_slices=2000", "model.device=tpu", "oops"]), expected);
 }
 
@@ -284,7 +309,7 @@ fn a_flag_may_leave_out_quotes_even_around_a_number() {
 
 #[test]
 fn a_section_that_is_no_table_is_an_error() {
-    let expected = "error: `run` must be a table\n  --> run.toml:1:7\n   |  run = 3\n   |        ^";
+    let expected = "error: `run` must be a table\n --> run.toml:1:7\n  |\n1 | run = 3\n  |       ^";
     assert_eq!(printed(&format!("run = 3\n{GOOD}"), &[]), expected);
 }
 

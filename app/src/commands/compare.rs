@@ -3,6 +3,8 @@
 use super::{Result, make_parent, note, print, print_json};
 use crate::globals::Globals;
 use crate::progress::Terminal;
+use crate::table::Column::{Left, Right};
+use crate::table::aligned;
 use ascan_core::{Context, Error};
 use ascan_engine::slices::SliceSet;
 use ascan_report::album::Album;
@@ -79,7 +81,7 @@ fn made(before: &Scan, after: &Scan, set: &SliceSet) -> Vec<(String, String)> {
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// The figures, a line each.
+/// The figures, a line each, then what else is to be said.
 pub(super) fn describe(comparison: &Comparison) -> String {
     let figures = [
         ("mean accuracy", Some(comparison.accuracy)),
@@ -91,13 +93,14 @@ pub(super) fn describe(comparison: &Comparison) -> String {
         ("energy in the core region", comparison.energy_in_core),
         ("AIoU", comparison.aiou),
     ];
-    let line = |name: &str, pair: Pair| {
+    let figures = figures.into_iter().filter_map(|(name, pair)| Some((name.to_owned(), pair?)));
+    let groups = comparison.groups.iter().map(|group| (format!("  {}", group.name), group.accuracy));
+    let rows = figures.chain(groups).map(|(name, pair): (String, Pair)| {
         let [before, after, change] = [pair.before, pair.after, pair.change()].map(|value| value * 100.0);
-        format!("{name:<32} {before:>6.1} % {after:>6.1} %  {change:>+6.1}")
-    };
-    let mut lines = vec![format!("{:<32} {:>8} {:>8}  points", format!("{} images", comparison.n), "before", "after")];
-    lines.extend(figures.into_iter().filter_map(|(name, pair)| Some(line(name, pair?))));
-    lines.extend(comparison.groups.iter().map(|group| line(&format!("  {}", group.name), group.accuracy)));
+        [name, format!("{before:.1} %"), format!("{after:.1} %"), format!("{change:+.1}")]
+    });
+    let images = format!("{} images", comparison.n);
+    let mut lines = vec![aligned(0, &[Left(&images), Right("before"), Right("after"), Right("points")], rows)];
     lines.push(format!(
         "{} images are right only after, {} only before",
         comparison.fixed.len(),

@@ -3,6 +3,8 @@
 use super::{Failure, Result, print, print_json};
 use crate::globals::Globals;
 use crate::progress::Terminal;
+use crate::table::Column::{Left, Right};
+use crate::table::aligned;
 use ascan_core::{Context, Error};
 use ascan_engine::faithfulness::{Faithfulness, HEADINGS, MethodReport, Settings, faithfulness};
 use ascan_engine::slices::SliceSet;
@@ -78,27 +80,23 @@ fn rows_of(set: &SliceSet, id: i32) -> Result<Vec<usize>> {
 fn describe(found: &Faithfulness) -> String {
     let figures: Vec<_> = found.methods.iter().map(MethodReport::figures).collect();
     // A column that nobody has a figure for says nothing.
-    let width = |column: usize| {
-        let longest = figures.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let known = figures.iter().any(|row| row[column] != "-");
-        known.then(|| 2 + longest.max(HEADINGS[column].0.len()))
-    };
-    let widths: Vec<(usize, usize)> = (0..HEADINGS.len()).filter_map(|column| Some((column, width(column)?))).collect();
-    let line = |name: &str, of: &dyn Fn(usize) -> String, rest: &str| {
-        let cells: String = widths.iter().map(|&(column, width)| format!("{:>width$}", of(column))).collect();
-        format!("  {name:<22}{cells}  {rest}")
-    };
+    let is_known = |column: &usize| figures.iter().any(|row| row[*column] != "-");
+    let known: Vec<usize> = (0..HEADINGS.len()).filter(is_known).collect();
+    let headings = known.iter().map(|&column| Right(HEADINGS[column].0));
+    let columns: Vec<_> = [Left("method")].into_iter().chain(headings).chain([Left("remarks")]).collect();
+    let rows = found.methods.iter().zip(&figures).map(|(report, figures)| {
+        let failed = report.failed.as_ref().map(|failed| format!("does not go with this model: {failed}"));
+        let figures = known.iter().map(move |&column| figures[column].clone());
+        let remarks = failed.unwrap_or_else(|| report.remarks());
+        [report.name.clone()].into_iter().chain(figures).chain([remarks])
+    });
     let mut lines = vec![
         format!(
             "{} images; ROAD, insertion, sens-n, energy, pointing: high is good; deletion, randomised, shuffled: low",
             found.n_images
         ),
-        line("method", &|column| HEADINGS[column].0.to_owned(), "remarks"),
+        aligned(2, &columns, rows),
     ];
-    lines.extend(found.methods.iter().zip(&figures).map(|(report, figures)| match &report.failed {
-        Some(failed) => format!("  {:<22}  does not go with this model: {failed}", report.name),
-        None => line(&report.name, &|column| figures[column].clone(), &report.remarks()),
-    }));
     lines.extend(found.verdict.iter().cloned());
     lines.join("\n")
 }

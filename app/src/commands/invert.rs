@@ -3,6 +3,8 @@
 use super::{Failure, Result, print, print_json};
 use crate::globals::Globals;
 use crate::progress::Terminal;
+use crate::table::Column::Right;
+use crate::table::aligned;
 use ascan_core::{Context, Error};
 use ascan_engine::inversion::{Inversion, invert};
 use ascan_engine::slices::SliceSet;
@@ -40,9 +42,9 @@ pub(crate) fn run(args: InvertArgs, globals: &Globals) -> Result {
     if globals.json {
         print_json(&made)?;
     } else {
-        let line =
-            |made: &Inversion| format!("slice {:>3}  cosine {:.3}  {:.1} s", made.slice, made.cosine, made.seconds);
-        print(&made.iter().map(line).collect::<Vec<_>>().join("\n"))?;
+        let row =
+            |made: &Inversion| [made.slice.to_string(), format!("{:.3}", made.cosine), format!("{:.1}", made.seconds)];
+        print(&aligned(0, &["slice", "cosine", "seconds"].map(Right), made.iter().map(row)))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,8 @@
 
 use super::{Result, print, print_json};
 use crate::globals::Globals;
+use crate::table::Column::Left;
+use crate::table::aligned;
 use ascan_core::{Capabilities, LayerInfo, ModelInfo};
 use ascan_onnx::{Classifier, Model};
 use clap::Args;
@@ -74,24 +76,14 @@ fn shows(layer: &Layer) -> &'static str {
 
 fn describe(info: &ModelInfo, layers: &[Layer]) -> String {
     let [c, h, w] = info.input_shape;
-    let mut lines = vec![format!(
-        "{} feature maps; input `{}` [{c}, {h}, {w}], {} classes",
-        layers.len(),
-        info.input,
-        info.n_classes
-    )];
-    let width = layers.iter().map(|layer| layer.info.name.chars().count()).max().unwrap_or(0);
-    for layer in layers {
+    let n = layers.len();
+    let heading = format!("{n} feature maps; input `{}` [{c}, {h}, {w}], {} classes", info.input, info.n_classes);
+    let rows = layers.iter().map(|layer| {
         let [c, h, w] = layer.info.shape;
         let head = if layer.has_linear_head { ", head in closed form" } else { "" };
         let auto = if layer.is_auto { "  <- auto" } else { "" };
-        let shape = format!("[{c}, {h}, {w}]");
-        lines.push(format!(
-            "  {:<width$}  {:<18}{shape:<16} {}{head}{auto}",
-            layer.info.name,
-            layer.info.operator,
-            shows(layer)
-        ));
-    }
-    lines.join("\n")
+        let shows = format!("{}{head}{auto}", shows(layer));
+        [layer.info.name.clone(), layer.info.operator.clone(), format!("[{c}, {h}, {w}]"), shows]
+    });
+    format!("{heading}\n{}", aligned(2, &["layer", "operator", "shape", "shows"].map(Left), rows))
 }

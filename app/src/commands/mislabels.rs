@@ -3,6 +3,8 @@
 use super::{Failure, Result, make_parent, mark, print, print_json, selection};
 use crate::globals::Globals;
 use crate::progress::Terminal;
+use crate::table::Column::{Left, Right};
+use crate::table::aligned;
 use ascan_core::{Context, Error};
 use ascan_engine::mislabels::{
     Basis, Candidates, Corrected, Folds, SliceNoise, candidates, out_of_sample, slice_noise, write_corrected,
@@ -218,23 +220,20 @@ fn describe(
         let name = usize::try_from(class).ok().and_then(|class| class_names.get(class));
         name.map_or_else(|| class.to_string(), |name| format!("{class} ({name})"))
     };
-    lines.push(format!("{} candidates\n     row  score  label > suggestion", found.candidates.len()));
-    for candidate in found.candidates.iter().take(args.top) {
+    lines.push(format!("{} candidates", found.candidates.len()));
+    let columns = [Right("row"), Right("score"), Left("label > suggestion"), Left("image"), Left("decision")];
+    let rows = found.candidates.iter().take(args.top).map(|candidate| {
         let decision = match fixes.get(&candidate.row) {
             None => String::new(),
-            Some(Fix::Keep) => "  [keep]".to_owned(),
-            Some(Fix::Drop) => "  [drop]".to_owned(),
-            Some(Fix::Relabel(class)) => format!("  [relabel {}]", name(*class)),
+            Some(Fix::Keep) => "keep".to_owned(),
+            Some(Fix::Drop) => "drop".to_owned(),
+            Some(Fix::Relabel(class)) => format!("relabel {}", name(*class)),
         };
-        lines.push(format!(
-            "  {:>6}  {:.3}  {} > {}  {}{decision}",
-            candidate.row,
-            candidate.score,
-            name(candidate.given),
-            name(candidate.suggested),
-            table.uris[candidate.row]
-        ));
-    }
+        let labels = format!("{} > {}", name(candidate.given), name(candidate.suggested));
+        let uri = table.uris[candidate.row].clone();
+        [candidate.row.to_string(), format!("{:.3}", candidate.score), labels, uri, decision]
+    });
+    lines.push(aligned(2, &columns, rows));
     if found.candidates.len() > args.top {
         lines.push(format!("  and {} more (--top)", found.candidates.len() - args.top));
     }

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod compare;
+pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod export;
 pub(crate) mod faithfulness;
@@ -10,6 +11,7 @@ pub(crate) mod gallery;
 pub mod init;
 pub(crate) mod invert;
 pub(crate) mod layers;
+pub(crate) mod man;
 pub(crate) mod mark;
 pub(crate) mod mislabels;
 pub(crate) mod mosaic;

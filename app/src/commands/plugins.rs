@@ -2,6 +2,8 @@
 
 use super::{Result, print, print_json};
 use crate::globals::Globals;
+use crate::table::Column::Left;
+use crate::table::aligned;
 use ascan_config::host::{PluginHost, PluginRow, PluginState};
 use ascan_core::params::{ParamMap, Resolved};
 use ascan_core::{Error, Kind};
@@ -22,7 +24,7 @@ pub(crate) fn run(args: PluginsArgs, globals: &Globals) -> Result {
         if globals.json {
             print_json(&host.list())?
         } else {
-            print(&table(&host))?
+            print(&listed(&host))?
         }
         return Ok(ExitCode::SUCCESS);
     };
@@ -54,19 +56,10 @@ fn described(host: &PluginHost, name: &str) -> Result<Vec<(PluginRow, Resolved)>
 }
 
 /// All plugins, a line each, then what went wrong, then where was looked.
-fn table(host: &PluginHost) -> String {
+fn listed(host: &PluginHost) -> String {
     let rows = host.list();
-    let header = ["NAME", "KIND", "VERSION", "STATE", "SUMMARY"].map(str::to_owned);
-    let cells: Vec<[String; 5]> = std::iter::once(header).chain(rows.iter().map(cells)).collect();
-    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2), width(3)];
-    let mut lines: Vec<String> = cells
-        .iter()
-        .map(|[name, kind, version, state, summary]| {
-            let [a, b, c, d] = widths;
-            format!("{name:a$}  {kind:b$}  {version:c$}  {state:d$}  {summary}").trim_end().to_owned()
-        })
-        .collect();
+    let columns = ["NAME", "KIND", "VERSION", "STATE", "SUMMARY"].map(Left);
+    let mut lines = vec![aligned(0, &columns, rows.iter().map(cells))];
     for row in rows.iter().filter(|row| row.state != PluginState::Loaded) {
         let file = row.file.as_ref().map_or("(built in)".into(), |file| file.display().to_string());
         lines.push(format!("\n{}: {file}\n  {}", row.name, row.reason));
@@ -146,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_table_has_a_line_a_plugin() {
-        let text = table(&host());
+        let text = listed(&host());
         let line = text.lines().find(|line| line.starts_with("kmeans")).unwrap();
         assert!(line.contains("slicer") && line.contains("loaded"), "{text}");
     }
@@ -177,7 +170,7 @@ mod tests {
         std::fs::write(folder.path().join(file), "not a library").unwrap();
         let missing = folder.path().join("missing");
         let host = host().search(&[folder.path().to_owned(), missing.clone()]);
-        let text = table(&host);
+        let text = listed(&host);
         assert!(text.contains("notes") && text.contains("cannot be loaded"), "{text}");
         assert!(text.contains("there is no such folder"), "{text}");
         let error = host.plugin(Kind::Slicer, "notes").unwrap_err();

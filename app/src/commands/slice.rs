@@ -3,6 +3,8 @@
 use super::{Result, note, print, print_json};
 use crate::globals::Globals;
 use crate::progress::Terminal;
+use crate::table::Column::{Left, Right};
+use crate::table::aligned;
 use ascan_core::Context;
 use ascan_engine::slices::advice::{Advice, advise};
 use ascan_engine::slices::evidence::Evidence;
@@ -95,19 +97,20 @@ pub(crate) fn run(args: SliceArgs, globals: &Globals) -> Result {
 /// A line a number, and what they prefer.
 fn tell(advice: &Advice) -> String {
     let index = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
-    let mut text = format!("{:>8} {:>12} {:>11} {:>15}", "n_slices", "inertia", "silhouette", "Davies–Bouldin");
-    for line in &advice.table {
-        let (silhouette, davies_bouldin) = (index(line.silhouette), index(line.davies_bouldin));
-        text += &format!("\n{:>8} {:>12.4e} {silhouette:>11} {davies_bouldin:>15}", line.n_clusters, line.inertia);
-    }
+    let columns = ["n_slices", "inertia", "silhouette", "Davies–Bouldin"].map(Right);
+    let rows = advice.table.iter().map(|line| {
+        let inertia = format!("{:.4e}", line.inertia);
+        [line.n_clusters.to_string(), inertia, index(line.silhouette), index(line.davies_bouldin)]
+    });
     let number = |k: Option<usize>| k.map_or_else(|| "-".to_owned(), |k| k.to_string());
     let [silhouette, davies_bouldin, elbow] =
         [advice.by_silhouette, advice.by_davies_bouldin, advice.by_elbow].map(number);
     // Slices are cut finer than clusters on purpose.
-    text + &advice.suggestion.map_or_else(
-        || "\nthe indices say nothing".to_owned(),
-        |k| format!("\nat least {k} (silhouette {silhouette}, Davies–Bouldin {davies_bouldin}, elbow {elbow})"),
-    )
+    let preferred = advice.suggestion.map_or_else(
+        || "the indices say nothing".to_owned(),
+        |k| format!("at least {k} (silhouette {silhouette}, Davies–Bouldin {davies_bouldin}, elbow {elbow})"),
+    );
+    format!("{}\n{preferred}", aligned(0, &columns, rows))
 }
 
 fn describe(set: &SliceSet) -> String {
@@ -115,8 +118,16 @@ fn describe(set: &SliceSet) -> String {
     if let Some(nmi) = set.nmi_group {
         text += &format!("; agreement with the known groups (NMI) {nmi:.3}");
     }
-    text += "\n  slice  images    right   95 % interval  evidence     main cell (label > prediction)  main known group";
-    for slice in set.slices.iter().take(N_PRINTED) {
+    let columns = [
+        Right("slice"),
+        Right("images"),
+        Right("right"),
+        Right("95 % interval"),
+        Left("evidence"),
+        Left("main cell (label > prediction)"),
+        Left("main known group"),
+    ];
+    let rows = set.slices.iter().take(N_PRINTED).map(|slice| {
         let right = slice.accuracy.map_or_else(|| "-".to_owned(), percent);
         let interval = slice
             .interval
@@ -131,11 +142,9 @@ fn describe(set: &SliceSet) -> String {
             .iter()
             .max_by_key(|(_, n)| **n)
             .map_or_else(String::new, |(group, &n)| format!("{group} ({})", percent(n as f64 / slice.size as f64)));
-        text += &format!(
-            "\n  {:>5}  {:>6}  {right:>7}   {interval:>13}  {evidence:<11}  {cell:<30}  {group}",
-            slice.id, slice.size
-        );
-    }
+        [slice.id.to_string(), slice.size.to_string(), right, interval, evidence, cell, group]
+    });
+    text += &format!("\n{}", aligned(2, &columns, rows));
     if set.slices.len() > N_PRINTED {
         text += &format!("\n  and {} more", set.slices.len() - N_PRINTED);
     }

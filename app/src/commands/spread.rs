@@ -3,6 +3,8 @@
 use super::{Failure, Result, annotations, note, print, print_json};
 use crate::globals::Globals;
 use crate::progress::Terminal;
+use crate::table::Column::{Left, Right};
+use crate::table::aligned;
 use ascan_core::{Context, Error};
 use ascan_engine::spread::{Check, Review, Spread};
 use ascan_store::Scan;
@@ -168,18 +170,15 @@ fn check(check: &Check) -> Vec<String> {
                 .to_owned(),
             n => format!("  ({n} verdicts were held out whole: none of their images is predicted from its own slice)"),
         },
-        "  spuriousness   core  spurious   are spurious".to_owned(),
     ];
     let largest = check.bins.iter().map(|bin| bin.n_core + bin.n_spurious).max().unwrap_or(1).max(1);
-    for bin in &check.bins {
+    let columns = [Left("spuriousness"), Right("core"), Right("spurious"), Right("are spurious"), Left("")];
+    let rows = check.bins.iter().map(|bin| {
         let n = bin.n_core + bin.n_spurious;
         let share = if n == 0 { String::new() } else { percent(bin.n_spurious as f64 / n as f64) };
-        let bar = "#".repeat(n * BAR / largest);
-        let line = format!(
-            "  {:.1} to {:.1}    {:>6}  {:>8}   {share:>12}  {bar}",
-            bin.from, bin.to, bin.n_core, bin.n_spurious
-        );
-        lines.push(line.trim_end().to_owned());
-    }
+        let range = format!("{:.1} to {:.1}", bin.from, bin.to);
+        [range, bin.n_core.to_string(), bin.n_spurious.to_string(), share, "#".repeat(n * BAR / largest)]
+    });
+    lines.push(aligned(2, &columns, rows));
     lines
 }

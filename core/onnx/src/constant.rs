@@ -5,6 +5,13 @@ use crate::proto::tensor_proto::{DataLocation, DataType};
 use ascan_core::{Error, Result, Tensor};
 use half::{bf16, f16};
 
+impl TensorProto {
+    /// The type of the values; `Undefined` for a number that ONNX does not define.
+    pub fn data_type(&self) -> DataType {
+        DataType::try_from(self.data_type).unwrap_or(DataType::Undefined)
+    }
+}
+
 /// A constant of a model: shape and values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Constant {

@@ -74,7 +74,7 @@ impl ImageAdapter {
         thumbs: &ImagesAdapter,
         pictures: &Pictures,
     ) {
-        if !changes.has(Changes::IMAGE) {
+        if !changes.intersects(Changes::IMAGE) {
             return;
         }
         let vm = window.global::<ImageVm>();

@@ -52,7 +52,7 @@ impl ImagesAdapter {
     /// Shows what changed.
     pub fn sync(&self, window: &MainWindow, model: &Model, changes: Changes, pictures: &Rc<Pictures>) {
         let vm = window.global::<ImagesVm>();
-        if changes.has(Changes::IMAGES) {
+        if changes.intersects(Changes::IMAGES) {
             let images = &model.images;
             vm.set_thumb_side(images.side());
             vm.set_thumb_size(images.thumb_px);
@@ -65,12 +65,12 @@ impl ImagesAdapter {
             vm.set_count(ascan_viz::words::images(images.rows.len()).into());
             self.lines.show(model, pictures);
         }
-        if changes.has(Changes::CURSOR | Changes::PICKED | Changes::IMAGES) {
+        if changes.intersects(Changes::CURSOR | Changes::PICKED | Changes::IMAGES) {
             vm.set_n_columns(model.images.n_columns() as i32);
             vm.set_current(model.images.cursor.map_or(-1, |row| row as i32));
             vm.set_current_line(model.images.cursor_line().map_or(-1, |line| line as i32));
         }
-        if changes.has(Changes::PICKED | Changes::IMAGES | Changes::INSPECTOR) {
+        if changes.intersects(Changes::PICKED | Changes::IMAGES | Changes::INSPECTOR) {
             vm.set_n_picked(model.images.picked.len() as i32);
             self.lines.remark(model);
         }

@@ -53,7 +53,7 @@ impl InspectorAdapter {
 
     /// Shows what changed.
     pub fn sync(&self, window: &MainWindow, model: &Model, changes: Changes) {
-        if !changes.has(Changes::INSPECTOR) {
+        if !changes.intersects(Changes::INSPECTOR) {
             return;
         }
         let vm = window.global::<InspectorVm>();

@@ -33,7 +33,7 @@ impl LabelsAdapter {
 
     /// Shows what changed.
     pub fn sync(&self, window: &MainWindow, model: &Model, changes: Changes, thumbs: &ImagesAdapter) {
-        if !changes.has(Changes::LABELS) || model.view != crate::command::View::Labels {
+        if !changes.intersects(Changes::LABELS) || model.view != crate::command::View::Labels {
             return;
         }
         let vm = window.global::<LabelsVm>();

@@ -55,7 +55,7 @@ impl MosaicAdapter {
     /// Shows what changed and asks for the pictures that are missing.
     pub fn sync(&mut self, window: &MainWindow, model: &Model, changes: Changes, pictures: &Pictures) {
         let vm = window.global::<MosaicVm>();
-        if changes.has(Changes::TILES) {
+        if changes.intersects(Changes::TILES) {
             vm.set_layout(model.mosaic.layout as i32);
             vm.set_metric(model.mosaic.metric as i32);
             vm.set_size(model.mosaic.size as i32);
@@ -64,15 +64,15 @@ impl MosaicAdapter {
             replace(&self.tiles, tiles);
             replace(&self.blocks, model.mosaic.blocks.iter().map(|block| show_block(model, block)).collect());
         }
-        if changes.has(Changes::SELECTION | Changes::TILES) {
+        if changes.intersects(Changes::SELECTION | Changes::TILES) {
             vm.set_selected(model.selected.unwrap_or(NONE));
         }
-        if changes.has(Changes::MOSAIC_VIEW) {
+        if changes.intersects(Changes::MOSAIC_VIEW) {
             vm.set_zoom(model.mosaic.zoom);
             vm.set_pan_x(model.mosaic.pan[0]);
             vm.set_pan_y(model.mosaic.pan[1]);
         }
-        if changes.has(Changes::HOVER | Changes::TILES) {
+        if changes.intersects(Changes::HOVER | Changes::TILES) {
             self.show_card(&vm, model);
         }
     }

@@ -49,7 +49,7 @@ impl ScatterAdapter {
     /// Shows what changed.
     pub fn sync(&self, window: &MainWindow, model: &Model, changes: Changes) {
         let (vm, scatter, session) = (window.global::<ScatterVm>(), &model.scatter, &model.session);
-        if changes.has(Changes::SCATTER) {
+        if changes.intersects(Changes::SCATTER) {
             vm.set_color(scatter.color as i32);
             if vm.get_projections().row_count() != session.projections.len() {
                 vm.set_projections(string_model(session.projections.iter().map(String::as_str)));
@@ -69,7 +69,7 @@ impl ScatterAdapter {
             let legend = scatter.legend(session).into_iter();
             replace(&self.legend, legend.map(|(rgb, text)| Swatch { color: color(rgb), text: text.into() }).collect());
         }
-        if changes.has(Changes::SCATTER | Changes::OUTLINE) {
+        if changes.intersects(Changes::SCATTER | Changes::OUTLINE) {
             let tool = TOOLS.iter().position(|tool| *tool == scatter.tool);
             vm.set_tool(tool.unwrap_or_default() as i32);
             vm.set_outline(outline(&scatter.outline));

@@ -111,7 +111,7 @@ impl ShellAdapter {
 
     /// Shows what changed.
     pub fn sync(&self, window: &MainWindow, model: &Model, changes: Changes) {
-        if !changes.has(Changes::SHELL) {
+        if !changes.intersects(Changes::SHELL) {
             return;
         }
         let (shell, theme, settings) = (window.global::<Shell>(), window.global::<Theme>(), &model.settings);

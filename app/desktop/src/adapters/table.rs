@@ -58,7 +58,7 @@ impl TableAdapter {
     /// Shows what changed.
     pub fn sync(&mut self, window: &MainWindow, model: &Model, changes: Changes) {
         let vm = window.global::<TableVm>();
-        if changes.has(Changes::LIST) {
+        if changes.intersects(Changes::LIST) {
             if self.dark != model.settings.dark {
                 self.forget();
                 self.dark = model.settings.dark;
@@ -83,7 +83,7 @@ impl TableAdapter {
             vm.set_max_size(largest as f32);
             vm.set_worse_only(model.list.worse_only);
         }
-        if changes.has(Changes::LIST | Changes::SELECTION) {
+        if changes.intersects(Changes::LIST | Changes::SELECTION) {
             vm.set_selected(model.selected.unwrap_or(NONE));
             let place = model.selected.and_then(|id| model.list.order.iter().position(|&other| other == id));
             vm.set_selected_index(place.map_or(-1, |place| place as i32));
