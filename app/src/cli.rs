@@ -1,4 +1,4 @@
-//! The command line: the commands, and the flags of them all. Those of one command stand in its file.
+//! The command line: the commands and the global flags. The flags of one command are in its file.
 
 use crate::commands::{
     Result, bench, check, compare, completions, demo, export, faithfulness, gallery, init, invert, layers, man, mark,
@@ -18,7 +18,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "ascan", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// What holds for every command.
+    /// The flags of every command.
     #[command(flatten)]
     pub globals: Globals,
     /// What to do.
@@ -27,7 +27,7 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str =
-    "Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration, 3 done, but some images are bad.";
+    "Exit codes: 0 success, 1 failure, 2 wrong usage or configuration, 3 finished, but some images could not be read.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -40,29 +40,29 @@ pub enum Command {
     Scan(ScanArgs),
     /// Find slices in a scan; results are kept side by side
     Slice(SliceArgs),
-    /// Say what a slice, or some images, are: core, spurious or noisy_label
+    /// Give a verdict on a slice or on images: core, spurious or noisy_label
     Mark(MarkArgs),
     /// List the verdicts on a scan
     Verdicts(VerdictsArgs),
-    /// Spread the marks over all images, check that with marks held out, and review it
+    /// Spread the marks to all images, check the result with held-out marks, and review it
     Spread(SpreadArgs),
     /// Find labels that are probably wrong, decide on them, and write a corrected table
     Mislabels(MislabelsArgs),
-    /// Judge attribution methods on a scan's images: which one to believe on this model
+    /// Test attribution methods on images of a scan: which one to trust on this model
     Faithfulness(FaithfulnessArgs),
     /// Draw the same few images under all attribution methods as a PNG
     Gallery(GalleryArgs),
-    /// Make for each slice an image with its features, for mosaic, report and window
+    /// Synthesise an image with the features of each slice, for mosaic, report and window
     Invert(InvertArgs),
     /// List the feature maps of a model: what can be explained at each, and which one `auto` takes
     Layers(LayersArgs),
-    /// Train the scanned model on, so that it stops using what was marked spurious
+    /// Fine-tune the scanned model so that it stops using what was marked spurious
     Repair(RepairArgs),
-    /// Compare a scan by the model before with one by the model after
+    /// Compare scans of the same images by the original and the repaired model
     Compare(CompareArgs),
     /// Write a scan and its slices as one HTML file
     Report(ReportArgs),
-    /// Open a scan in a window: look at its slices, judge them
+    /// Open a scan in a window to look at its slices and judge them
     Review(ReviewArgs),
     /// Draw the mosaic of the slices as a PNG
     Mosaic(MosaicArgs),

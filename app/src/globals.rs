@@ -28,10 +28,10 @@ pub struct Globals {
     /// Where the model runs: cpu, wgpu or cuda (model.device)
     #[arg(long, global = true)]
     pub device: Option<String>,
-    /// Images in a call of the model (run.batch_size)
+    /// Images per call of the model (run.batch_size)
     #[arg(long, global = true, value_name = "N")]
     pub batch_size: Option<usize>,
-    /// Worker threads; 0: one a core (run.n_threads)
+    /// Worker threads; 0: one per core (run.n_threads)
     #[arg(long, global = true, value_name = "N")]
     pub threads: Option<usize>,
     /// Override a value of the configuration; may be given several times

@@ -70,7 +70,7 @@ impl Reporter for Terminal {
             Level::Info | Level::Debug => return,
         };
         self.bar.suspend(|| {
-            // A terminal that has gone away cannot be told.
+            // If the terminal is gone, nobody can be told.
             let _ = writeln!(std::io::stderr(), "{prefix}{message}");
         });
     }

@@ -382,7 +382,7 @@ pub fn check_gradients(
     let layers: Vec<&str> = with_respect_to.iter().copied().filter(|&name| name != info.input).collect();
     let n = check_forward(info, images, &layers)?;
     if target_classes.len() != n {
-        return Err(Error::shape("target classes", format!("[{n}], one an image"), [target_classes.len()]));
+        return Err(Error::shape("target classes", format!("[{n}], one per image"), [target_classes.len()]));
     }
     match target_classes.iter().find(|&&class| class >= info.n_classes) {
         Some(class) => Err(Error::param(

@@ -214,7 +214,7 @@ impl TrainingBatch<'_> {
 fn check_columns<const N: usize>(n: usize, columns: [(&str, Option<usize>); N]) -> Result<()> {
     for (what, len) in columns {
         if let Some(len) = len.filter(|&len| len != n) {
-            return Err(Error::shape(what, format!("[{n}], one an image"), [len]));
+            return Err(Error::shape(what, format!("[{n}], one per image"), [len]));
         }
     }
     Ok(())
@@ -243,7 +243,7 @@ mod tests {
         let batch = toy.view(0);
         assert_eq!(batch.check().unwrap(), [3, 3, 6, 5]);
         let short = TrainingBatch { groups: Some(&[1, 2]), ..batch };
-        assert_eq!(short.check().unwrap_err().to_string(), "groups: expected [3], one an image, got [2]");
+        assert_eq!(short.check().unwrap_err().to_string(), "groups: expected [3], one per image, got [2]");
         let outside = TrainingBatch { spuriousness: Some(&[0.0, 1.5, 0.0]), ..batch };
         assert!(outside.check().unwrap_err().to_string().contains("spuriousness"));
         let set = TrainingSet {

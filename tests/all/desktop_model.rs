@@ -26,7 +26,11 @@ fn a_selection_is_the_same_everywhere() {
     let [x, y] = first.shape.centre.map(|v| v as f32);
     let changes = model.apply(MosaicCommand::Click(x, y));
     assert_eq!(model.selected, Some(first.id));
-    assert!(changes.contains(Changes::SELECTION) && changes.contains(Changes::INSPECTOR) && changes.contains(Changes::IMAGES));
+    assert!(
+        changes.contains(Changes::SELECTION)
+            && changes.contains(Changes::INSPECTOR)
+            && changes.contains(Changes::IMAGES)
+    );
     let mut shown = model.images.rows.clone();
     shown.sort_unstable();
     assert_eq!(shown, model.session.rows(first.id));

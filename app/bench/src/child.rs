@@ -71,7 +71,7 @@ impl ChildWorker {
             Err(_) => {
                 let said = String::from_utf8_lossy(&stderr);
                 let last = said.lines().last().unwrap_or_default();
-                Err(failed(format!("its process ended with {status}: {last}"), "out of memory, perhaps"))
+                Err(failed(format!("its process ended with {status}: {last}"), "perhaps it ran out of memory"))
             }
         }
     }

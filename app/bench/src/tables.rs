@@ -1,4 +1,4 @@
-//! The results as text: Markdown for people, CSV with one figure a line for programs.
+//! The results as text: Markdown for people, CSV with one figure per line for programs.
 
 use super::job::Task;
 use super::planted::PlantedKind;
@@ -35,7 +35,7 @@ impl BenchReport {
             text,
             "Planted slices",
             &format!(
-                "{} tables of each kind and strength, {} rows of {} dimensions to fit to and as many to score. \
+                "{} tables of each kind and strength, {} rows of {} dimensions to fit and as many to score. \
                  *found*: precision@10 of 0.8 or more. *false*: share of the slices called clearly worse that hold no planted one. \
                  Seconds and memory are those of one table, projection included.",
                 section.n_tables, section.n_rows, section.n_dims
@@ -163,7 +163,7 @@ impl BenchReport {
         }
     }
 
-    /// `table.csv`: one figure a line.
+    /// `table.csv`: one figure per line.
     ///
     /// # Errors
     /// `File` if it cannot be made.

@@ -2,7 +2,7 @@
 //!
 //! A scan with both directions holds, for each image, the forward feature `Σ A·M / ΣM`, the reverse one
 //! `Σ A·W / ΣW` with `W = 1 − (M − low) / range`, and the map `M` itself. Both are linear in `A`, so that the unnormalised
-//! feature `Σ A·M` and the spatial mean of `A` follow from them, and the model runs once instead of once a form.
+//! feature `Σ A·M` and the spatial mean of `A` follow from them, and the model runs once instead of once per form.
 
 use ascan_config::bench::Variant;
 use ascan_core::{Error, Result, Tensor};
@@ -23,8 +23,8 @@ pub fn features(plan: &ScanPlan, input: &SliceInput, variant: Variant) -> Result
     let [c, h, w] = plan.features.layer_shape;
     if plan.features.n_dims != 2 * c || plan.attribution.stored_map_size != plan.attribution.map_size {
         return Err(Error::unsupported(
-            "the forms of the features cannot be told from this scan: its maps are stored at another size",
-            "use an attribution with maps of the layer's size, as grad_cam",
+            "the forms of the features cannot be computed from this scan: its maps are stored at another size",
+            "use an attribution method with maps of the layer's size, such as grad_cam",
         ));
     }
     let (Some(maps), size) = (&input.maps, plan.attribution.map_size) else {

@@ -59,7 +59,7 @@ pub struct BenchScan {
 pub struct BenchRun {
     /// Seed of everything random.
     pub seed: u64,
-    /// Threads of a method; 0: one a core.
+    /// Threads of a method; 0: one per core.
     pub n_threads: usize,
     /// Longest time that one method gets for one measurement. The default is ours.
     pub time_limit_secs: u64,
@@ -74,7 +74,7 @@ impl Default for BenchRun {
 impl Params for BenchRun {
     const HELP: &'static [(&'static str, &'static str)] = &[
         ("seed", "seed of everything random"),
-        ("n_threads", "threads of a method; 0: one a core"),
+        ("n_threads", "threads of a method; 0: one per core"),
         ("time_limit_secs", "longest time that one method gets for one measurement"),
     ];
 
@@ -96,7 +96,7 @@ pub struct PlantedSection {
     pub noisy_label: Vec<f64>,
     /// Tables of each kind and strength.
     pub n_tables: usize,
-    /// Rows of a table; as many are fitted to as are scored.
+    /// Rows per table; one table is fitted to, another of the same size is scored.
     pub n_rows: usize,
     /// Dimensions of an embedding.
     pub n_dims: usize,
@@ -133,7 +133,7 @@ impl Params for PlantedSection {
         ("correlation", "correlations of label and attribute"),
         ("noisy_label", "shares of labels that are flipped in a subclass"),
         ("n_tables", "tables of each kind and strength, each with its own seed"),
-        ("n_rows", "rows of a table; as many are fitted to as are scored"),
+        ("n_rows", "rows per table; one table is fitted to, another of the same size is scored"),
         ("n_dims", "dimensions of an embedding"),
         ("separation", "distance of subclasses, in standard deviations of the spread within one"),
         ("accuracy", "accuracy of the simulated model outside the slice"),
@@ -216,7 +216,7 @@ impl Params for MethodSection {
     const HELP: &'static [(&'static str, &'static str)] = &[
         ("plugin", "the plugin; default: the name of the table"),
         ("params", "its parameters"),
-        ("max_rows", "rows of the largest table of [cost] that it gets"),
+        ("max_rows", "rows of the largest [cost] table that it is measured on"),
     ];
 
     fn check(&self, _problems: &mut Problems) {}
@@ -415,7 +415,7 @@ impl Loaded<BenchConfig> {
                 for error in errors.iter() {
                     self.errors.push(error.clone());
                 }
-                let error = Error::file(&file, "cannot be used, for the reasons given beside this", "");
+                let error = Error::file(&file, "cannot be used, for the reasons given in the other errors", "");
                 self.report(&key, &error);
             }
         }

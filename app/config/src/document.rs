@@ -268,7 +268,7 @@ mod tests {
             .iter()
             .map(|error| match &error.place {
                 Place::Text(place) => place.line,
-                other => panic!("no line: {other}"),
+                other => panic!("no line: {other:?}"),
             })
             .collect();
         assert_eq!(lines, [1, 3, 4], "{errors}");

@@ -1,4 +1,4 @@
-//! A cache that never holds more than so many bytes: what was used longest ago goes first.
+//! A cache with a limit in bytes: the least recently used values go first.
 
 use schnellru::{Limiter, LruMap};
 use std::hash::Hash;

@@ -114,5 +114,5 @@ fn csv(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Result<Vec<u
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Error {
-    Error::unsupported(format!("the table cannot be put together: {error}"), "please report this as a defect")
+    Error::unsupported(format!("the table cannot be written: {error}"), "please report this as a defect")
 }

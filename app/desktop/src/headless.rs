@@ -52,7 +52,7 @@ impl Headless {
         let window = MinimalSoftwareWindow::new(RepaintBufferType::ReusedBuffer);
         let clock = Rc::new(Cell::new(Duration::ZERO));
         slint::platform::set_platform(Box::new(InMemory { window: window.clone(), clock: clock.clone() }))
-            .map_err(|error| Error::unsupported(format!("no screen in memory: {error}"), ""))?;
+            .map_err(|error| Error::unsupported(format!("a screen in memory cannot be created: {error}"), ""))?;
         let screen = Self {
             window,
             clock,
@@ -104,7 +104,7 @@ impl Headless {
                 still += 1;
             }
             if start.elapsed() > PATIENCE {
-                return Err(Error::unsupported("the window does not come to rest", "please report this as a defect"));
+                return Err(Error::unsupported("the window does not stop changing", "please report this as a defect"));
             }
         }
         Ok(())

@@ -114,7 +114,8 @@ impl Desktop {
     /// `Unsupported` if the system gives no window.
     pub fn new(host: PluginHost, settings: Settings, wake: Wake) -> Result<Rc<Self>> {
         let window = MainWindow::new().map_err(|error| {
-            let hint = "is a display there? `--screenshot FILE` needs none, and `--renderer software` no graphics card";
+            let hint =
+                "is there a display? `--screenshot FILE` needs none, and `--renderer software` needs no graphics card";
             Error::unsupported(format!("the window cannot be opened: {error}"), hint)
         })?;
         let (sender, inbox) = crossbeam_channel::unbounded();
@@ -173,7 +174,7 @@ impl Desktop {
         shown.map_err(|error| Error::unsupported(format!("the window cannot be drawn: {error}"), ""))
     }
 
-    /// What background threads make for the event loop of this thread goes to this window.
+    /// Registers this window as the receiver of what background threads make for this event loop.
     pub fn belongs_to_event_loop(self: &Rc<Self>) {
         CURRENT.with(|current| current.replace(Rc::downgrade(self)));
         let desktop = Rc::downgrade(self);

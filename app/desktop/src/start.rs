@@ -149,7 +149,7 @@ impl Start {
         let (text, out) = (self.config.clone(), PathBuf::from(&self.out));
         std::thread::spawn(move || {
             let ended = work(&text, &out, &host, &*running).map(|()| out).map_err(|error| match error {
-                Failure::Stopped => "Stopped. What is done is kept: start it again to go on".to_owned(),
+                Failure::Stopped => "Stopped. Finished work is kept: start the scan again to resume".to_owned(),
                 Failure::Words(words) => words,
             });
             running.state().ended = Some(ended);

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// A pile of work under keys: the last one in is done first; a key that waits or runs is not added again.
+/// A stack of work with keys: last in, first out; a key that is waiting or running is not added again.
 pub struct Pool<K> {
     shared: Arc<Shared<K>>,
     threads: Vec<JoinHandle<()>>,
@@ -27,7 +27,7 @@ struct Pile<K> {
 }
 
 impl<K: Eq + Hash + Clone + Send + 'static> Pool<K> {
-    /// So many threads.
+    /// A pool with this many threads.
     ///
     /// # Panics
     /// If the system gives no threads, without which there is no program.
@@ -44,7 +44,7 @@ impl<K: Eq + Hash + Clone + Send + 'static> Pool<K> {
         Self { shared, threads }
     }
 
-    /// Adds work on top of the pile.
+    /// Adds work on top of the stack.
     pub fn add(&self, key: K, work: impl FnOnce() + Send + 'static) {
         let mut pile = self.shared.lock();
         if pile.known.insert(key.clone()) {

@@ -13,7 +13,7 @@ const N_COMPARED: usize = 14;
 pub const DISPUTED: f32 = 0.28;
 
 /// Mean of Spearman's correlation over all pairs of maps of one image, on the grid of the coarsest of them and at most
-/// 14 cells a side; −1 to 1. `None` for a single map, and where one of them is constant.
+/// 14 cells per side; −1 to 1. `None` for a single map, and where one of them is constant.
 pub(crate) fn agreement(maps: &[SizedMap]) -> Option<f64> {
     let side = |axis: usize| maps.iter().map(|(_, size)| size[axis]).fold(N_COMPARED, usize::min);
     let grid = [side(0), side(1)];

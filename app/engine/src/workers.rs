@@ -1,4 +1,4 @@
-//! Copies of a model, one a thread, that work through images together.
+//! Copies of a model, one per thread, that work through images together.
 
 use ascan_core::{Context, Forward, ModelBackend, OpenModel, Result, Runtime, TensorView};
 use std::ops::Range;

@@ -26,7 +26,7 @@ pub fn draw(report: &BenchReport, out: &Path) -> Result<()> {
 fn charts(report: &BenchReport) -> Vec<(String, Chart)> {
     let mut charts = Vec::new();
     let one = |name: &str, x: f64, y: f64| Series { name: name.into(), points: vec![[x, y]] };
-    let seconds = || Axis { label: "seconds a table".into(), log: true, range: None };
+    let seconds = || Axis { label: "seconds per table".into(), log: true, range: None };
     let unit = |label: &str| Axis { label: label.into(), log: false, range: Some([0.0, 1.0]) };
     let planted = report.slicers().filter_map(|name| {
         let summary = report.planted(name, |_| true)?;

@@ -33,13 +33,13 @@ fn charts(curves: &Curves) -> [(&'static str, Chart); 2] {
     let loss = Chart {
         title: "Loss while training".into(),
         x: axis("step", None),
-        y: axis("cross-entropy, mean of a stretch of steps", None),
+        y: axis("cross-entropy, mean over several steps", None),
         series: vec![series("training", smooth)],
     };
     let accuracy = Chart {
         title: "Accuracy after each epoch".into(),
         x: axis("epoch", None),
-        y: axis("share right", Some([0.0, 1.0])),
+        y: axis("accuracy", Some([0.0, 1.0])),
         series: vec![
             series("training", of_epochs(&|point| point.train_accuracy)),
             series("validation", with_before(curves.before.accuracy, of_epochs(&|point| point.validation.accuracy))),

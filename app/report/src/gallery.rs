@@ -23,7 +23,7 @@ const REASON: Style = Style { size_px: 13.0, bold: false, color: [154, 162, 173]
 /// What one method says of the images, or why it says nothing.
 type Strip = (String, Result<Vec<Heat>>);
 
-/// Draws the images of these rows under each of these methods, a strip a method, the images themselves first.
+/// Draws the images of these rows under each of these methods, one strip per method, the images themselves first.
 ///
 /// # Errors
 /// `File` if an image is gone; `UnknownName` for a method that does not exist; `Cancelled`. A method that does not go

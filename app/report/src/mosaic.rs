@@ -47,7 +47,7 @@ pub struct Scene<'a> {
     pub inversions: BTreeMap<i32, RgbImage>,
     /// Whether negative attribution counts by its size, as it did for the features.
     pub absolute: bool,
-    /// Which attribution method to believe, if that was asked.
+    /// Which attribution method to trust, if that was tested.
     pub faithfulness: Option<&'a Faithfulness>,
     /// What was scanned, for the heading.
     pub title: String,
@@ -306,7 +306,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_mosaic_has_a_tile_a_slice_even_where_images_are_gone() {
+    fn a_mosaic_has_one_tile_per_slice_even_where_images_are_gone() {
         let (table, names) = (table(), ["land".to_owned(), "water".to_owned()]);
         let set = find_in(&table);
         let scene = scene(&table, &names);

@@ -1,4 +1,4 @@
-//! `ascan bench`: methods side by side, and what they cost.
+//! `ascan bench`: methods side by side, and their cost.
 
 use super::{Result, note, print, print_json};
 use crate::globals::Globals;
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// `ascan bench`
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// What is compared
+    /// What to compare
     #[command(subcommand)]
     pub command: BenchCommand,
 }
@@ -38,27 +38,27 @@ pub enum BenchCommand {
 /// `ascan bench slicers`
 #[derive(Debug, Args)]
 pub struct BenchSlicersArgs {
-    /// The bench's configuration
+    /// The configuration of the benchmark
     pub config: PathBuf,
-    /// Folder of tables and plots; a bench that was begun there goes on
+    /// Folder for tables and plots; an unfinished benchmark there is resumed
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Only these sorts of tables
+    /// Only these kinds of tables
     #[arg(long, value_enum, value_delimiter = ',')]
     pub only: Vec<BenchPart>,
-    /// Measure a million rows too, for the methods that are meant for it (max_rows)
+    /// Also measure a million rows, for methods that allow it (max_rows)
     #[arg(long)]
     pub large: bool,
 }
 
-/// The sorts of tables of `ascan bench slicers`.
+/// The kinds of tables of `ascan bench slicers`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum BenchPart {
-    /// With a planted slice
+    /// Tables with a planted slice
     Planted,
     /// Real images
     Scans,
-    /// Of growing size
+    /// Tables of growing size
     Cost,
 }
 
@@ -71,16 +71,16 @@ pub struct BenchRegularizersArgs {
     pub config: PathBuf,
     /// Folder of a scan of the test images, by the same model
     pub test: PathBuf,
-    /// Folder of the repairs and of the table; what was begun there goes on
+    /// Folder for the repairs and the table; an unfinished run there is resumed
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Seeds: this many, counted from 0
+    /// Number of seeds, counted from 0
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub seeds: u64,
     /// Only these regularizers; default: all
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Override a value of the configuration for one regularizer alone; may be given several times
+    /// Override a value of the configuration for one regularizer only; may be given several times
     #[arg(long = "for", value_name = "NAME:KEY=VALUE", value_parser = of_one)]
     pub of_one: Vec<(String, String)>,
 }
@@ -119,7 +119,7 @@ fn slicers(args: BenchSlicersArgs, globals: &Globals) -> Result {
     let terminal = Terminal::new(globals.quiet);
     let worker = child::ChildWorker {
         program: std::env::current_exe()
-            .map_err(|error| Error::unsupported(format!("this program cannot find itself: {error}"), ""))?,
+            .map_err(|error| Error::unsupported(format!("the path of this program cannot be found: {error}"), ""))?,
         arguments: arguments(globals),
         time_limit: Duration::from_secs(config.run.time_limit_secs),
     };
@@ -127,7 +127,7 @@ fn slicers(args: BenchSlicersArgs, globals: &Globals) -> Result {
     let report = match bench::run(&config, &scans, parts, &host, &args.out, &work, &terminal) {
         Err(Error::Cancelled) => {
             terminal.clear();
-            terminal.log(Level::Info, "stopped: what is done is kept; run the same command again to go on");
+            terminal.log(Level::Info, "stopped; finished work is kept: run the same command again to resume");
             return Ok(STOPPED.into());
         }
         report => report?,
@@ -155,7 +155,7 @@ fn regularizers(args: BenchRegularizersArgs, globals: &Globals) -> Result {
     let configs = wanted.map(|name| {
         let own = args.of_one.iter().filter(|(of, _)| of == name).map(|(_, assignment)| assignment.clone());
         let for_all = globals.with_overrides(&[format!("repair.plugin={name}")]);
-        // What is said of one has the last word.
+        // An override for one regularizer wins.
         let overrides: Vec<String> = for_all.into_iter().chain(own).collect();
         RepairConfig::load(&args.config, &overrides, &host)
     });
@@ -166,7 +166,7 @@ fn regularizers(args: BenchRegularizersArgs, globals: &Globals) -> Result {
     let entries = match table([&scan, &test], &configs, &seeds, &host, &args.out, &terminal) {
         Err(Error::Cancelled) => {
             terminal.clear();
-            terminal.log(Level::Info, "stopped: what is done is kept; run the same command again to go on");
+            terminal.log(Level::Info, "stopped; finished work is kept: run the same command again to resume");
             return Ok(STOPPED.into());
         }
         entries => entries?,

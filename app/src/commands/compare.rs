@@ -1,4 +1,4 @@
-//! `ascan compare`: a scan by the model before beside one by the model after.
+//! `ascan compare`: scans of the same images by the original and the repaired model, side by side.
 
 use super::{Result, make_parent, note, print, print_json};
 use crate::globals::Globals;
@@ -17,17 +17,17 @@ use std::process::ExitCode;
 /// `ascan compare`
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// Folder of the scan by the model before
+    /// Folder of the scan by the original model
     pub before: PathBuf,
-    /// Folder of the scan of the same images by the model after
+    /// Folder of the scan of the same images by the repaired model
     pub after: PathBuf,
     /// The HTML file
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Slices of the scan before that are compared; default: the newest
+    /// Slice set of the first scan to compare; default: the newest
     #[arg(long, value_name = "ID")]
     pub slices: Option<String>,
-    /// Scan of the training images, whose groups weigh the training-weighted mean
+    /// Scan of the training images; the sizes of its groups weight the training-weighted mean
     #[arg(long, value_name = "SCAN")]
     pub training: Option<PathBuf>,
 }
@@ -102,7 +102,7 @@ pub(super) fn describe(comparison: &Comparison) -> String {
     let images = format!("{} images", comparison.n);
     let mut lines = vec![aligned(0, &[Left(&images), Right("before"), Right("after"), Right("points")], rows)];
     lines.push(format!(
-        "{} images are right only after, {} only before",
+        "{} images are right only after the repair, {} only before it",
         comparison.fixed.len(),
         comparison.broken.len()
     ));

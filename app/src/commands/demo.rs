@@ -45,7 +45,7 @@ pub(crate) fn run(args: DemoArgs, globals: &Globals) -> Result {
     let runtime = host.backend("burn", &ParamMap::new())?;
     let made = demo::make(&args.output, &*runtime, &context)?;
     terminal.clear();
-    note(globals, format_args!("it is right on {} of them; scanning {n_test} others", percent(made.train_accuracy)));
+    note(globals, format_args!("its accuracy on them is {}; scanning {n_test} others", percent(made.train_accuracy)));
 
     let folder = args.output.join("scan");
     let plan = RunPlan::compile(LoadedConfig::read(&made.config, &globals.with_overrides(&[]))?, &host)?;
@@ -90,7 +90,9 @@ fn repaired(folder: &Path, made: &Demo, globals: &Globals, host: &PluginHost, co
     let [n_core, n_spurious] = demo::review(&review, &set, context)?;
     note(
         globals,
-        format_args!("reviewed others: {n_spurious} slices are clearly worse and marked spurious, {n_core} core"),
+        format_args!(
+            "reviewed other pictures: {n_spurious} slices are clearly worse and are marked spurious, {n_core} are marked core"
+        ),
     );
     let config = RepairConfig::load(&made.config, &globals.with_overrides(&[]), host)?;
     let plan = RepairPlan::compile(&review, config, host)?;
@@ -101,7 +103,7 @@ fn repaired(folder: &Path, made: &Demo, globals: &Globals, host: &PluginHost, co
     scan_of("scan-after", &[format!("model.path={}", summary.model.display())])
 }
 
-/// By how much the worst group rose.
+/// By how much the accuracy of the worst group rose.
 fn outcome(comparison: &Comparison) -> String {
     let worst = comparison.worst_group_accuracy.map_or_else(String::new, |pair| {
         format!(
@@ -125,15 +127,15 @@ fn findings(set: &SliceSet, report: &str) -> String {
             let right = worst.accuracy.map_or_else(String::new, percent);
             let share = percent(n as f64 / worst.size as f64);
             format!(
-                "slice {} of {} images is right on {right} only, and {share} of it is {group}",
+                "slice {} of {} images has an accuracy of only {right}, and {share} of it is {group}",
                 worst.id, worst.size
             )
         },
     );
     format!(
-        "planted: in training, {} lie on {} and {}s on {}; the network is right on {overall} of new pictures\n\
-         found, without being told the ground: {found}\n\
-         look: {report} shows it first, with what the network looked at",
+        "planted: in the training pictures, {} lie on {} and {}s on {}; on new pictures the network has an accuracy of {overall}\n\
+         found, without knowing the ground: {found}\n\
+         see {report}: it shows this slice first, and what the network looked at",
         format_args!("{}s", pictures::CLASSES[0]),
         pictures::GROUNDS[0],
         pictures::CLASSES[1],

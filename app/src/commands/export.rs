@@ -21,7 +21,7 @@ pub struct ExportArgs {
     /// Folder to write to
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
-    /// Which slices go along; default: all
+    /// Slice set to export; default: all
     #[arg(long, value_name = "ID")]
     pub slices: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! `ascan faithfulness`: which attribution method to believe on a model.
+//! `ascan faithfulness`: which attribution method to trust on a model.
 
 use super::{Failure, Result, print, print_json};
 use crate::globals::Globals;
@@ -18,19 +18,19 @@ use std::process::ExitCode;
 pub struct FaithfulnessArgs {
     /// Folder of the scan
     pub scan: PathBuf,
-    /// Methods to judge, separated by commas; all if left out
+    /// Methods to test, separated by commas; default: all
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub methods: Vec<String>,
-    /// How many images to look at, drawn by the scan's seed
+    /// Number of images, drawn with the scan's seed
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
     pub images: u32,
-    /// Only images of this slice of the latest slice set
+    /// Only images of this slice of the newest slice set
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub slice: Option<i32>,
-    /// Do not ask a model with randomised weights too, which doubles the attributions
+    /// Leave out the test with randomised weights, which doubles the number of attributions
     #[arg(long)]
     pub no_randomise: bool,
-    /// A model trained on shuffled labels, to ask it too: what `ascan repair` writes with repair.shuffle_labels=true
+    /// A model trained on shuffled labels to compare with; `ascan repair` writes one with repair.shuffle_labels=true
     #[arg(long, value_name = "MODEL")]
     pub shuffled_labels: Option<PathBuf>,
 }
@@ -56,7 +56,7 @@ pub(crate) fn run(args: FaithfulnessArgs, globals: &Globals) -> Result {
     let context = Context { seed: config.run.seed, n_threads, reporter: &terminal };
     let found = faithfulness(&scan, &settings, &host, &context)?;
     terminal.clear();
-    // For the report and the window, which speak of the scan as a whole.
+    // For the report and the window, which describe the whole scan.
     if is_of_scan {
         found.keep(&scan);
     }
@@ -79,20 +79,20 @@ fn rows_of(set: &SliceSet, id: i32) -> Result<Vec<usize>> {
 
 fn describe(found: &Faithfulness) -> String {
     let figures: Vec<_> = found.methods.iter().map(MethodReport::figures).collect();
-    // A column that nobody has a figure for says nothing.
+    // Columns without a single figure are left out.
     let is_known = |column: &usize| figures.iter().any(|row| row[*column] != "-");
     let known: Vec<usize> = (0..HEADINGS.len()).filter(is_known).collect();
     let headings = known.iter().map(|&column| Right(HEADINGS[column].0));
     let columns: Vec<_> = [Left("method")].into_iter().chain(headings).chain([Left("remarks")]).collect();
     let rows = found.methods.iter().zip(&figures).map(|(report, figures)| {
-        let failed = report.failed.as_ref().map(|failed| format!("does not go with this model: {failed}"));
+        let failed = report.failed.as_ref().map(|failed| format!("does not work with this model: {failed}"));
         let figures = known.iter().map(move |&column| figures[column].clone());
         let remarks = failed.unwrap_or_else(|| report.remarks());
         [report.name.clone()].into_iter().chain(figures).chain([remarks])
     });
     let mut lines = vec![
         format!(
-            "{} images; ROAD, insertion, sens-n, energy, pointing: high is good; deletion, randomised, shuffled: low",
+            "{} images; high is good: ROAD, insertion, sens-n, energy, pointing; low is good: deletion, randomised, shuffled",
             found.n_images
         ),
         aligned(2, &columns, rows),

@@ -20,13 +20,13 @@ pub struct GalleryArgs {
     /// The PNG file
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// Methods to show, separated by commas; all if left out
+    /// Methods to show, separated by commas; default: all
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub methods: Vec<String>,
-    /// How many images, spread over the scan
+    /// Number of images, spread evenly over the scan
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=12))]
     pub images: u32,
-    /// The images themselves, by their rows, separated by commas
+    /// Rows of the images to show, separated by commas
     #[arg(long, value_name = "ROWS", value_delimiter = ',', conflicts_with = "images")]
     pub rows: Vec<usize>,
 }
@@ -61,6 +61,6 @@ fn rows(album: &Album, args: &GalleryArgs) -> Result<Vec<usize>> {
         return Ok(args.rows.clone());
     }
     let n = (args.images as usize).min(valid.len());
-    // The middles of as many equal parts.
+    // The middle of each of `n` equal parts.
     Ok((0..n).map(|i| valid[(2 * i + 1) * valid.len() / (2 * n)]).collect())
 }

@@ -27,8 +27,7 @@ pub struct InitArgs {
 pub(crate) fn run(args: InitArgs, globals: &Globals) -> Result {
     let to_stdout = args.output == Path::new("-");
     if !to_stdout && !args.force && args.output.exists() {
-        let error =
-            Error::file(&args.output, "is already there", "use --force to overwrite it, or another name with -o");
+        let error = Error::file(&args.output, "already exists", "use --force to overwrite it, or another name with -o");
         return Err(Failure::Usage(error));
     }
     let request = Request { model: &args.model, data: &args.data, chosen: &[], file: Some(&args.output) };
@@ -50,7 +49,7 @@ pub(crate) fn run(args: InitArgs, globals: &Globals) -> Result {
     }
     if !to_stdout {
         let file = args.output.display();
-        note(globals, format_args!("wrote {file}; look it over, then: ascan check {file}"));
+        note(globals, format_args!("wrote {file}; review it, then run: ascan check {file}"));
     }
     Ok(ExitCode::SUCCESS)
 }

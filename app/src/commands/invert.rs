@@ -1,4 +1,4 @@
-//! `ascan invert`: for each slice an image with its features, kept in the scan.
+//! `ascan invert`: synthesises an image with the features of each slice, and keeps it in the scan.
 
 use super::{Failure, Result, print, print_json};
 use crate::globals::Globals;
@@ -18,13 +18,13 @@ use std::process::ExitCode;
 pub struct InvertArgs {
     /// Folder of the scan
     pub scan: PathBuf,
-    /// Only these slices, separated by commas; all if left out
+    /// Only these slices, separated by commas; default: all
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     pub slice: Vec<i32>,
-    /// Which slices; default: the newest
+    /// Which slice set; default: the newest
     #[arg(long, value_name = "ID")]
     pub slices: Option<String>,
-    /// Steps of each search, one pass of the model there and back each
+    /// Steps of each search; each is one forward and backward pass
     #[arg(long, value_name = "N", default_value_t = 96, value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: u32,
 }

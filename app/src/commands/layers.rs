@@ -69,7 +69,7 @@ fn shows(layer: &Layer) -> &'static str {
     match layer.stride[0].max(layer.stride[1]) {
         ..=4 => "edges and colours; too fine to say what is recognised",
         5..=12 => "textures and small parts",
-        13..=24 => "parts of things",
+        13..=24 => "parts of objects",
         _ => "whole things, coarsely",
     }
 }

@@ -24,25 +24,25 @@ pub struct MarkArgs {
     /// The slice
     #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     pub slice: Option<i32>,
-    /// Images instead of a slice: uris or rows ("0-4,9") with commas between, or a file with one of them a line
+    /// Images instead of a slice: uris or rows ("0-4,9") separated by commas, or a file with one per line
     #[arg(long, value_name = "FILE|LIST")]
     pub images: Option<String>,
-    /// Which slices; default: the newest
+    /// Which slice set; default: the newest
     #[arg(long, value_name = "ID", requires = "slice")]
     pub slices: Option<String>,
-    /// In free words
+    /// Why, in your own words
     #[arg(long, value_name = "TEXT", requires = "mark")]
     pub note: Option<String>,
-    /// Take the mark away
+    /// Remove the mark
     #[arg(long)]
     pub clear: bool,
-    /// Take back the author's newest verdict
+    /// Undo the author's newest verdict
     #[arg(long)]
     pub undo: bool,
-    /// Bring back what was undone last
+    /// Redo what was undone last
     #[arg(long)]
     pub redo: bool,
-    /// Who says so; default: $ASCAN_AUTHOR, or the user's name
+    /// Name of the author; default: $ASCAN_AUTHOR, or the user's name
     #[arg(long, value_name = "NAME")]
     pub author: Option<String>,
 }
@@ -58,9 +58,13 @@ pub(crate) fn run(args: MarkArgs, globals: &Globals) -> Result {
     if args.undo || args.redo {
         let (verdict, done) = if args.undo { (annotations.undo()?, "undone") } else { (annotations.redo()?, "redone") };
         let Some(verdict) = verdict else {
-            let what = if args.undo { "to undo: it has no standing verdict on this scan" } else { "to redo" };
+            let what = if args.undo { "to undo: no verdict of this author stands on this scan" } else { "to redo" };
             let message = format!("{} has nothing {what}", annotations.author());
-            return Err(Error::unsupported(message, "`ascan verdicts` lists the verdicts; --author says whose").into());
+            return Err(Error::unsupported(
+                message,
+                "`ascan verdicts` lists the verdicts; --author chooses the author",
+            )
+            .into());
         };
         say(&verdict, &format!("{done}: "), globals)?;
         return Ok(ExitCode::SUCCESS);
@@ -90,7 +94,7 @@ pub(super) fn annotator(scan: &Scan, author: Option<&str>, globals: &Globals) ->
 pub(super) fn give(annotations: &mut Annotator, subject: Subject, judgement: Judgement) -> Result<Verdict, Error> {
     let id = annotations.judge(subject, judgement)?;
     let given = annotations.history().iter().find(|verdict| verdict.id == id);
-    given.cloned().ok_or_else(|| Error::unsupported(format!("verdict {id} is not among those that it belongs to"), ""))
+    given.cloned().ok_or_else(|| Error::unsupported(format!("verdict {id} is missing after it was written"), ""))
 }
 
 fn say(verdict: &Verdict, before: &str, globals: &Globals) -> Result<()> {

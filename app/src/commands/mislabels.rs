@@ -32,25 +32,25 @@ pub struct MislabelsArgs {
     /// The model was not trained on these labels, so its own probabilities can judge them
     #[arg(long)]
     pub unseen: bool,
-    /// Candidates to print
+    /// Number of candidates to print
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub top: usize,
-    /// Of which slices the noise is estimated; default: the newest
+    /// Slice set whose label noise is estimated; default: the newest
     #[arg(long, value_name = "ID")]
     pub slices: Option<String>,
-    /// Decide that labels are right: uris or rows ("0-4,9") with commas between, or a file with one of them a line
+    /// Decide that labels are right: uris or rows ("0-4,9") separated by commas, or a file with one per line
     #[arg(long, value_name = "FILE|LIST")]
     pub keep: Vec<String>,
-    /// Decide that no label is right and the images should go
+    /// Decide that no label is right, and drop the images
     #[arg(long, value_name = "FILE|LIST")]
     pub drop: Vec<String>,
     /// Decide that labels should be another class, by name or number
     #[arg(long, value_name = "FILE|LIST=CLASS")]
     pub relabel: Vec<String>,
-    /// Who decides; default: $ASCAN_AUTHOR, or the user's name
+    /// Name of the author; default: $ASCAN_AUTHOR, or the user's name
     #[arg(long, value_name = "NAME")]
     pub author: Option<String>,
-    /// Write the data set's table with all decisions applied; the original stays as it is
+    /// Write the data set's table with all decisions applied; the original is not changed
     #[arg(long, value_name = "CSV")]
     pub write: Option<PathBuf>,
 }
@@ -204,8 +204,8 @@ fn describe(
         (Basis::OutOfSample, Some(_)) => "each judged by the images of the other folds (confident learning)",
         (Basis::OutOfSample, None) => "judged by the model, which has not seen these labels (confident learning)",
         (Basis::SelfConfidence, _) => {
-            "ranked by the model's own confidence: if it was trained on these labels it believes wrong ones too \
-             (--folds 5 judges each image by others; --unseen says that the model has not seen the labels)"
+            "ranked by the model's own confidence: if it was trained on these labels, it believes the wrong ones too \
+             (--folds 5 judges each image by others; use --unseen if the model has not seen the labels)"
         }
     };
     let mut lines = vec![format!("{} images with labels, {basis}", found.n_labelled)];

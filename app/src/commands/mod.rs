@@ -1,4 +1,4 @@
-//! The commands, one a file, and what they share: how they fail and how they print.
+//! The commands, one per file, and what they share: how they fail and how they print.
 
 pub(crate) mod bench;
 pub(crate) mod check;
@@ -51,7 +51,7 @@ pub type Result<T = ExitCode, E = Failure> = std::result::Result<T, E>;
 pub enum Failure {
     /// The configuration, or a flag, is wrong.
     Config(ConfigErrors),
-    /// The command line asks for something that cannot be.
+    /// The command line asks for something impossible.
     Usage(Error),
     /// The work failed.
     Failed(Error),
@@ -91,7 +91,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Writes a line to standard output. A reader that has gone away is no error.
+/// Writes a line to standard output. A closed pipe is not an error.
 ///
 /// # Errors
 /// `File` if standard output cannot be written for another reason.
@@ -117,7 +117,7 @@ pub fn print_json(value: &impl Serialize) -> Result<(), Error> {
 /// Tells the user something on standard error, unless `--quiet`.
 pub fn note(globals: &Globals, text: impl fmt::Display) {
     if !globals.quiet {
-        // A terminal that has gone away cannot be told.
+        // If the terminal is gone, nobody can be told.
         let _ = writeln!(std::io::stderr(), "{text}");
     }
 }

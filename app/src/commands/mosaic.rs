@@ -18,7 +18,7 @@ pub struct MosaicArgs {
     /// The PNG file
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// Which slices; default: the newest
+    /// Which slice set; default: the newest
     #[arg(long, value_name = "ID")]
     pub slices: Option<String>,
 }

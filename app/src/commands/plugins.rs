@@ -1,4 +1,4 @@
-//! `ascan plugins`: what was found where, and what each plugin can be told.
+//! `ascan plugins`: which plugins were found where, and their parameters.
 
 use super::{Result, print, print_json};
 use crate::globals::Globals;
@@ -39,7 +39,7 @@ pub(crate) fn run(args: PluginsArgs, globals: &Globals) -> Result {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The plugins of this name, one a kind at most, with their parameters at their defaults.
+/// The plugins of this name, at most one per kind, with the defaults of their parameters.
 fn described(host: &PluginHost, name: &str) -> Result<Vec<(PluginRow, Resolved)>, Error> {
     let rows = host.list().into_iter().filter(|row| row.name == name && row.state == PluginState::Loaded);
     let found = rows.filter_map(|row| row.kind.map(|kind| (kind, row)));
@@ -55,7 +55,7 @@ fn described(host: &PluginHost, name: &str) -> Result<Vec<(PluginRow, Resolved)>
     Ok(found)
 }
 
-/// All plugins, a line each, then what went wrong, then where was looked.
+/// All plugins, one per line, then what failed, then the folders that were searched.
 fn listed(host: &PluginHost) -> String {
     let rows = host.list();
     let columns = ["NAME", "KIND", "VERSION", "STATE", "SUMMARY"].map(Left);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_has_a_line_a_plugin() {
+    fn the_table_has_one_line_per_plugin() {
         let text = listed(&host());
         let line = text.lines().find(|line| line.starts_with("kmeans")).unwrap();
         assert!(line.contains("slicer") && line.contains("loaded"), "{text}");

@@ -1,4 +1,4 @@
-//! `ascan repair`: trains a scanned model on, under a regularizer that knows what the review found out.
+//! `ascan repair`: fine-tunes a scanned model with a regularizer that uses the verdicts.
 
 use super::{Result, note, print, print_json};
 use crate::globals::Globals;
@@ -15,11 +15,11 @@ use std::process::ExitCode;
 /// `ascan repair`
 #[derive(Debug, Args)]
 pub struct RepairArgs {
-    /// Folder of the scan of the training images, by the model that is repaired
+    /// Folder of the scan of the training images by the model to repair
     pub scan: PathBuf,
-    /// A configuration with the sections repair and run; those of a scan will do
+    /// A configuration with the sections repair and run; it may be that of the scan
     pub config: PathBuf,
-    /// Folder of the repair; one that was begun there goes on
+    /// Folder for the repair; an unfinished one there is resumed
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,
     /// Regularizer plugin; default: the one in the configuration
@@ -46,7 +46,7 @@ pub(crate) fn run(args: RepairArgs, globals: &Globals) -> Result {
     let summary = match repair(&plan, &host, &args.out, &terminal) {
         Err(Error::Cancelled) => {
             terminal.clear();
-            terminal.log(Level::Info, "stopped: what is done is kept; run the same command again to go on");
+            terminal.log(Level::Info, "stopped; finished work is kept: run the same command again to resume");
             return Ok(STOPPED.into());
         }
         done => done?,
@@ -57,7 +57,10 @@ pub(crate) fn run(args: RepairArgs, globals: &Globals) -> Result {
         print_json(&summary)?;
     } else {
         print(&summary.to_string())?;
-        note(globals, format_args!("scan with the repaired model, then `ascan compare BEFORE AFTER -o report.html`"));
+        note(
+            globals,
+            format_args!("next: scan with the repaired model, then run `ascan compare BEFORE AFTER -o report.html`"),
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

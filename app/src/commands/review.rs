@@ -15,7 +15,7 @@ use std::process::ExitCode;
 pub struct ReviewArgs {
     /// Folder of the scan; without it the start page opens
     pub scan: Option<PathBuf>,
-    /// Which slices; default: the newest
+    /// Which slice set; default: the newest
     #[arg(long, value_name = "ID")]
     pub slices: Option<String>,
     /// How the window is drawn
@@ -33,7 +33,7 @@ pub struct ReviewArgs {
     /// Layout of the mosaic
     #[arg(long, value_enum, default_value_t = LayoutChoice::Grid)]
     pub layout: LayoutChoice,
-    /// Colours; default: as the window was left
+    /// Colours; default: as last used
     #[arg(long, value_enum)]
     pub theme: Option<ThemeChoice>,
     /// Select this slice
@@ -76,7 +76,7 @@ pub enum LayoutChoice {
     Grid,
     /// Hexagons
     Hexagons,
-    /// Cells of the plane, by area
+    /// Voronoi cells
     Voronoi,
 }
 

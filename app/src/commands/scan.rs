@@ -20,13 +20,13 @@ use std::process::ExitCode;
 pub struct ScanArgs {
     /// The configuration
     pub config: PathBuf,
-    /// Folder of the scan; one that was begun there is resumed
+    /// Folder for the scan; an unfinished one there is resumed
     #[arg(short, long, value_name = "SCAN")]
     pub out: PathBuf,
     /// Scan only the first N images
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// Leave out the slicing after the scan
+    /// Do not slice after the scan
     #[arg(long)]
     pub no_slice: bool,
 }
@@ -96,11 +96,11 @@ fn slice(dir: &Path, host: &PluginHost, context: &Context) -> Result<SliceSet, E
     Ok(set)
 }
 
-/// What is done stays done.
+/// Finished shards are kept.
 fn stopped(dir: &Path, terminal: &Terminal) -> ExitCode {
     terminal.clear();
     let kept = Scan::open(dir)
         .map_or(String::new(), |scan| format!(": {} of {} images are kept", scan.n_rows_done(), scan.plan.data.n_rows));
-    terminal.log(Level::Info, &format!("stopped{kept}; run the same command again to go on"));
+    terminal.log(Level::Info, &format!("stopped{kept}; run the same command again to resume"));
     STOPPED.into()
 }

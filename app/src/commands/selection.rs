@@ -15,10 +15,10 @@ pub(super) fn uris(scan: &Scan) -> Result<Vec<String>> {
     Ok(uris)
 }
 
-/// The rows that a text names: uris, rows and ranges of rows with commas between, or a file with one of them a line.
+/// The rows that a text names: uris, rows and ranges of rows separated by commas, or a file with one per line.
 ///
 /// # Errors
-/// `Param` for a name of no image, `File` for a file that cannot be read.
+/// `Param` for a name that is not an image, `File` for a file that cannot be read.
 pub(super) fn rows(text: &str, uris: &[String]) -> Result<Vec<usize>> {
     let by_uri: HashMap<&str, usize> = uris.iter().map(String::as_str).zip(0..).collect();
     let find = |name: &str| named(name, &by_uri);
@@ -36,7 +36,7 @@ pub(super) fn rows(text: &str, uris: &[String]) -> Result<Vec<usize>> {
         return Err(no_image(&unknown, uris));
     }
     let lines = std::fs::read_to_string(path)
-        .map_err(|error| Error::file(path, format!("cannot be read: {error}"), "write a uri or a row a line"))?;
+        .map_err(|error| Error::file(path, format!("cannot be read: {error}"), "write one uri or row per line"))?;
     let names = lines.lines().map(str::trim).filter(|line| !line.is_empty());
     let rows: Result<Vec<Vec<usize>>> = names.map(|name| find(name).ok_or_else(|| no_image(name, uris))).collect();
     Ok(rows?.concat())
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_names_an_image_a_line() {
+    fn a_file_names_one_image_per_line() {
         let uris: Vec<String> = ["a.png", "b.png"].map(str::to_owned).into();
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("list.txt");

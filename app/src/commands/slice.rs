@@ -23,14 +23,14 @@ pub struct SliceArgs {
     /// Slicer plugin; default: the one in the scan's configuration
     #[arg(short, long)]
     pub plugin: Option<String>,
-    /// Slice each class on its own; default: as in the scan's configuration
+    /// Slice each class separately; default: as in the scan's configuration
     #[arg(long, value_enum, value_name = "BY")]
     pub per_class: Option<PerClassBy>,
-    /// Slice only the images that the model got wrong: what kinds of errors there are
+    /// Slice only the images that the model got wrong, to see which kinds of errors there are
     #[arg(long)]
     pub errors_only: bool,
-    /// Try other numbers of slices, a quarter to four times as many, and say which ones silhouette, Davies–Bouldin index and
-    /// elbow prefer; no slices are kept
+    /// Try a quarter to four times as many slices, and print which number silhouette, Davies–Bouldin index and
+    /// elbow prefer; nothing is kept
     #[arg(long)]
     pub advise: bool,
 }
@@ -40,10 +40,10 @@ pub struct SliceArgs {
 pub enum PerClassBy {
     /// The ground truth
     Label,
-    /// What the model says
+    /// The prediction of the model
     #[value(name = "predicted_class")]
     PredictedClass,
-    /// Not at all: all images together
+    /// Nothing: all images together
     None,
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn run(args: SliceArgs, globals: &Globals) -> Result {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A line a number, and what they prefer.
+/// One line per number of slices, then what the indices prefer.
 fn tell(advice: &Advice) -> String {
     let index = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
     let columns = ["n_slices", "inertia", "silhouette", "Davies–Bouldin"].map(Right);
@@ -107,7 +107,7 @@ fn tell(advice: &Advice) -> String {
         [advice.by_silhouette, advice.by_davies_bouldin, advice.by_elbow].map(number);
     // Slices are cut finer than clusters on purpose.
     let preferred = advice.suggestion.map_or_else(
-        || "the indices say nothing".to_owned(),
+        || "the indices prefer no number".to_owned(),
         |k| format!("at least {k} (silhouette {silhouette}, Davies–Bouldin {davies_bouldin}, elbow {elbow})"),
     );
     format!("{}\n{preferred}", aligned(0, &columns, rows))
@@ -151,7 +151,7 @@ fn describe(set: &SliceSet) -> String {
     text
 }
 
-/// The q-value in few letters: whether chance explains that the slice is worse.
+/// The q-value, abbreviated: whether chance explains that the slice is worse.
 fn evidence(evidence: Evidence, q: f64) -> String {
     match evidence {
         Evidence::Clear => format!("q = {q:.0e}"),

@@ -19,10 +19,10 @@ use std::process::ExitCode;
 pub struct SpreadArgs {
     /// Folder of the scan
     pub scan: PathBuf,
-    /// Accept the spread that is there; without one, spread first
+    /// Accept the existing spread; if there is none, spread first
     #[arg(long)]
     pub accept: bool,
-    /// Count images from this spuriousness on as spurious, the others as core
+    /// Count images with at least this spuriousness as spurious, the others as core
     #[arg(long, value_name = "T", value_parser = share)]
     pub threshold: Option<f32>,
     /// Decide on single images: 1 is spurious, 0 is core; may be given several times
@@ -72,7 +72,10 @@ pub(crate) fn run(args: SpreadArgs, globals: &Globals) -> Result {
     let mut spread = match before {
         Some(before) => {
             if before.verdicts != annotations.basis() {
-                note(globals, "warning: there are other verdicts than at the time: `ascan spread` spreads them anew");
+                note(
+                    globals,
+                    "warning: there are other verdicts than when the marks were spread: run `ascan spread` to spread them again",
+                );
             }
             before
         }
@@ -106,7 +109,7 @@ fn review(spread: &mut Spread, args: &SpreadArgs) -> Result<()> {
     }
     for &(row, is_spurious) in &args.overrides {
         if row >= spread.spuriousness.len() {
-            let message = format!("{row} is no image of this scan, which has {}", spread.spuriousness.len());
+            let message = format!("{row} is not a row of this scan, which has {} images", spread.spuriousness.len());
             return Err(Failure::Usage(Error::param("--override", message, "rows count from 0")));
         }
         review.overrides.insert(row, is_spurious);
@@ -149,15 +152,15 @@ fn describe(spread: &Spread, class_names: &[String]) -> String {
     lines.join("\n")
 }
 
-/// What marks that were held out say.
+/// How well held-out marks were predicted.
 fn check(check: &Check) -> Vec<String> {
     if check.n_held_out == 0 {
-        return vec!["unchecked: no class has marks of both kinds, and enough of them to hold some out".to_owned()];
+        return vec!["not checked: no class has enough marks of both kinds to hold some out".to_owned()];
     }
     let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
     let mut lines = vec![
         format!(
-            "check: {} of {} marks held out and predicted from the rest: AUROC {}, Brier {} ({} if only the share were known)",
+            "check: {} of {} marks were held out and predicted from the rest: AUROC {}, Brier score {} ({} for always predicting the mean)",
             check.n_held_out,
             check.n_marks,
             figure(check.auroc),
@@ -165,8 +168,8 @@ fn check(check: &Check) -> Vec<String> {
             figure(check.brier_of_share)
         ),
         match check.n_verdicts {
-            0 => "  (they have neighbours of their own slices among the rest: this says little about images far from \
-                  every mark; three verdicts of each kind in a class are held out whole)"
+            0 => "  (other images of the same slices stay among the rest, so this says little about images far from \
+                  every mark; whole verdicts are held out where a class has three of each kind)"
                 .to_owned(),
             n => format!("  ({n} verdicts were held out whole: none of their images is predicted from its own slice)"),
         },

@@ -77,7 +77,7 @@ fn text(output: &Output) -> String {
         lines.extend(verdicts.iter().map(|verdict| format!("  {}, {}", describe(verdict), verdict.time())));
     }
     if lines.is_empty() {
-        lines.push("no verdicts yet: `ascan mark` gives one".to_owned());
+        lines.push("no verdicts yet: give one with `ascan mark`".to_owned());
     }
     lines.join("\n")
 }

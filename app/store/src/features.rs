@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// The bytes of a shard's arrays.
 ///
 /// # Shapes
-/// `embedding`: `[d]` a row; `attribution`: `[h · w]` a row, at the stored map size; `attribution_<name>`: the same of
+/// `embedding`: `[d]` per row; `attribution`: `[h · w]` per row, at the stored map size; `attribution_<name>`: the same of
 /// each further method.
 pub(super) fn encode(plan: &ScanPlan, rows: &[ScanRow]) -> TableResult<Vec<u8>> {
     let outcomes = || rows.iter().map(|row| row.outcome.as_ref().ok());

@@ -11,7 +11,7 @@ pub const CONFIG: &str = "scan.toml";
 pub const PLAN: &str = "plan.json";
 /// Held while a scan is being written.
 pub const LOCK: &str = ".lock";
-/// Tables, a pair a shard.
+/// Tables, one pair per shard.
 pub const DATA: &str = "data";
 /// One file for each shard that is complete.
 pub const COMMITS: &str = "commits";

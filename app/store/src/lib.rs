@@ -3,11 +3,11 @@
 //! ```text
 //! scan.toml                     the resolved configuration
 //! plan.json                     what the rows depend on
-//! data/samples-00017.parquet    a row an image, for people and other programs
+//! data/samples-00017.parquet    one row per image, for people and other programs
 //! data/features-00017.arrow     embeddings and raw attribution maps
 //! commits/00017.json            names, sizes and hashes; a shard exists when its commit does
 //! slices/<id>/                  params.json, assignment.parquet, report.json
-//! annotations/                  verdicts, a file a process
+//! annotations/                  verdicts, one file per process
 //! spread/                       spuriousness of every image, from the marks; spread.json, review.json
 //! cache/                        can be deleted at any time
 //! ```
@@ -153,7 +153,7 @@ impl Scan {
 
 fn read_config(storage: &dyn Storage, dir: &Path) -> Result<RunConfig> {
     let path = dir.join(layout::CONFIG);
-    let hint = "pictures cannot be found without it: scan again into a new folder, or bring the file back";
+    let hint = "pictures cannot be found without it: scan again into a new folder, or restore the file";
     let bytes = storage.get(layout::CONFIG)?;
     let text = std::str::from_utf8(&bytes).map_err(|error| Error::file(&path, error, hint))?;
     toml::from_str(text).map_err(|error: toml::de::Error| Error::file(&path, error.message(), hint))

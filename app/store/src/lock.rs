@@ -1,4 +1,4 @@
-//! One writer a scan.
+//! One writer per scan.
 
 use super::layout;
 use super::storage::write_error;

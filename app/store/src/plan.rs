@@ -34,9 +34,9 @@ pub struct ScanPlan {
     pub features: FeaturesPlan,
     /// Seed of everything random.
     pub seed: u64,
-    /// Images in a call of the model; engines round differently at different sizes.
+    /// Images per call of the model; engines round differently at different sizes.
     pub batch_size: usize,
-    /// Rows in a shard.
+    /// Rows per shard.
     pub shard_rows: usize,
 }
 
@@ -190,7 +190,7 @@ impl ScanPlan {
         }
     }
 
-    /// What differs from another plan, a line each: `features.weighting: the scan has "none", now "normalised"`.
+    /// What differs from another plan, one line each: `features.weighting: the scan has "none", now "normalised"`.
     pub fn differences(&self, now: &Self) -> Vec<String> {
         let (before, now) = (self.flat(), now.flat());
         let keys: std::collections::BTreeSet<_> = before.keys().chain(now.keys()).collect();

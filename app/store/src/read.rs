@@ -72,7 +72,7 @@ impl Scan {
         (table, problems)
     }
 
-    /// Visits the rows a shard at a time, without embeddings, maps and probabilities: in memory that does not grow.
+    /// Visits the rows shard by shard, without embeddings, maps and probabilities: in memory that does not grow.
     ///
     /// # Errors
     /// As [`Self::table`].
@@ -157,17 +157,17 @@ impl Scan {
         if self.commits.iter().filter(|commit| commit.is_none()).count() > self.damaged.len() {
             let (done, n) = (self.n_rows_done(), self.plan.data.n_rows);
             let message = format!("the scan is not finished: {done} of {n} images are done");
-            reasons.push(Error::file(&self.dir, message, "run `ascan scan` again with the same --out to go on"));
+            reasons.push(Error::file(&self.dir, message, "run `ascan scan` again with the same --out to resume"));
         }
         reasons
     }
 
     fn damage(&self, reason: &str) -> Error {
         let message = format!("the scan is damaged: {reason}");
-        Error::file(&self.dir, message, "run `ascan scan` again with the same --out: damaged shards are done again")
+        Error::file(&self.dir, message, "run `ascan scan` again with the same --out: damaged shards are computed again")
     }
 
     fn unreadable(&self, name: &str, error: impl std::fmt::Display) -> Error {
-        Error::file(self.dir.join(name), format!("cannot be understood: {error}"), "scan again into a new folder")
+        Error::file(self.dir.join(name), format!("cannot be parsed: {error}"), "scan again into a new folder")
     }
 }

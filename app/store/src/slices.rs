@@ -36,7 +36,7 @@ impl Scan {
     pub fn save_slices(&self, id: &str, params: &Value, assignment: &[i32], report: &Value) -> Result<()> {
         check_id(id)?;
         if assignment.len() != self.plan.data.n_rows {
-            let expected = format!("{} values, one a row of the scan", self.plan.data.n_rows);
+            let expected = format!("{} values, one per row of the scan", self.plan.data.n_rows);
             return Err(Error::shape("assignment", expected, assignment.len()));
         }
         let failed = |error: &dyn std::fmt::Display| Error::file(self.dir.join(layout::slice_file(id, "")), error, "");
@@ -75,7 +75,7 @@ impl Scan {
         let read = |file: &str| self.storage.get(&layout::slice_file(id, file));
         let damaged = |file: &str, error: &dyn std::fmt::Display| {
             let path = self.dir.join(layout::slice_file(id, file));
-            Error::file(path, format!("cannot be understood: {error}"), "slice again with `ascan slice`")
+            Error::file(path, format!("cannot be parsed: {error}"), "slice again with `ascan slice`")
         };
         let json = |file: &str| serde_json::from_slice(&read(file)?).map_err(|error| damaged(file, &error));
         let assignment = decode(read(ASSIGNMENT)?).map_err(|error| damaged(ASSIGNMENT, &error))?;

@@ -1,6 +1,6 @@
 //! `spread/`: what was made of the marks.
 //!
-//! `spread.json` says how, `spuriousness.parquet` has a row an image, `review.json` is what a person made of it.
+//! `spread.json` says how, `spuriousness.parquet` has one row per image, `review.json` holds a person's decisions.
 
 use super::samples::{TableResult, typed};
 use super::{Scan, layout};
@@ -46,7 +46,7 @@ impl Scan {
     pub fn save_spread(&self, report: &Value, spuriousness: &[f32], marks: &[Option<&str>]) -> Result<()> {
         let n = self.plan.data.n_rows;
         if spuriousness.len() != n || marks.len() != n {
-            let expected = format!("{n} values, one a row of the scan");
+            let expected = format!("{n} values, one per row of the scan");
             return Err(Error::shape("spread", expected, spuriousness.len()));
         }
         let table = encode(spuriousness, marks).map_err(|error| self.bad_spread(TABLE, &error))?;
@@ -85,7 +85,7 @@ impl Scan {
         let review = about(REVIEW)?.filter(|review| review.table == of_table).map(|review| review.content);
         let (spuriousness, marks) = decode(table).map_err(|error| self.bad_spread(TABLE, &error))?;
         if spuriousness.len() != self.plan.data.n_rows {
-            return Err(self.bad_spread(TABLE, &"it has not a row for each image of the scan"));
+            return Err(self.bad_spread(TABLE, &"it does not have one row per image of the scan"));
         }
         Ok(Some(StoredSpread { report: report.content, spuriousness, marks, review }))
     }
@@ -98,7 +98,7 @@ impl Scan {
 
     fn bad_spread(&self, file: &str, error: &dyn std::fmt::Display) -> Error {
         let path = self.dir.join(layout::spread_file(file));
-        Error::file(path, format!("cannot be understood: {error}"), "spread again with `ascan spread`")
+        Error::file(path, format!("cannot be parsed: {error}"), "spread again with `ascan spread`")
     }
 }
 

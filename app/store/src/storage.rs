@@ -148,7 +148,7 @@ impl Storage for LocalStorage {
 
 /// A failed write in the user's terms: why, and what becomes of the work so far.
 pub(super) fn write_error(path: &Path, error: &io::Error) -> Error {
-    let kept = "finished shards are kept: run the same command again to go on";
+    let kept = "finished shards are kept: run the same command again to resume";
     let (message, hint) = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             ("cannot be written: the disk is full".to_owned(), format!("free some space; {kept}"))

@@ -1,4 +1,4 @@
-//! The scan table: one row an image, the hub that everything after the scan reads.
+//! The scan table: one row per image, the hub that everything after the scan reads.
 
 use ascan_core::{SliceTable, Tensor};
 

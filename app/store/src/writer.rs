@@ -1,4 +1,4 @@
-//! Writing a scan: begin or go on, then a shard at a time.
+//! Writing a scan: begin or resume, then shard by shard.
 
 use super::commit::{Commit, CommittedFile};
 use super::plan::ScanPlan;
@@ -92,7 +92,7 @@ fn check_no_strangers(storage: &dyn Storage, dir: &Path) -> Result<()> {
         None => Ok(()),
         Some(name) => Err(Error::file(
             dir,
-            format!("is not empty and holds no scan: there is `{name}`"),
+            format!("is not empty and holds no scan: it contains `{name}`"),
             "choose a new folder with --out",
         )),
     }

@@ -1,4 +1,4 @@
-//! The Attribution Mosaic: a tile a slice, similar slices next to each other.
+//! The Attribution Mosaic: one tile per slice, similar slices next to each other.
 
 use crate::shape::{BAR_PX, GAP_PX, PICTURES_PX, TILE_PX};
 use crate::text::{self, Style};

@@ -86,7 +86,7 @@ pub(super) unsafe extern "C" fn relevance(
             let images = images.view()?;
             let rule = match argument::<Rule>(rule)? {
                 Rule::DeepLift if baselines.is_none() => {
-                    return Err(Error::shape("baselines", "one an image", "none"));
+                    return Err(Error::shape("baselines", "one per image", "none"));
                 }
                 Rule::DeepLift => RelevanceRule::DeepLift { baselines: baselines.view()? },
                 Rule::LrpEpsilon { epsilon } => RelevanceRule::LrpEpsilon { epsilon },

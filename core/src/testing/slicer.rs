@@ -119,7 +119,7 @@ fn check_degenerate_tables(laws: &Laws, slicer: &dyn Slicer, table: &ToyTable) {
     let right: Vec<usize> = (0..N).filter(|&i| table.labels[i] == 0 && table.predicted_classes[i] == 0).collect();
     fits("a table of one label and one predicted class", &table.rows(&right));
     let mut single = table.clone();
-    single.probs = Tensor::new([N, 1], vec![1.0; N]).expect("a number a row");
+    single.probs = Tensor::new([N, 1], vec![1.0; N]).expect("one number per row");
     single.labels.fill(0);
     single.predicted_classes.fill(0);
     single.losses.fill(0.0);
@@ -142,7 +142,7 @@ fn check_degenerate_tables(laws: &Laws, slicer: &dyn Slicer, table: &ToyTable) {
     fits("a table of constant embeddings", &constant);
     let mut one_column = table.clone();
     let column = table.embeddings.data().iter().copied().step_by(D).collect();
-    one_column.embeddings = Tensor::new([N, 1], column).expect("a number a row");
+    one_column.embeddings = Tensor::new([N, 1], column).expect("one number per row");
     fits("a table of embeddings of one dimension", &one_column);
 
     // Few rows: more slices may be asked for than there are images, or than there are different images.

@@ -6,17 +6,14 @@
 mod backend;
 mod barrier;
 mod device;
-mod explain;
 mod graph;
-mod ops;
-mod relevance;
 mod trainable;
 mod trainer;
 mod value;
 
 pub use backend::{BurnBackend, BurnRuntime};
+pub use graph::ops::{OPSETS, claimed_operators};
 pub use graph::{Graph, Preparation};
-pub use ops::{OPSETS, claimed_operators};
 pub use value::{Float, Ints, Value};
 
 ascan_core::export_library!(ascan_burn: backend BurnRuntime);

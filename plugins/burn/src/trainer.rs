@@ -5,8 +5,8 @@ mod penalty;
 
 use crate::barrier::Barrier;
 use crate::device;
+use crate::graph::ops::{BatchNormTraining, Run};
 use crate::graph::{Graph, Preparation};
-use crate::ops::{BatchNormTraining, Run};
 use crate::value::{Float, MAX_RANK, Value};
 use ascan_core::backend::check_forward;
 use ascan_core::{Error, ModelInfo, Optimizer, Result, StepOutcome, Tensor, Trainer, TrainerOptions, TrainingStep};

@@ -82,7 +82,7 @@ impl Attributor for ScoreCam {
         Ok(Requirements {
             layers: vec![layer.name.clone()],
             map_size: [h, w],
-            method: format!("Score-CAM at `{}`, {c} forward passes an image", layer.name),
+            method: format!("Score-CAM at `{}`, {c} forward passes per image", layer.name),
             ..Requirements::default()
         })
     }

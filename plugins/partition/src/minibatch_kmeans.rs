@@ -45,8 +45,8 @@ impl Params for MiniBatchKMeansParams {
     const HELP: &'static [(&'static str, &'static str)] = &[
         ("n_slices", "number of slices"),
         ("normalise", "\"none\" or \"l2\": whether embeddings are scaled to length 1 first"),
-        ("batch_size", "images of a batch"),
-        ("max_epochs", "limit of images drawn, as a multiple of the images there are"),
+        ("batch_size", "images per batch"),
+        ("max_epochs", "limit of images drawn, as a multiple of all images"),
         ("max_no_improvement", "batches without a better smoothed inertia after which the fit ends"),
         ("reassignment_ratio", "centres that have seen less than this share of the busiest are moved to random images"),
         ("n_init", "seedings; the tightest is used"),

@@ -98,7 +98,7 @@ fn read_stream(bytes: &[u8]) -> Result<RecordBatch, Wrong> {
 }
 
 fn membership(column: &ArrayRef, n: usize) -> Result<Tensor, Wrong> {
-    const HINT: &str = "`membership` is a fixed-size list of float32, an entry a slice";
+    const HINT: &str = "`membership` is a fixed-size list of float32, one entry per slice";
     let wrong = || (format!("answered with a `membership` of type {}", column.data_type()), HINT);
     let lists = column.as_fixed_size_list_opt().ok_or_else(wrong)?;
     let values = cast(lists.values(), &DataType::Float32).map_err(|_| wrong())?;

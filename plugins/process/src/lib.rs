@@ -11,7 +11,7 @@
 //! `examples/farthest_point.py` is a whole slicer in 20 lines.
 //!
 //! # What it gets
-//! A row an image:
+//! One row per image:
 //!
 //! | column | type | what |
 //! |---|---|---|

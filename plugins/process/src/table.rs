@@ -40,7 +40,7 @@ pub fn batch(table: &SliceTable, fit: bool, with_maps: bool, metadata: HashMap<S
 fn lists(what: &str, tensor: TensorView) -> Result<ArrayRef> {
     let size = i32::try_from(tensor.row_len()).unwrap_or(0);
     if size == 0 || tensor.n_rows() == 0 {
-        return Err(Error::shape(what, "at least one image and one number an image", tensor.shape()));
+        return Err(Error::shape(what, "at least one image and one number per image", tensor.shape()));
     }
     let field = Arc::new(Field::new("item", DataType::Float32, false));
     let values = Arc::new(Float32Array::from(tensor.data().to_vec()));

@@ -107,7 +107,7 @@ impl Regularizer for GroupDro {
 
     fn observe(&mut self, losses: &[f32]) -> Result<()> {
         if losses.len() != self.last.len() {
-            return Err(Error::shape("losses", format!("[{}], one an image", self.last.len()), losses.len()));
+            return Err(Error::shape("losses", format!("[{}], one per image", self.last.len()), losses.len()));
         }
         let mut sums: BTreeMap<i32, (f32, f32)> = BTreeMap::new();
         for (&group, loss) in self.last.iter().zip(losses) {

@@ -22,7 +22,7 @@ impl Default for JttParams {
 
 impl Params for JttParams {
     const HELP: &'static [(&'static str, &'static str)] =
-        &[("upweight", "times that an image counts which the model before got wrong")];
+        &[("upweight", "how often an image counts that the original model got wrong")];
 
     fn check(&self, problems: &mut Problems) {
         problems.range("upweight", self.upweight, 1.0, 1e6);

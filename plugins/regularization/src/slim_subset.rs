@@ -26,7 +26,7 @@ impl Default for SlimSubsetParams {
 impl Params for SlimSubsetParams {
     const HELP: &'static [(&'static str, &'static str)] = &[
         ("max_spuriousness", "images above it are left out: the model looks at the wrong thing there"),
-        ("n_images", "images of an epoch, over all cells; 0: as many as are left after that"),
+        ("n_images", "images per epoch, over all cells; 0: as many as are left"),
     ];
 
     fn check(&self, problems: &mut Problems) {

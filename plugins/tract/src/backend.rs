@@ -18,7 +18,7 @@ pub struct TractBackend {
     plans: RefCell<Vec<Plan>>,
 }
 
-/// The model with logits and some layers as its outputs, optimised for one image a call where the graph allows it.
+/// The model with logits and some layers as its outputs, optimised for one image per call where the graph allows it.
 #[derive(Clone)]
 struct Plan {
     layers: Vec<String>,

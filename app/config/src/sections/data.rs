@@ -9,11 +9,11 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DataSection {
-    /// A folder: a folder a class, or a folder a split and in it a folder a class.
+    /// A folder with one folder per class, or one folder per split and in it one folder per class.
     pub images: Option<PathBuf>,
     /// A table of images: .csv, .jsonl or .parquet; paths in it are relative to `root`.
     pub manifest: Option<PathBuf>,
-    /// A .tar (or .tar.gz) of images, a folder a class inside or with `manifest` beside it.
+    /// A .tar (or .tar.gz) of images with one folder per class inside, or described by `manifest`.
     pub archive: Option<PathBuf>,
     /// Images of a pair of idx files (MNIST), plain or .gz; labels in `idx_labels`.
     pub idx: Option<PathBuf>,
@@ -25,16 +25,16 @@ pub struct DataSection {
     pub columns: ColumnsSection,
     /// Keep only images of this split.
     pub split: Option<String>,
-    /// Class names in the order of their index: a text file with a name a line, or a list.
+    /// Class names in the order of their index: a text file with one name per line, or a list.
     pub classes: Option<ClassNames>,
     /// How labels map to the model's outputs: `index` (label i is output i), `name` (by class name, with
     /// `output_names`), or a table from label to output index.
     pub class_map: ClassMap,
-    /// Names of the model's outputs: a text file with a name a line, or a list.
+    /// Names of the model's outputs: a text file with one name per line, or a list.
     pub output_names: Option<ClassNames>,
 }
 
-/// A list of names, or a text file with a name a line.
+/// A list of names, or a text file with one name per line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ClassNames {
@@ -62,7 +62,7 @@ impl Default for ClassMap {
 
 impl Params for DataSection {
     const HELP: &'static [(&'static str, &'static str)] = &[
-        ("images", "a folder of images: a folder a class, or a folder a split and in it a folder a class"),
+        ("images", "a folder of images: one folder per class, or one folder per split and in it one folder per class"),
         ("manifest", "a table of images (.csv, .jsonl, .parquet)"),
         ("archive", "a .tar or .tar.gz of images"),
         ("idx", "an idx file of images (MNIST), plain or .gz"),
@@ -70,9 +70,9 @@ impl Params for DataSection {
         ("root", "folder that the manifest's paths are relative to; default: the manifest's own"),
         ("columns", "which column of the manifest is what: path, label, split, group = [..], mask"),
         ("split", "keep only images of this split"),
-        ("classes", "class names by label index: a text file with a name a line, or a list"),
-        ("class_map", "how labels meet the model's outputs: \"index\", \"name\", a file, or a table label -> output"),
-        ("output_names", "names of the model's outputs: a text file with a name a line, or a list"),
+        ("classes", "class names by label index: a text file with one name per line, or a list"),
+        ("class_map", "how labels map to the model's outputs: \"index\", \"name\", a file, or a table label -> output"),
+        ("output_names", "names of the model's outputs: a text file with one name per line, or a list"),
     ];
 
     fn check(&self, problems: &mut Problems) {
@@ -118,8 +118,8 @@ impl Params for ColumnsSection {
         ("path", "column with the path of the image"),
         ("label", "column with the ground truth, an index or a class name; \"none\": no labels"),
         ("split", "column with the split; \"none\": no splits"),
-        ("group", "columns whose combinations are the known groups; they only score, no slicer sees them"),
-        ("mask", "column with the path of a mask of the object; it only scores"),
+        ("group", "columns whose combinations are the known groups; used only to score, no slicer sees them"),
+        ("mask", "column with the path of a mask of the object; used only to score"),
     ];
 
     fn check(&self, _problems: &mut Problems) {}

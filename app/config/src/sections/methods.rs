@@ -73,7 +73,10 @@ impl Params for AttributionSection {
         ("plugin", "the attribution method"),
         ("target", "the class that is explained: predicted, label, or an output index"),
         ("params", "parameters of the method"),
-        ("also", "further methods kept beside it: [\"layer_cam\", { plugin = \"..\", name = \"..\", params = {} }]"),
+        (
+            "also",
+            "further methods whose maps are stored too: [\"layer_cam\", { plugin = \"..\", name = \"..\", params = {} }]",
+        ),
     ];
 
     fn check(&self, problems: &mut Problems) {
@@ -81,7 +84,7 @@ impl Params for AttributionSection {
         for method in &self.also {
             let name = method.title();
             let plain = name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
-            let got = format!("the name of a method is of a-z, 0-9 and _, got \"{name}\"");
+            let got = format!("the name of a method consists of a-z, 0-9 and _, got \"{name}\"");
             problems.require(plain && !name.is_empty(), "also", got, "");
             let twice = format!("two methods are called `{name}`");
             problems.require(!seen.contains(&name), "also", twice, "give one of them a `name` of its own");
@@ -103,7 +106,7 @@ pub struct FeaturesSection {
     pub weighting: String,
     /// `forward` (what the model used), `reverse` (1 − minmax of the map: what it ignored), or `both` (side by side).
     pub direction: String,
-    /// What of a signed map weighs: `positive` or `absolute`.
+    /// Which part of a signed map counts as weight: `positive` or `absolute`.
     pub sign: String,
     /// `f32` or `f16` on disk.
     pub dtype: String,
@@ -126,7 +129,7 @@ impl Params for FeaturesSection {
         ("layer", "layer whose feature map is weighted; auto: the attribution's, or the model's last feature map"),
         ("weighting", "normalised (weights sum to 1), unnormalised, or none (the spatial mean)"),
         ("direction", "forward (what the model used), reverse (what it ignored), or both"),
-        ("sign", "what of a signed map weighs: positive or absolute"),
+        ("sign", "which part of a signed map counts as weight: positive or absolute"),
         ("dtype", "f32 or f16 on disk"),
     ];
 
@@ -166,7 +169,7 @@ impl Params for PluginSection {
 pub struct SlicingSection {
     /// Slicer plugin.
     pub plugin: String,
-    /// Whether each class is sliced on its own, by any slicer.
+    /// Whether each class is sliced separately, by any slicer.
     pub per_class: PerClass,
     /// Whether only the images that the model got wrong are sliced.
     pub errors_only: bool,
@@ -174,7 +177,7 @@ pub struct SlicingSection {
     pub params: ParamMap,
 }
 
-/// Whether each class is sliced on its own.
+/// Whether each class is sliced separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PerClass {
@@ -190,7 +193,7 @@ pub enum PerClass {
 impl Params for SlicingSection {
     const HELP: &'static [(&'static str, &'static str)] = &[
         ("plugin", "the plugin's name; `ascan plugins` lists them"),
-        ("per_class", "\"none\", \"label\" or \"predicted_class\": whether each class is sliced on its own"),
+        ("per_class", "\"none\", \"label\" or \"predicted_class\": whether each class is sliced separately"),
         ("errors_only", "slice only the images that the model got wrong"),
         ("params", "its parameters"),
     ];

@@ -1,4 +1,4 @@
-//! The sections of a run configuration: plain structs, one a TOML table, with their help and checks.
+//! The sections of a run configuration: plain structs, one per TOML table, with their help and checks.
 
 mod data;
 mod methods;
@@ -42,11 +42,11 @@ pub struct RunConfig {
 pub struct RunSection {
     /// Seed of everything random.
     pub seed: u64,
-    /// Worker threads, 0 for one a core.
+    /// Worker threads, 0 for one per core.
     pub n_threads: usize,
-    /// Images in a call of the model, 0 for what the backend prefers.
+    /// Images per call of the model, 0 for what the backend prefers.
     pub batch_size: usize,
-    /// Rows in a shard on disk: what is lost, at most, when a scan is killed.
+    /// Rows per shard on disk: the most that is lost when a scan is killed.
     pub shard_rows: usize,
     /// Scan only the first images, 0 for all.
     pub limit: usize,
@@ -59,7 +59,7 @@ impl RunSection {
     }
 }
 
-/// As many threads as asked for; one a core for 0.
+/// As many threads as asked for; one per core for 0.
 pub fn threads(n_threads: usize) -> usize {
     match n_threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -76,9 +76,9 @@ impl Default for RunSection {
 impl Params for RunSection {
     const HELP: &'static [(&'static str, &'static str)] = &[
         ("seed", "seed of everything random"),
-        ("n_threads", "worker threads; 0: one a core"),
-        ("batch_size", "images in a call of the model; 0: what the backend prefers"),
-        ("shard_rows", "rows in a shard on disk, the most that is lost when a scan is killed"),
+        ("n_threads", "worker threads; 0: one per core"),
+        ("batch_size", "images per call of the model; 0: what the backend prefers"),
+        ("shard_rows", "rows per shard on disk: the most that is lost when a scan is killed"),
         ("limit", "scan only the first images; 0: all"),
     ];
 

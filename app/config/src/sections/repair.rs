@@ -1,9 +1,9 @@
-//! `[repair]`: how a model is trained on.
+//! `[repair]`: how a model is fine-tuned.
 
 use ascan_core::params::{ParamMap, Params, Problems};
 use serde::{Deserialize, Serialize};
 
-/// `[repair]`. Defaults are those that did best on `waterbirds_lite`; the README has the figures.
+/// `[repair]`. Defaults are those that did best on `waterbirds_lite`; `benches/README.md` has the figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RepairSection {
@@ -23,9 +23,9 @@ pub struct RepairSection {
     pub learning_rate: f32,
     /// How it changes.
     pub schedule: Schedule,
-    /// Times that the training images are gone through.
+    /// Passes over the training images.
     pub epochs: usize,
-    /// Images of a step.
+    /// Images per step.
     pub batch_size: usize,
     /// What comes equally often in an epoch.
     pub balance: Balance,
@@ -34,7 +34,7 @@ pub struct RepairSection {
     pub shuffle_labels: bool,
     /// Whether batch normalisation is trained.
     pub train_batch_norm: bool,
-    /// What groups are to the regularizer.
+    /// What the regularizer gets as groups.
     pub groups: Groups,
     /// Split that chooses the epoch; `None`: `validation_share` of the scanned images is held out.
     pub validation_split: Option<String>,
@@ -48,9 +48,9 @@ pub struct RepairSection {
     pub flip: bool,
     /// Largest part of a picture's side that is cut off at random.
     pub crop: f32,
-    /// Spuriousness of images of which nothing is known.
+    /// Spuriousness of images about which nothing is known.
     pub unknown: f32,
-    /// Disturbed copies of each image whose features are kept where only the head trains.
+    /// Disturbed copies per image whose features are kept where only the head is trained.
     pub n_draws: usize,
     /// Steps between checkpoints; one is made after each epoch too.
     pub checkpoint_steps: usize,
@@ -114,7 +114,7 @@ pub enum Balance {
     Group,
 }
 
-/// What groups are to a regularizer. Annotated groups are never used: they score.
+/// What a regularizer gets as groups. Annotated groups are never used: they only score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Groups {
@@ -176,24 +176,30 @@ impl Params for RepairSection {
         ("backend", "the backend that trains"),
         ("layers", "which weights move: \"all\", \"head\", or those after this tensor"),
         ("optimizer", "\"sgd\" or \"adam_w\""),
-        ("momentum", "of sgd"),
-        ("weight_decay", "L2 penalty of sgd, decoupled decay of adam_w"),
+        ("momentum", "momentum of sgd"),
+        ("weight_decay", "L2 penalty with sgd, decoupled weight decay with adam_w"),
         ("learning_rate", "step size at the start"),
         ("schedule", "\"constant\", or \"cosine\": down to 0 over all epochs"),
-        ("epochs", "times that the training images are gone through"),
-        ("batch_size", "images of a step"),
-        ("balance", "what comes equally often: \"none\" (each image once), \"class\" or \"group\" (class and group)"),
-        ("train_batch_norm", "whether batch normalisation is trained, where the model still has some"),
-        ("groups", "what groups are to the regularizer: \"spuriousness\" (label and verdict) or \"slices\""),
-        ("validation_split", "split that chooses the epoch; nothing: a share of the scanned images is held out"),
-        ("validation_share", "that share"),
-        ("metric", "what an epoch is chosen by: accuracy, balanced_accuracy, worst_class_accuracy or loss"),
+        ("epochs", "passes over the training images"),
+        ("batch_size", "images per step"),
+        (
+            "balance",
+            "what occurs equally often in an epoch: \"none\" (each image once), \"class\" or \"group\" (class and group)",
+        ),
+        ("train_batch_norm", "whether batch normalisation is trained, where the model still has it"),
+        ("groups", "what the regularizer gets as groups: \"spuriousness\" (label and verdict) or \"slices\""),
+        (
+            "validation_split",
+            "split that chooses the best epoch; not set: validation_share of the scanned images is held out",
+        ),
+        ("validation_share", "share of the scanned images that is held out where validation_split is not set"),
+        ("metric", "metric that chooses the best epoch: accuracy, balanced_accuracy, worst_class_accuracy or loss"),
         ("patience", "epochs without a better metric after which training ends; 0: never"),
         ("flip", "whether pictures are mirrored at random"),
         ("crop", "largest part of a picture's side that is cut off at random"),
-        ("unknown", "spuriousness of images of which nothing is known"),
-        ("n_draws", "disturbed copies of each image whose features are kept where only the head trains"),
-        ("checkpoint_steps", "steps between checkpoints; one is made after each epoch too"),
+        ("unknown", "spuriousness of images about which nothing is known"),
+        ("n_draws", "disturbed copies per image whose features are kept where only the head is trained"),
+        ("checkpoint_steps", "steps between checkpoints; one is also written after each epoch"),
         ("masks", "from attribution maps to masks"),
         ("params", "parameters of the regularizer"),
     ];
@@ -216,8 +222,8 @@ impl Params for RepairSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MasksSection {
-    /// From this share of the map's largest value on a place is attributed wholly, below it not at all; 0: each
-    /// place by its share.
+    /// Share of the map's maximum from which a place counts fully; below it, not at all. 0: every place counts
+    /// by its share.
     pub threshold: f32,
     /// How far the attributed region grows on all sides, as a share of the picture's longer side.
     pub grow: f32,
@@ -231,7 +237,7 @@ impl Default for MasksSection {
 
 impl Params for MasksSection {
     const HELP: &'static [(&'static str, &'static str)] = &[
-        ("threshold", "from this share of a map's largest value on a place is attributed wholly; 0: by its share"),
+        ("threshold", "share of a map's maximum from which a place counts fully; 0: every place counts by its share"),
         ("grow", "how far the attributed region grows on all sides, as a share of the picture's longer side"),
     ];
 

@@ -9,19 +9,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SpreadSettings {
-    /// Share of its neighbours in what an image becomes; the rest is its own mark.
+    /// Weight of the neighbours in what an image becomes; the rest is its own mark.
     pub alpha: f64,
     /// Which images are alike.
     pub kernel: Kernel,
-    /// Width of the Gaussian kernel, `None`: such that an image listens to about `n_neighbors` others.
+    /// Width of the Gaussian kernel, `None`: such that about `n_neighbors` other images count for an image.
     pub gamma: Option<f64>,
-    /// Other images that an image listens to.
+    /// Number of other images that count for an image.
     pub n_neighbors: usize,
-    /// What is done to each embedding before.
+    /// Scaling of each embedding.
     pub normalise: Normalise,
-    /// Limit of steps.
+    /// Largest number of steps.
     pub max_iter: usize,
-    /// Done when no image's share moves by more.
+    /// Stop when no image's share changes by more.
     pub tol: f64,
     /// Spuriousness of images about which the marks of their class say nothing, `None`: the share of `spurious` in all
     /// marks.
@@ -45,19 +45,19 @@ impl Default for SpreadSettings {
 
 impl Params for SpreadSettings {
     const HELP: &'static [(&'static str, &'static str)] = &[
-        ("alpha", "share of its neighbours in what an image becomes, from 0 up to but not 1; the rest is its own mark"),
+        ("alpha", "weight of the neighbours in what an image becomes, from 0 to below 1; the rest is its own mark"),
         (
             "kernel",
-            "which images are alike: \"rbf\" (all pairs, a Gaussian), \"knn\", or \"auto\": rbf to 50,000 images of a class",
+            "similarity of images: \"rbf\" (all pairs, a Gaussian), \"knn\", or \"auto\": rbf up to 50,000 images per class",
         ),
-        ("gamma", "width of the Gaussian; nothing: such that an image listens to about n_neighbors others"),
-        ("n_neighbors", "other images that an image listens to"),
-        ("normalise", "what is done to each embedding before: \"l2\" (to length 1) or \"none\""),
-        ("max_iter", "limit of steps"),
-        ("tol", "done when no image's share moves by more"),
+        ("gamma", "width of the Gaussian; not set: such that about n_neighbors other images count for an image"),
+        ("n_neighbors", "number of other images that count for an image"),
+        ("normalise", "scaling of each embedding: \"l2\" (to length 1) or \"none\""),
+        ("max_iter", "largest number of steps"),
+        ("tol", "stop when no image's share changes by more"),
         (
             "prior",
-            "spuriousness of images about which the marks of their class say nothing; nothing: the share of spurious in all marks",
+            "spuriousness of images about which the marks of their class say nothing; not set: the share of spurious in all marks",
         ),
     ];
 
@@ -70,7 +70,7 @@ impl Params for SpreadSettings {
                 positive,
                 "gamma",
                 format!("must be above 0, got {gamma}"),
-                "leave it out to have it found",
+                "leave it out to choose it automatically",
             );
         }
         problems.range("n_neighbors", self.n_neighbors, 1, 1_000);

@@ -116,13 +116,13 @@ impl ImageAdapter {
             facts.push(("Spuriousness", format!("{spuriousness:.2}")));
         }
         if table.attribution_empty[row] {
-            facts.push(("Attribution", "is empty: the plain mean feature was used".into()));
+            facts.push(("Attribution", "empty: the plain mean feature was used".into()));
         }
         if let Some(delta) = table.convergence_delta.as_ref().and_then(|deltas| deltas.get(row)) {
             facts.push(("Convergence delta", format!("{delta:.4}")));
         }
         if let Some(agreement) = table.agreement.as_ref().map(|all| all[row]).filter(|v| v.is_finite()) {
-            let disputed = if agreement < DISPUTED { ": the methods dispute where the model looks" } else { "" };
+            let disputed = if agreement < DISPUTED { ": the methods disagree about where the model looks" } else { "" };
             facts.push(("Agreement", format!("{agreement:.2}{disputed}")));
         }
         if let Some(error) = &table.errors[row] {
@@ -190,7 +190,7 @@ impl ImageAdapter {
             picture: opaque(&look.draw(picture, &heat.plane(picture.width(), picture.height()))),
         };
         let config = &model.session.album.scan.config.attribution;
-        // How far to believe a method, where that was asked: a panel is narrow.
+        // How far to trust a method, where that was tested: a panel is narrow.
         let faithfulness = model.session.album.faithfulness.as_ref();
         let noted = |note: &str, method: &str| {
             let road = faithfulness.and_then(|found| found.method(method)?.road);
@@ -202,7 +202,7 @@ impl ImageAdapter {
             panel(&config.plugin, &noted("where the model looks", &config.plugin), heat, overlay),
         ];
         for (name, heat) in also {
-            panels.push(panel(name, &noted("scanned too", name), heat, overlay));
+            panels.push(panel(name, &noted("also scanned", name), heat, overlay));
         }
         if self.others.is_empty() && also.is_empty() {
             panels.push(panel("Attribution", "alone", heat, Look { drawing: Drawing::Attribution, ..look }));

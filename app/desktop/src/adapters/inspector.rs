@@ -34,7 +34,7 @@ impl InspectorAdapter {
         vm.on_judge({
             let (dispatch, window) = (dispatch.clone(), window.as_weak());
             move |wanted| {
-                // A second press on the standing verdict takes it away.
+                // A second press on the verdict in force removes it.
                 let present = window.upgrade().map(|window| window.global::<InspectorVm>().get_mark());
                 let wanted = if present == Some(wanted) { ascan_ui::Mark::None } else { wanted };
                 dispatch(VerdictsCommand::Judge(unmark(wanted)).into());
@@ -83,7 +83,7 @@ impl InspectorAdapter {
             standing.map_or_else(SharedString::new, |verdict| format!("{}, {}", verdict.author, verdict.time()).into()),
         );
         let interval =
-            slice.interval.map(|[low, high]| fact("95 % between", format!("{} and {}", percent(low), percent(high))));
+            slice.interval.map(|[low, high]| fact("95 % interval", format!("{} to {}", percent(low), percent(high))));
         let of = |figure: Figure| {
             let value = figure.value(slice, spuriousness)?;
             Some(fact(figure.title(), figure.text(Some(value))))
@@ -115,10 +115,10 @@ impl InspectorAdapter {
         let right = known().filter(|&&row| table.labels[row] == table.predicted_classes[row]).count();
         let n_known = known().count();
         vm.set_title(format!("{} picked", ascan_viz::words::images(picked.len())).into());
-        vm.set_subtitle("a verdict holds for exactly these images".into());
+        vm.set_subtitle("a verdict applies to exactly these images".into());
         vm.set_verdict_words(match n_known {
             0 => SharedString::new(),
-            n => format!("{} right of those with a label", percent(right as f64 / n as f64)).into(),
+            n => format!("{} right, of those with a label", percent(right as f64 / n as f64)).into(),
         });
         vm.set_swatch(slint::Color::from_rgb_u8(90, 162, 230));
         let marks: Vec<Option<Mark>> = picked.iter().map(|&row| session.marks.get(row).copied().flatten()).collect();

@@ -38,14 +38,14 @@ impl LabelsAdapter {
         }
         let vm = window.global::<LabelsVm>();
         let Some(found) = &model.candidates else {
-            vm.set_summary("Labels are being compared with what the model says …".into());
+            vm.set_summary("Comparing labels with predictions …".into());
             return;
         };
         let (session, fixes) = (&model.session, model.session.annotations.fixes());
         vm.set_summary(
             format!(
-                "{} of {} labels look wrong, {} decided. Ranked by what the model says: a model that was trained on these \
-                 very labels may have learnt the wrong ones.",
+                "{} of {} labels look wrong, {} decided. Ranked by the model's predictions: a model that was trained on these \
+                 labels may have learnt the wrong ones.",
                 thousands(found.candidates.len()),
                 thousands(found.n_labelled),
                 fixes.len(),

@@ -1,4 +1,4 @@
-//! Between the model and the window: one adapter a view. An adapter fills its global and turns callbacks into commands.
+//! Between the model and the window: one adapter per view. An adapter fills its global and turns callbacks into commands.
 
 /// A callback of a view global that is a command: `on!(vm, dispatch, on_zoomed(x, y) => Command::…)`.
 macro_rules! on {
@@ -38,7 +38,7 @@ use std::rc::Rc;
 /// Hands a command to the desktop.
 pub type Dispatch = Rc<dyn Fn(Command)>;
 
-/// Makes the rows of a model these, touching only what differs: what is on the screen is not built anew.
+/// Replaces the rows of a model, touching only those that differ, so that elements on the screen are not rebuilt.
 fn replace<T: Clone + PartialEq + 'static>(model: &VecModel<T>, rows: Vec<T>) {
     let n = rows.len();
     for (i, row) in rows.into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Mosaic and confusion view: a tile a slice, its picture when a worker has it.
+//! Mosaic and confusion view: one tile per slice, with its picture once a worker has made it.
 
 use super::{Dispatch, color, list, mark, picture, replace, string_model};
 use crate::command::{ListCommand, MosaicCommand};

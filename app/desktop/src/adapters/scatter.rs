@@ -55,7 +55,7 @@ impl ScatterAdapter {
                 vm.set_projections(string_model(session.projections.iter().map(String::as_str)));
             }
             vm.set_projection(scatter.projection as i32);
-            vm.set_waiting(if scatter.points.is_some() { "" } else { "The images are being placed …" }.into());
+            vm.set_waiting(if scatter.points.is_some() { "" } else { "Computing the map of all images …" }.into());
             let background: Rgb = if model.settings.dark { [18, 20, 24] } else { [238, 238, 234] };
             if let Some(points) = &scatter.points {
                 let selected = selected(model);
@@ -101,9 +101,9 @@ fn hint(model: &Model) -> String {
         return format!("image {row}: {verdict}, slice {slice}");
     }
     match (model.scatter.tool, model.images.picked.len()) {
-        (Tool::Pan, 0) => "click a point for its slice; s lasso, g pan, wheel zooms".to_owned(),
-        (_, 0) => "draw around points; Shift adds, Ctrl takes away".to_owned(),
-        (_, n) => format!("{} picked: 1, 2, 3 judge them", ascan_viz::words::images(n)),
+        (Tool::Pan, 0) => "click a point to select its slice; s: lasso, g: pan, wheel: zoom".to_owned(),
+        (_, 0) => "draw around points; Shift adds, Ctrl removes".to_owned(),
+        (_, n) => format!("{} picked: judge them with 1, 2, 3", ascan_viz::words::images(n)),
     }
 }
 

@@ -61,7 +61,7 @@ impl StartAdapter {
             detail: if path.join("plan.json").is_file() {
                 path.to_string_lossy().into_owned().into()
             } else {
-                format!("{} (not there any more)", path.display()).into()
+                format!("{} (no longer there)", path.display()).into()
             },
         });
         replace(&self.recent, recent.collect());

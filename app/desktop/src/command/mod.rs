@@ -106,9 +106,9 @@ pub enum ShellCommand {
     Show(View),
     /// Put something over the views.
     Open(Overlay),
-    /// Take it away.
+    /// Close it.
     Close,
-    /// Close what is open, then forget what is picked, then what is selected.
+    /// Close what is open; then clear what is picked; then what is selected.
     Escape,
     /// Dark or light.
     ToggleTheme,
@@ -124,13 +124,13 @@ pub enum ShellCommand {
     TextScale(f32),
     /// Who judges from now on.
     Author(String),
-    /// Keep the present view under a name.
+    /// Save the current view under a name.
     SaveView(String),
     /// Go to a kept view.
     UseView(usize),
     /// Show another slice set.
     ChooseSet(usize),
-    /// Take a problem from the window.
+    /// Dismiss a problem.
     DismissProblem(usize),
     /// Search the commands.
     PaletteSearch(String),
@@ -149,7 +149,7 @@ pub enum ShellCommand {
 pub enum ListCommand {
     /// Select a slice, everywhere.
     Select(Option<i32>),
-    /// Select a slice so many places on in the list.
+    /// Select the slice this many places further in the list.
     Step(i32),
     /// Select the next slice that is clearly worse and has no verdict.
     NextUnjudged,
@@ -159,7 +159,7 @@ pub enum ListCommand {
     Search(String),
     /// Only slices of a class; 0: all.
     OnlyClass(usize),
-    /// Only slices of at least so many images.
+    /// Only slices with at least this many images.
     MinSize(usize),
     /// Only slices that are clearly worse.
     WorseOnly(bool),
@@ -206,13 +206,13 @@ pub enum MosaicCommand {
 /// What people say about slices, images and labels.
 #[derive(Debug, Clone, PartialEq)]
 pub enum VerdictsCommand {
-    /// A verdict on what is picked, open or selected; `None` takes it away.
+    /// A verdict on what is picked, open or selected; `None` removes it.
     Judge(Option<Mark>),
     /// The comment of the selected slice's verdict.
     Note(String),
     /// Undo the last verdict.
     Undo,
-    /// Give it again.
+    /// Redo it.
     Redo,
     /// Decide about a label.
     Fix {
@@ -227,7 +227,7 @@ pub enum VerdictsCommand {
     SelectCandidate(usize),
     /// A verdict on the open image.
     JudgeImage(Option<Mark>),
-    /// Take over what other windows said.
+    /// Read the verdicts of other windows.
     Refresh,
     /// Spread the verdicts to every image.
     Spread,
@@ -259,18 +259,18 @@ pub enum ImagesCommand {
         /// It too, or no longer.
         toggle: bool,
     },
-    /// Go so many images on with the keys.
+    /// Move the keyboard focus by this many images.
     MoveCursor {
         /// Places in the order of showing, back for negative ones; held at the ends.
         by: i32,
         /// Pick all images on the way.
         extend: bool,
     },
-    /// Forget the picked images.
+    /// Clear the picked images.
     ClearPicked,
     /// Show one image large.
     Open(usize),
-    /// Show the image so many places on.
+    /// Show the image this many places further.
     Step(i32),
     /// Back to all images.
     Close,

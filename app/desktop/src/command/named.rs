@@ -30,13 +30,13 @@ const fn asks(id: &'static str, title: &'static str, key: &'static str) -> Named
 pub const NAMED: &[Named] = &[
     named(
         "core",
-        "Mark as core: the model looks at the thing itself",
+        "Mark as core: the model looks at the object itself",
         "1",
         Command::Verdicts(VerdictsCommand::Judge(Some(Mark::Core))),
     ),
     named(
         "spurious",
-        "Mark as spurious: the model looks beside it",
+        "Mark as spurious: the model looks at something else",
         "2",
         Command::Verdicts(VerdictsCommand::Judge(Some(Mark::Spurious))),
     ),
@@ -46,7 +46,7 @@ pub const NAMED: &[Named] = &[
         "3",
         Command::Verdicts(VerdictsCommand::Judge(Some(Mark::NoisyLabel))),
     ),
-    named("clear", "Take the verdict away", "0", Command::Verdicts(VerdictsCommand::Judge(None))),
+    named("clear", "Remove the verdict", "0", Command::Verdicts(VerdictsCommand::Judge(None))),
     named("undo", "Undo", "Ctrl+Z", Command::Verdicts(VerdictsCommand::Undo)),
     named("redo", "Redo", "Ctrl+Shift+Z", Command::Verdicts(VerdictsCommand::Redo)),
     named("next", "Next slice", "Down", Command::List(ListCommand::Step(1))),
@@ -82,7 +82,7 @@ pub const NAMED: &[Named] = &[
     named("settings", "Settings", "Ctrl+,", Command::Shell(ShellCommand::Open(Overlay::Settings))),
     named("help", "Keys", "?", Command::Shell(ShellCommand::Open(Overlay::Help))),
     named("about", "About, licences", "", Command::Shell(ShellCommand::Open(Overlay::About))),
-    named("escape", "Close, forget the picked images, select nothing", "Esc", Command::Shell(ShellCommand::Escape)),
+    named("escape", "Close, clear the picked images, select nothing", "Esc", Command::Shell(ShellCommand::Escape)),
     asks("quit", "Quit", "Ctrl+Q"),
 ];
 

@@ -80,15 +80,15 @@ impl Figure {
             Self::Interval => {
                 "Where the true share of right predictions lies, with 95 % confidence; the line is the overall share"
             }
-            Self::Gap => "Share of right predictions, less that of all images",
+            Self::Gap => "Share of right predictions minus that of all images",
             Self::Size => "Number of images",
             Self::Loss => "Mean cross-entropy",
             Self::Confidence => "Mean probability of the predicted class",
-            Self::Confidences => "How many images have which probability of the predicted class, from 0 to 1",
-            Self::Coherence => "How alike the attributions are: 1 if the model looks at the same place in all images",
-            Self::Compactness => "Spread of the slice's features, as a share of that of all images",
+            Self::Confidences => "Histogram of the probability of the predicted class, from 0 to 1",
+            Self::Coherence => "How similar the attributions are: 1 if the model looks at the same place in all images",
+            Self::Compactness => "Spread of the slice's features relative to that of all images",
             Self::Evidence => {
-                "q-value: the share of false alarms to expect if all slices at least as convincing are believed"
+                "q-value: the expected share of false alarms among all slices that are at least as convincing"
             }
             Self::Spuriousness => "Mean spuriousness of the images, spread from the verdicts",
         }

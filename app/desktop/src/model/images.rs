@@ -12,11 +12,11 @@ use std::collections::BTreeSet;
 pub const ORDERS: [&str; 7] = [
     "as scanned",
     "worst first",
-    "most sure first",
-    "least sure first",
+    "most confident first",
+    "least confident first",
     "most spurious first",
-    "typical first",
-    "odd ones first",
+    "most typical first",
+    "least typical first",
 ];
 /// The order that needs distances.
 pub const ODD_FIRST: usize = 6;
@@ -144,7 +144,7 @@ impl Images {
                 self.anchor = Some(row);
             }
             _ => {
-                // A second click on the only picked image lets go of it.
+                // A second click on the only picked image unpicks it.
                 let only = self.picked.len() == 1 && self.picked.contains(&row);
                 self.picked.clear();
                 if !only {
@@ -155,14 +155,14 @@ impl Images {
         }
     }
 
-    /// The open image so many places on, held at the ends.
+    /// Opens the image this many places further, stopping at the ends.
     pub fn step(&mut self, by: i32) {
         if let Some(open) = self.open {
             self.open = self.row_from(open, by);
         }
     }
 
-    /// Moves the keys so many places on, held at the ends; `extend` picks from where Shift was first held.
+    /// Moves the keyboard focus this many places further, stopping at the ends; `extend` picks from where Shift was first held.
     pub fn move_cursor(&mut self, by: i32, extend: bool) {
         let to = self.cursor.and_then(|cursor| self.row_from(cursor, by)).or(self.rows.first().copied());
         let Some(row) = to else { return };
@@ -245,7 +245,7 @@ impl Model {
             && !self.session.distances.contains_key(&slice)
         {
             let rows = self.session.rows(slice).to_vec();
-            self.begin("looking for odd images", Task::Distances(slice, rows));
+            self.begin("ranking images by how typical they are", Task::Distances(slice, rows));
         }
     }
 

@@ -13,7 +13,7 @@ pub struct List {
     pub search: String,
     /// Only slices that mostly are, or are taken for, this class.
     pub class: Option<i32>,
-    /// Only slices of at least so many images.
+    /// Only slices with at least this many images.
     pub min_size: usize,
     /// Only slices that are clearly worse.
     pub worse_only: bool,
@@ -93,7 +93,7 @@ impl List {
         };
     }
 
-    /// The slice so many places after this one, held at the ends; the first one if none is selected.
+    /// The slice this many places further, stopping at the ends; the first one if none is selected.
     pub fn step(&self, from: Option<i32>, by: i32) -> Option<i32> {
         let place = from.and_then(|id| self.order.iter().position(|&other| other == id));
         let last = self.order.len().checked_sub(1)?;

@@ -184,7 +184,7 @@ impl Scatter {
             1 => classes(&session.album.table.labels),
             2 => classes(&session.album.table.predicted_classes),
             3 => vec![(RIGHT, "right".into()), (WRONG, "wrong".into()), (UNKNOWN, "no label".into())],
-            _ if session.spuriousness.is_none() => vec![(UNKNOWN, "no verdict has been spread yet".into())],
+            _ if session.spuriousness.is_none() => vec![(UNKNOWN, "no verdicts have been spread yet".into())],
             _ => vec![(color::diverging(1.0, 0.5), "core".into()), (color::diverging(0.0, 0.5), "spurious".into())],
         }
     }
@@ -259,7 +259,7 @@ impl Model {
             return;
         }
         match self.session.projections.get(self.scatter.projection).cloned() {
-            Some(projection) => self.begin("placing the images", Task::Points(projection)),
+            Some(projection) => self.begin("computing the map", Task::Points(projection)),
             None => {
                 let hint = "`ascan plugins` lists the plugins that were found";
                 self.fail(&Error::unsupported("no projector was found that suits a map", hint));

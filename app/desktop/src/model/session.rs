@@ -104,7 +104,7 @@ impl Session {
         (n > 0).then(|| sum / n as f64)
     }
 
-    /// Takes over what other windows said meanwhile; whether there was anything.
+    /// Reads the verdicts that other windows gave meanwhile; whether there were any.
     ///
     /// # Errors
     /// `File` if the verdicts cannot be read.
@@ -142,13 +142,13 @@ impl Session {
     /// One sentence that says what the slice is and what to do about it.
     pub fn sentence(&self, slice: &SliceReport) -> String {
         let (Some(accuracy), Some(overall)) = (slice.accuracy, self.set.accuracy) else {
-            return "Its images have no labels: look whether the model looks at the right thing.".to_owned();
+            return "Its images have no labels: check whether the model looks at the right thing.".to_owned();
         };
         let right = percent(accuracy);
         if slice.needs_verdict && self.mark(slice.id).is_none() {
             format!(
-                "{right} right, {} overall: clearly worse than the rest. Does the model look at the thing itself (core), \
-                 at something beside it (spurious), or are the labels wrong (noisy)?",
+                "{right} right, {} overall: clearly worse than the rest. Does the model look at the object itself (core), \
+                 at something else (spurious), or are the labels wrong (noisy)?",
                 percent(overall)
             )
         } else {

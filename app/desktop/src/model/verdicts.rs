@@ -1,4 +1,4 @@
-//! Verdicts: what they are about, how they are given, taken back and spread, and how they are said.
+//! Verdicts: their subjects, giving, undoing and spreading them, and their wording.
 
 use super::task::Task;
 use super::{Changes, Model};
@@ -39,7 +39,7 @@ impl Model {
             }),
             VerdictsCommand::Redo => self.session.annotations.redo().map(|redone| {
                 self.toast =
-                    redone.map_or_else(|| "Nothing to redo".into(), |verdict| format!("Again: {}", said(&verdict)));
+                    redone.map_or_else(|| "Nothing to redo".into(), |verdict| format!("Redone: {}", said(&verdict)));
             }),
             VerdictsCommand::Fix { row, fix } => self.fix(row, fix),
             VerdictsCommand::Relabel(row) => match self.suggested(row) {
@@ -108,7 +108,7 @@ impl Model {
             Some((_, true)) => Ok(()),
             Some((mark, false)) => {
                 let subject = self.session.subject(slice);
-                self.toast = format!("Slice {slice}: comment kept");
+                self.toast = format!("Slice {slice}: comment saved");
                 self.session.annotations.judge(subject, Judgement::Mark { mark, note }).map(|_| ())
             }
             None => {
@@ -134,12 +134,12 @@ impl Model {
     }
 }
 
-/// What the spread is worth, in a sentence.
+/// How well the spread did in its check, in one sentence.
 pub(super) fn spread_words(spread: &Spread) -> String {
     let n = spread.spuriousness.iter().filter(|value| value.is_finite()).count();
     let check = match spread.check.auroc {
         Some(auroc) => format!("on {} held-out marks its AUROC is {auroc:.2}", spread.check.n_held_out),
-        None => "marks of both kinds in one class are needed to check it".to_owned(),
+        None => "to check it, a class needs marks of both kinds".to_owned(),
     };
     format!("Spread to {}: {check}", ascan_viz::words::images(n))
 }
@@ -153,9 +153,9 @@ fn said(verdict: &Verdict) -> String {
     match &verdict.judgement {
         Judgement::Mark { mark, note } if note.is_empty() => format!("{what}, {}", mark_name(*mark)),
         Judgement::Mark { mark, note } => format!("{what}, {}, “{note}”", mark_name(*mark)),
-        Judgement::Clear => format!("{what}, verdict taken away"),
+        Judgement::Clear => format!("{what}, verdict removed"),
         Judgement::Fix(Fix::Keep) => format!("{what}, label kept"),
-        Judgement::Fix(Fix::Relabel(_)) => format!("{what}, another label"),
+        Judgement::Fix(Fix::Relabel(_)) => format!("{what}, relabelled"),
         Judgement::Fix(Fix::Drop) => format!("{what}, dropped"),
     }
 }

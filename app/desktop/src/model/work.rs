@@ -43,7 +43,7 @@ impl Model {
     pub fn take(&mut self, answer: Answer) -> Changes {
         match answer {
             Answer::Points(projection, points) => {
-                self.end("placing the images");
+                self.end("computing the map");
                 match points {
                     // Meanwhile another projection may have been asked for.
                     Ok(_) if self.session.projections.get(self.scatter.projection) != Some(&projection) => {
@@ -66,7 +66,7 @@ impl Model {
                 Changes::IMAGE | Changes::SHELL
             }
             Answer::Distances(slice, distances) => {
-                self.end("looking for odd images");
+                self.end("ranking images by how typical they are");
                 match distances {
                     Ok(distances) => {
                         self.session.distances.insert(slice, distances.into_iter().collect());

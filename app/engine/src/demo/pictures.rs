@@ -76,7 +76,7 @@ pub fn write(folder: &Path, seed: u64) -> Result<Vec<Entry>> {
     let mut table = "file_name,label,split,shape,ground\n".to_owned();
     for (i, entry) in entries.iter().enumerate() {
         let path = folder.join(&entry.file_name);
-        // A seed a picture: one can be drawn again without the others.
+        // One seed per picture, so that each can be drawn without the others.
         let mut rng = StdRng::seed_from_u64(seed.wrapping_mul(1_000_003).wrapping_add(i as u64));
         draw(entry, &mut rng).save(&path).map_err(|error| fail(&path, &error))?;
         let (shape, ground) = (CLASSES[entry.label], GROUNDS[entry.ground]);

@@ -31,7 +31,7 @@ pub(super) struct Subject {
     pub target_class: usize,
 }
 
-/// The maps of a plan's method for some images, in their order; an error a map that could not be made.
+/// The maps of a plan's method for some images, in their order; an error for each map that could not be made.
 ///
 /// # Errors
 /// What opening the model reports; `Cancelled`.

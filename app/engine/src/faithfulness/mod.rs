@@ -1,4 +1,4 @@
-//! Whether to believe an attribution method on this model: every method on the same images, by the same measures.
+//! Whether to trust an attribution method on this model: every method on the same images, by the same measures.
 //!
 //! No truth is known of what a model looks at, so several questions are asked, each with its own name: what happens to
 //! the prediction when the image is taken away in the order of the map (deletion, insertion, ROAD), whether the map's

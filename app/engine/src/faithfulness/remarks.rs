@@ -9,18 +9,18 @@ const DEAF: f64 = 0.5;
 pub const HEADINGS: [(&str, &str); 11] = [
     (
         "ROAD",
-        "half the difference between filling in the least and the most important pixels; high is good, chance is 0",
+        "half the difference in probability between removing the least and the most important pixels; high is good, chance is 0",
     ),
-    ("deletion", "mean probability while the most important pixels become zero; low is good"),
-    ("insertion", "mean probability while the most important pixels become sharp; high is good"),
-    ("sens-n", "correlation of the map's sums with the falls of the logit; high is good, chance is 0"),
+    ("deletion", "mean probability as the most important pixels are set to zero; low is good"),
+    ("insertion", "mean probability as the most important pixels are restored; high is good"),
+    ("sens-n", "correlation of sums of the map with drops of the logit; high is good, chance is 0"),
     ("energy", "share of the attribution in the object's mask"),
     ("pointing", "share of images whose largest attribution lies in the object's mask"),
     ("randomised", "rank correlation with the map of a model with shuffled weights; near 0 is good"),
     ("shuffled", "rank correlation with the map of a model trained on shuffled labels; near 0 is good"),
     ("agreement", "rank correlation with the other methods' maps"),
-    ("ms", "milliseconds an image, on one thread"),
-    ("MiB", "the most memory held while the maps were made"),
+    ("ms", "milliseconds per image, on one thread"),
+    ("MiB", "peak memory while the maps were made"),
 ];
 
 impl MethodReport {
@@ -80,13 +80,16 @@ pub(super) fn verdict(methods: &[MethodReport]) -> Vec<String> {
     };
     let mut lines = Vec::new();
     if control(CHANCE).is_some_and(|chance| !is_better(best, chance)) {
-        lines.push(format!("No method is better than chance on these images: `{}` comes first and is not.", best.name));
+        lines.push(format!(
+            "No method is better than chance on these images, not even `{}`, which comes first.",
+            best.name
+        ));
         return lines;
     }
     let as_good: Vec<&MethodReport> = ranked[1..].iter().map(|(r, _)| *r).filter(|r| !is_better(best, r)).collect();
     let tied = match as_good.len() {
-        _ if ranked.len() == 1 => "no other method was asked".to_owned(),
-        0 => "no other comes near".to_owned(),
+        _ if ranked.len() == 1 => "no other method was tested".to_owned(),
+        0 => "no other method comes close".to_owned(),
         _ => format!("these images cannot tell it from {}", named(as_good)),
     };
     let (mean, error) = (best_road.mean, best_road.error);

@@ -1,4 +1,4 @@
-//! How the labels of the data set meet the outputs of the model.
+//! How the labels of the data set map to the outputs of the model.
 
 use super::Draft;
 use crate::images::{ImageSet, labels};
@@ -6,11 +6,11 @@ use ascan_config::sections::{ClassMap, ClassNames, DataSection};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Tries the simple ways first: by index, by name, by a table that lies beside the data.
+/// Tries the simple ways first: by index, by name, by a table beside the data.
 pub(super) fn guess(images: &ImageSet, section: &mut DataSection, model: &Path, n_classes: usize, draft: &mut Draft) {
     let labels: BTreeSet<&str> = images.samples.iter().filter_map(|sample| sample.label.as_deref()).collect();
     if labels.is_empty() {
-        draft.notes.push("the data set has no labels: slices are found, but no accuracy".into());
+        draft.notes.push("the data set has no labels: slices are found, but accuracy is unknown".into());
         return;
     }
     let meets = |section: &DataSection| labels::map_to_outputs(images, section, n_classes).is_ok();
@@ -18,7 +18,7 @@ pub(super) fn guess(images: &ImageSet, section: &mut DataSection, model: &Path, 
         let why = if images.class_names.is_empty() {
             format!("labels are numbers, and the model has {n_classes} outputs")
         } else {
-            format!("{n_classes} classes meet {n_classes} outputs, in this order: {}", list(&images.class_names))
+            format!("{n_classes} classes map to {n_classes} outputs in this order: {}", list(&images.class_names))
         };
         draft.guess("data.class_map", "index", why);
         return;
@@ -49,11 +49,11 @@ pub(super) fn guess(images: &ImageSet, section: &mut DataSection, model: &Path, 
         }
     }
     let ids = labels.iter().all(|label| is_wordnet_id(label));
-    let what = if ids { "WordNet ids, as ImageNet's folders" } else { "labels" };
+    let what = if ids { "WordNet ids, as in ImageNet" } else { "labels" };
     let some: Vec<&str> = labels.iter().copied().collect();
     let example = some.first().copied().unwrap_or_default();
     draft.notes.push(format!(
-        "not how the {} {what} ({}) meet the {n_classes} outputs: set data.class_map to a table, as {{ {example} = 0, … }}, \
+        "nothing about how the {} {what} ({}) map to the {n_classes} outputs: set data.class_map to a table, for example {{ {example} = 0, … }}, \
          or to a .csv file (label,index)",
         labels.len(),
         list(&some),

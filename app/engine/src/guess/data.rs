@@ -24,8 +24,10 @@ pub(super) fn guess(data: &Path, model: &Path, n_classes: usize, draft: &mut Dra
     if let Some(split) = SPLITS.iter().find(|&&name| images.splits.iter().any(|split| split.eq_ignore_ascii_case(name)))
     {
         let written = images.splits.iter().find(|known| known.eq_ignore_ascii_case(split));
-        let why =
-            format!("of {}: errors show best on images that the model was not trained on", images.splits.join(", "));
+        let why = format!(
+            "one of {}: errors show best on images that the model was not trained on",
+            images.splits.join(", ")
+        );
         section.split = written.cloned();
         draft.guess("data.split", section.split.clone().unwrap_or_default(), why);
         images = ImageSet::open(&section)?;
@@ -52,7 +54,7 @@ fn source(data: &Path, draft: &mut Draft) -> Result<DataSection> {
                 draft.guess(
                     "data.manifest",
                     draft.path(&manifest),
-                    "the folder has it; remove it and set `images` to use folders as classes",
+                    "it lies in the folder; to use folders as classes instead, remove this key and set `images`",
                 );
                 section.manifest = Some(manifest);
             }
@@ -75,12 +77,12 @@ fn source(data: &Path, draft: &mut Draft) -> Result<DataSection> {
         draft.set("data.idx", draft.path(data));
         section.idx = Some(data.to_owned());
         let labels = labels_of_idx(data);
-        draft.guess("data.idx_labels", draft.path(&labels), "the labels that go by the name of the images");
+        draft.guess("data.idx_labels", draft.path(&labels), "named like the file of the images");
         section.idx_labels = Some(labels);
     } else {
         let hint =
             "give a folder of images, a .csv, .jsonl or .parquet manifest, a .tar or .tar.gz archive, or an idx file";
-        return Err(Error::file(data, "is none of the forms in which image sets come", hint));
+        return Err(Error::file(data, "is not a known kind of image set", hint));
     }
     Ok(section)
 }
@@ -100,7 +102,7 @@ fn labels_of_idx(images: &Path) -> PathBuf {
     images.with_file_name(name)
 }
 
-/// The columns that score: groups and masks. Path, label and split have names that are found by themselves.
+/// The columns that score: groups and masks. Path, label and split are found by their names.
 fn columns(manifest: &Path, section: &mut DataSection, draft: &mut Draft) -> Result<()> {
     let columns = manifest_columns(manifest)?;
     let known = |names: &[&str]| -> Vec<String> {
@@ -124,11 +126,11 @@ fn columns(manifest: &Path, section: &mut DataSection, draft: &mut Draft) -> Res
         section.columns.group = known(&["group"]);
     }
     if !section.columns.group.is_empty() {
-        let why = "columns that look like annotated groups; they only score the slices, no slicer sees them";
+        let why = "columns that look like annotated groups; used only to score slices, no slicer sees them";
         draft.guess("data.columns.group", section.columns.group.clone(), why);
     }
     if let Some(mask) = known(&MASKS).into_iter().next() {
-        draft.guess("data.columns.mask", mask.clone(), "it looks like a mask of the object; it only scores");
+        draft.guess("data.columns.mask", mask.clone(), "it looks like a mask of the object; used only to score");
         section.columns.mask = mask;
     }
     Ok(())

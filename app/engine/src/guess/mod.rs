@@ -56,7 +56,7 @@ pub fn guess(request: &Request, host: &PluginHost) -> Result<Guess> {
     Ok(Guess { text: draft.template.to_toml(host)?, notes: draft.notes })
 }
 
-/// The configuration in the making.
+/// A configuration that is being written.
 #[derive(Default)]
 struct Draft {
     template: Template,

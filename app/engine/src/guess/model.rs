@@ -53,7 +53,7 @@ fn preset(model: &Model, classifier: &Classifier) -> (&'static str, String) {
         return if producer.contains("cntk") {
             ("raw", format!("one channel, written by {from}, which takes 0..255; `unit` if it was trained on 0..1"))
         } else {
-            ("unit", format!("one channel, writer {from}; `raw` if it was trained on 0..255"))
+            ("unit", format!("one channel, written by {from}; `raw` if it was trained on 0..255"))
         };
     }
     if classifier.input_is_nhwc || nodes.iter().any(has_asymmetric_pads) || producer.contains("tf2onnx") {

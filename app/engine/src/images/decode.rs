@@ -1,4 +1,4 @@
-//! From the bytes of an image file to RGB with 8 bits a channel.
+//! From the bytes of an image file to RGB with 8 bits per channel.
 //!
 //! The content decides what a file is, never its name. Colours come out as Pillow's `convert("RGB")` makes them:
 //! alpha is dropped, grey is repeated, palettes are looked up, CMYK in a JPEG is taken as Adobe's (inverted), no
@@ -118,7 +118,7 @@ fn decode_other(bytes: &[u8], format: ImageFormat) -> Result<RgbImage, String> {
         error => format!("is a damaged or unsupported {format:?} file: {error}"),
     };
     let mut limits = Limits::default();
-    // Eight bytes a pixel: four channels of 16 bits.
+    // Eight bytes per pixel: four channels of 16 bits.
     limits.max_alloc = Some(MAX_PIXELS * 8);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits);

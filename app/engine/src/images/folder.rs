@@ -1,4 +1,4 @@
-//! A folder a class, or a folder a split and in it a folder a class; on disk or inside an archive.
+//! One folder per class, or one folder per split and in it one folder per class; on disk or inside an archive.
 
 use super::{Opened, Sample, Source, Storage, cannot_read};
 use ascan_core::{Error, Result};
@@ -27,7 +27,7 @@ pub(super) struct Arranged {
 pub(super) fn open(root: &Path, split: Option<&str>) -> Result<Opened> {
     if !root.is_dir() {
         let what = if root.exists() { "is not a folder" } else { "does not exist" };
-        return Err(Error::file(root, what, "`data.images` is a folder with a folder a class in it"));
+        return Err(Error::file(root, what, "`data.images` is a folder with one folder per class"));
     }
     let mut walk = Walk::default();
     walk.folder(root, &mut Vec::new())?;
@@ -49,9 +49,9 @@ pub(super) fn nothing_found(place: &Path, n_other: usize) -> Error {
     Error::file(place, message, format!("looked for names ending in .{}, in every folder", EXTENSIONS.join(", .")))
 }
 
-/// A note about files that are no images.
+/// A note about files that are not images.
 pub(super) fn left_out(n_other: usize) -> Option<String> {
-    (n_other > 0).then(|| format!("{n_other} files that are no images by their names were left out"))
+    (n_other > 0).then(|| format!("{n_other} files whose names are not those of images were left out"))
 }
 
 /// Whether a file's name says that it is an image.
@@ -137,7 +137,7 @@ pub(super) fn arrange(found: Vec<Found>, split: Option<&str>, uri: impl Fn(&[Str
         (false, false) => "images without class folders: labels are unknown".into(),
     };
     let n_beside = n_total - samples.len();
-    let notes = (n_beside > 0).then(|| format!("{n_beside} images that lie beside the class folders were left out"));
+    let notes = (n_beside > 0).then(|| format!("{n_beside} images outside the class folders were left out"));
     Arranged { samples, form, notes: notes.into_iter().collect() }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn open(images: &Path, labels: &Path) -> Result<Opened> {
     let [n_labels] = header(&label_file, labels)?;
     if n != n_labels {
         let message = format!("has {n_labels} labels, but {} has {n} images", file_name(images));
-        return Err(Error::file(labels, message, "`idx` and `idx_labels` must be of one set"));
+        return Err(Error::file(labels, message, "`idx` and `idx_labels` must belong to the same set"));
     }
     // Two 32-bit sizes: their product fits 64 bits.
     let len = u64::from(width) * u64::from(height);

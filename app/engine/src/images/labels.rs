@@ -9,7 +9,7 @@ use std::path::Path;
 /// How many names a message lists before it says how many more there are.
 const N_LISTED: usize = 12;
 
-/// The names of a list, or of a text file with a name a line.
+/// The names of a list, or of a text file with one name per line.
 ///
 /// # Errors
 /// `File` if the file cannot be read or holds no name.
@@ -18,10 +18,10 @@ pub fn read_names(names: &ClassNames) -> Result<Vec<String>> {
         ClassNames::List(names) => return Ok(names.clone()),
         ClassNames::File(path) => path,
     };
-    let text = read_text(path, "a text file with a name a line")?;
+    let text = read_text(path, "a text file with one name per line")?;
     let names: Vec<String> = text.trim_end().lines().map(|line| line.trim().to_owned()).collect();
     if names.is_empty() {
-        return Err(Error::file(path, "holds no names", "a text file with a name a line"));
+        return Err(Error::file(path, "holds no names", "a text file with one name per line"));
     }
     Ok(names)
 }
@@ -75,7 +75,7 @@ pub(super) fn assign_indices(
         None => {
             if numbers.is_some_and(|numbers| !numbers.is_sorted()) {
                 note = Some(
-                    "class folders with numbers as names are taken in the order of their names (0, 1, 10, 2): \
+                    "class folders with numbers as names are sorted as text (0, 1, 10, 2): \
                              set `data.classes` to change it"
                         .to_owned(),
                 );
@@ -108,7 +108,7 @@ pub fn map_to_outputs(images: &ImageSet, data: &DataSection, n_outputs: usize) -
         && names.len() != n_outputs
     {
         let message = format!("has {} names, but the model has {n_outputs} outputs", names.len());
-        return Err(Error::param("data.output_names", message, "one name an output, in their order"));
+        return Err(Error::param("data.output_names", message, "one name per output, in their order"));
     }
     let sides = Sides { images, output_names: output_names.as_deref(), n_outputs };
     let label_outputs = match &data.class_map {
@@ -172,7 +172,7 @@ impl<'a> Sides<'a> {
 
     fn by_name(&self) -> Result<LabelOutputs<'a>> {
         let Some(output_names) = self.output_names else {
-            let hint = "set `data.output_names` to a text file with a name a line, or to a list";
+            let hint = "set `data.output_names` to a text file with one name per line, or to a list";
             return Err(Error::param("data.class_map", "\"name\" needs the names of the model's outputs", hint));
         };
         if self.images.labels_are_indices {
@@ -236,8 +236,8 @@ impl<'a> Sides<'a> {
         );
         let example = labels.first().map_or_else(String::new, |label| quote(label));
         let hint = format!(
-            "set `data.class_map` to a table from label to output, as {{ {example} = 0, … }}, to a .csv or .json file \
-             of one, or to \"name\" with `data.output_names`; or set `data.classes` to all classes in the order of the outputs"
+            "set `data.class_map` to a table from label to output, for example {{ {example} = 0, … }}, or to a .csv or .json file \
+             with such a table, or to \"name\" with `data.output_names`; or set `data.classes` to all classes in the order of the outputs"
         );
         Error::param("data.class_map", message, hint)
     }

@@ -53,7 +53,7 @@ pub(super) fn open(path: &Path, archive: Option<&Path>, data: &DataSection) -> R
     let image_column = table.image_column(&columns[path_index])?;
     let rows = table.rows(&columns, path_index, &wanted)?;
     if rows.is_empty() {
-        return Err(Error::file(path, "holds no images", "it has a header, or nothing, and no rows"));
+        return Err(Error::file(path, "holds no images", "it has no rows"));
     }
 
     let root = data.root.clone().unwrap_or_else(|| path.parent().map_or_else(PathBuf::new, Path::to_path_buf));
@@ -64,7 +64,7 @@ pub(super) fn open(path: &Path, archive: Option<&Path>, data: &DataSection) -> R
     let (form, storage) = match (members, image_column) {
         (Some(members), _) => (format!("{name}, images in an archive"), Storage::Archive(members.file)),
         (None, Some(column)) => (format!("{name}, images inside"), Storage::Parquet(column)),
-        (None, None) => (format!("{name}, an image a row"), Storage::Files),
+        (None, None) => (format!("{name}, one image per row"), Storage::Files),
     };
     Ok(Opened { samples, labels_are_names: false, group_columns: group.clone(), form, notes, root, storage })
 }
@@ -222,9 +222,9 @@ fn for_each_json_line(path: &Path, mut visit: impl FnMut(&Map<String, Value>)) -
         }
         match serde_json::from_str(text) {
             Ok(Value::Object(object)) => visit(&object),
-            Ok(_) => return Err(Error::file(path, format!("line {line} is not an object"), "an object a line")),
+            Ok(_) => return Err(Error::file(path, format!("line {line} is not an object"), "one object per line")),
             Err(error) => {
-                return Err(Error::file(path, format!("line {line} is not JSON: {error}"), "an object a line"));
+                return Err(Error::file(path, format!("line {line} is not JSON: {error}"), "one object per line"));
             }
         }
     }

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 /// All images of a run, in a fixed order: that of the manifest, or by name for folders and archives.
 #[derive(Debug)]
 pub struct ImageSet {
-    /// One entry an image.
+    /// One entry per image.
     pub samples: Vec<Sample>,
     /// Names by label index; empty where labels are bare integers or absent.
     pub class_names: Vec<String>,
@@ -38,7 +38,7 @@ pub struct ImageSet {
     pub group_columns: Vec<String>,
     /// The splits that exist, sorted, before one of them is picked; empty where the set has none.
     pub splits: Vec<String>,
-    /// How the set was read, in a line: `a folder a class (10 classes)`.
+    /// How the set was read, in one line: `one folder per class (10 classes)`.
     pub form: String,
     /// What a user should know about the set: files left out, guesses.
     pub notes: Vec<String>,
@@ -89,7 +89,7 @@ enum Source {
 enum Storage {
     Files,
     Archive(PackedFile),
-    /// Raw grey images of one size, a byte a pixel.
+    /// Raw grey images of one size, one byte per pixel.
     Idx {
         file: PackedFile,
         width: u32,
@@ -118,7 +118,7 @@ impl ImageSet {
     pub fn of_scan(scan: &Scan) -> Result<Self> {
         let images = Self::open(&scan.config.data)?;
         if images.len() < scan.plan.data.n_rows {
-            return Err(Error::file(&scan.dir, "was made of images that are gone", "bring them back, or scan again"));
+            return Err(Error::file(&scan.dir, "was made from images that are gone", "restore them, or scan again"));
         }
         Ok(images)
     }
@@ -188,7 +188,7 @@ impl ImageSet {
         self.samples.is_empty()
     }
 
-    /// The picture of image `i`, as RGB with 8 bits a channel, upright (EXIF orientation applied).
+    /// The picture of image `i`, as RGB with 8 bits per channel, upright (EXIF orientation applied).
     ///
     /// Every thread may call it at the same time.
     ///

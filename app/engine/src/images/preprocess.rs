@@ -17,7 +17,7 @@ pub struct Preprocess {
     filter: Option<FilterType>,
     width: u32,
     height: u32,
-    /// Value of each 8-bit pixel, a table a channel of the model's input.
+    /// Value of each 8-bit pixel, one table per channel of the model's input.
     tables: Vec<[f32; 256]>,
 }
 
@@ -92,7 +92,7 @@ impl Preprocess {
             (Some(given), _) if given.len() == n_channels => Ok(given.clone()),
             (Some(given), _) => {
                 let message = format!("has {} values, but the model has {n_channels} channels", given.len());
-                Err(Error::param(format!("model.preprocess.{key}"), message, "one value a channel"))
+                Err(Error::param(format!("model.preprocess.{key}"), message, "one value per channel"))
             }
             (None, Some([one])) => Ok(vec![*one; n_channels]),
             (None, Some(values)) if values.len() == n_channels => {

@@ -4,7 +4,7 @@ use super::Preprocess;
 use ascan_config::sections::PreprocessSection;
 use ascan_core::Result;
 
-/// Numbers between a picture in [0, 1] and the model's input, a channel each.
+/// The numbers that turn a picture in [0, 1] into the model's input, one set per channel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalise {
     scale: f32,

@@ -9,7 +9,7 @@
 //! Pictures `[h, w]` of the model's input, RGB.
 //!
 //! # Cost
-//! `n_steps` passes there and back of one image, on one thread a slice.
+//! `n_steps` forward and backward passes of one image, on one thread per slice.
 //!
 //! # When it misleads
 //! It is one image of many with these features, and no photograph: colours are those of the data at large, places mean

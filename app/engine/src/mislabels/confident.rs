@@ -26,7 +26,7 @@ use ascan_core::{Error, Result, TensorView};
 pub fn candidates(labels: &[i32], probs: TensorView, basis: Basis) -> Result<Candidates> {
     let [n, n_classes] = probs.dims("probs", "[n, n_classes]")?;
     if labels.len() != n {
-        return Err(Error::shape("labels", format!("{n}, one a row of the probabilities"), labels.len()));
+        return Err(Error::shape("labels", format!("{n}, one per row of the probabilities"), labels.len()));
     }
     if let Some(label) = labels.iter().find(|&&label| label >= n_classes as i32) {
         return Err(Error::shape("labels", format!("classes below {n_classes}"), label));

@@ -1,4 +1,4 @@
-//! Probabilities of images whose own labels had no part in them.
+//! Probabilities of images that do not depend on their own labels.
 
 use ascan_core::{Context, Error, Result, Tensor};
 use ascan_math::knn::Search;
@@ -49,7 +49,7 @@ impl Folds {
         };
         let n_folds = folds.iter().max().map_or(0, |last| last + 1);
         if n_folds < 2 {
-            let message = format!("there are {n_folds}, and each image is judged by those of another fold");
+            let message = format!("there are {n_folds}, but each image is judged by images of other folds");
             return Err(Error::param("folds", message, "a number from 2, or a column with at least two values"));
         }
         Ok(folds)

@@ -61,8 +61,7 @@ pub fn write_corrected(
             Fix::Drop => Change::Drop,
             Fix::Relabel(class) if *class == table.labels[row] => continue,
             Fix::Relabel(class) => Change::Label(words.get(class).copied().ok_or_else(|| {
-                let message =
-                    format!("class {class} has no image in the scan, so the data set's word for it is unknown");
+                let message = format!("class {class} has no image in the scan, so its name in the data set is unknown");
                 Error::param("relabel", message, "choose a class that occurs as a label")
             })?),
         };

@@ -61,9 +61,9 @@ pub(super) fn choose(
         match attempt(name) {
             Ok(chosen) => {
                 let reason = if passed_over.is_empty() {
-                    "the fastest there is".to_owned()
+                    "the fastest one".to_owned()
                 } else {
-                    format!("the fastest that can do it; passed over: {}", passed_over.join("; "))
+                    format!("the fastest one that can do it; skipped: {}", passed_over.join("; "))
                 };
                 return Some(Chosen { reason, ..chosen });
             }

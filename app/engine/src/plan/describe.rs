@@ -74,7 +74,7 @@ impl RunPlan {
         let [map_h, map_w] = requirements.map_size;
         let groups = match &self.images.group_columns[..] {
             [] => "none known".to_owned(),
-            columns => format!("{} (they only score)", columns.join(", ")),
+            columns => format!("{} (used only to score)", columns.join(", ")),
         };
         let layer = model.layer(&self.feature_layer).map(|layer| format!("{:?} from {}", layer.shape, layer.operator));
         let attribution = &config.attribution;
@@ -123,7 +123,7 @@ impl RunPlan {
     /// Whether the attribution's gradients need a backward pass.
     fn head(&self) -> &'static str {
         match (&self.model.linear_head, self.methods().any(|method| method.requirements.gradients)) {
-            (_, true) => "through gradients",
+            (_, true) => "gradients by a backward pass",
             (Some(_), false) => "pool and linear: gradients in closed form",
             (None, false) => "no gradients needed",
         }

@@ -41,9 +41,9 @@ pub struct RunPlan {
     pub preprocess: Preprocess,
     /// Worker threads, at least 1.
     pub n_threads: usize,
-    /// Images in a call of the model, at least 1.
+    /// Images per call of the model, at least 1.
     pub batch_size: usize,
-    /// What was guessed or is worth knowing, a sentence each.
+    /// What was guessed or is worth knowing, one sentence each.
     pub notes: Vec<String>,
 }
 
@@ -68,7 +68,7 @@ impl RunPlan {
     ///
     /// # Errors
     /// Everything that is wrong, with its place: what the configuration already had, plugins and their
-    /// parameters, files that cannot be used, labels that do not meet the model's outputs.
+    /// parameters, files that cannot be used, labels that do not map to the model's outputs.
     pub fn compile(mut loaded: LoadedConfig, host: &PluginHost) -> Result<Self, ConfigErrors> {
         loaded.resolve_plugins(host);
         if loaded.config.model.backend != backend::AUTO {

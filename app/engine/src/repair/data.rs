@@ -39,7 +39,7 @@ pub struct Training {
     pub corrected_labels: Option<Vec<i32>>,
     /// The raw maps.
     pub table: ScanTable,
-    /// What is worth knowing, a sentence each.
+    /// What is worth knowing, one sentence each.
     pub notes: Vec<String>,
 }
 
@@ -53,7 +53,7 @@ impl Training {
         let images = ImageSet::open(&scan.config.data)?;
         let is_same = images.len() >= table.n() && images.samples.iter().zip(&table.uris).all(|(s, uri)| s.uri == *uri);
         if !is_same {
-            return Err(Error::file(&scan.dir, "was made of other images than are there now", "scan again"));
+            return Err(Error::file(&scan.dir, "was made from other images than those there now", "scan again"));
         }
         let rows: Vec<usize> = table.valid_rows().into_iter().filter(|&row| table.labels[row] >= 0).collect();
         let mut labels: Vec<usize> = rows.iter().map(|&row| table.labels[row] as usize).collect();
@@ -61,7 +61,10 @@ impl Training {
         let mut notes = Vec::new();
         if repair.shuffle_labels {
             labels.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, [3, 0])));
-            notes.push("labels are shuffled: the model that comes of it is a control, and knows nothing".into());
+            notes.push(
+                "labels are shuffled: the resulting model is a control that has learnt nothing about the classes"
+                    .into(),
+            );
         }
         let spuriousness = spuriousness(scan, &rows, &table, repair.unknown, &mut notes)?;
         let groups = match repair.groups {
@@ -102,7 +105,7 @@ impl Training {
         }
     }
 
-    /// Takes a share of each class away, for validation.
+    /// Holds out a share of each class for validation.
     fn hold_out(&mut self, share: f64, seed: u64) -> Vec<usize> {
         let n_classes = self.data.labels.iter().max().map_or(0, |&label| label + 1);
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, [2, 0]));
@@ -196,13 +199,13 @@ fn spuriousness(
     let annotations = Annotations::read(&scan.dir)?;
     let gone = annotations.in_force().into_iter().filter(|verdict| !spread.verdicts.contains(&verdict.id)).count();
     if gone > 0 {
-        notes.push(format!("{gone} verdicts are newer than the spread: `ascan spread` spreads them"));
+        notes.push(format!("{gone} verdicts are newer than the spread: run `ascan spread` to include them"));
     }
     let reviewed = spread.reviewed();
     if reviewed.len() != table.n() {
         return Err(Error::file(
             &scan.dir,
-            "has a spread of another number of images",
+            "has a spread for another number of images",
             "spread again with `ascan spread`",
         ));
     }

@@ -1,16 +1,16 @@
-//! Repair: a scanned model is trained on under a regularizer that knows what the review found out.
+//! Repair: a scanned model is fine-tuned with a regularizer that uses the verdicts.
 //!
 //! ```text
 //! repair.toml                the settings, every default written out
-//! plan.json                  what the run depends on: it is only ever gone on with under the same plan
+//! plan.json                  what the run depends on: it is only resumed under the same plan
 //! checkpoint.safetensors     how far it has come: weights, moments, curves
 //! model.onnx                 the best epoch so far; the result, in the end
 //! summary.json               what came out
 //! curves.json                loss and accuracies, to be drawn
 //! ```
 //!
-//! Everything random is a function of seed, epoch and image, so a run that was stopped, however it was stopped, goes
-//! on from its checkpoint and ends as it would have ended.
+//! Everything random is a function of seed, epoch and image, so a run that was stopped, however it was stopped,
+//! resumes from its checkpoint and ends as it would have ended.
 
 mod augment;
 mod batches;
@@ -93,7 +93,7 @@ pub fn repair(plan: &RepairPlan, host: &PluginHost, out: &Path, reporter: &dyn R
         learner.trainer.restore(&before.trainer)?;
         regularizer.restore(&before.regularizer)?;
         progress = before.progress;
-        reporter.log(Level::Info, &format!("going on after step {}", progress.step));
+        reporter.log(Level::Info, &format!("resuming after step {}", progress.step));
     }
     let n_steps_before = progress.step;
     let mut run = Run {

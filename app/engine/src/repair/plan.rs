@@ -39,7 +39,7 @@ pub struct RepairPlan {
     pub info: ModelInfo,
     /// Threads, at least 1.
     pub n_threads: usize,
-    /// What is worth knowing, a sentence each.
+    /// What is worth knowing, one sentence each.
     pub notes: Vec<String>,
     /// What the features of an image depend on, beside the image.
     pub(super) model_facts: Value,
@@ -150,7 +150,7 @@ impl RepairPlan {
     }
 }
 
-/// What differs between two plans, a line each.
+/// What differs between two plans, one line each.
 pub(super) fn differences(before: &[u8], now: &[u8]) -> Vec<String> {
     let flat = |bytes: &[u8]| {
         let mut flat = BTreeMap::new();

@@ -26,7 +26,7 @@ pub(super) struct Batch {
 pub(super) struct BatchOutcome {
     /// Place in the order of work.
     pub index: usize,
-    /// One entry a row.
+    /// One entry per row.
     pub rows: Vec<Result<Outcome, String>>,
     /// The error, if the model or the attributor failed on every image it was given.
     pub failed: Option<Error>,
@@ -141,7 +141,11 @@ fn explain(
     stages.time(Stage::Features, || {
         let layer = &job.plan.features.settings.layer;
         let feature_map = forward.feature_map(layer).ok_or_else(|| {
-            Error::plugin(&job.plan.model.backend, format!("the feature map `{layer}` was asked for and not given"), "")
+            Error::plugin(
+                &job.plan.model.backend,
+                format!("the feature map `{layer}` was requested but is missing from its answer"),
+                "",
+            )
         })?;
         let [c, h, w] = job.plan.features.layer_shape;
         check_shape("feature map", feature_map, &[n, c, h, w])?;

@@ -53,7 +53,7 @@ impl Target {
 
 /// A scan to be done.
 pub struct Job<'a> {
-    /// Opens the model, once a worker.
+    /// Opens the model, once per worker.
     pub runtime: &'a dyn Runtime,
     /// Which model.
     pub open: OpenModel,

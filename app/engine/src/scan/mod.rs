@@ -39,7 +39,7 @@ pub fn run_job(
     let stages = Stages::default();
     let writer = ScanWriter::begin(&*storage, dir, config, job.plan)?;
     for reason in &writer.damaged {
-        reporter.log(Level::Warning, &format!("{reason}: these rows are done again"));
+        reporter.log(Level::Warning, &format!("{reason}: these rows are computed again"));
     }
     let n_missing: usize = writer.missing.iter().map(|&shard| job.plan.rows(shard).len()).sum();
     let n_resumed = job.plan.data.n_rows - n_missing;

@@ -3,7 +3,7 @@
 //! ```text
 //! decoder ─┐             ┌─ model worker ─┐
 //! decoder ─┴─ (queue) ───┴─ model worker ─┴─ (queue) ── collector, in the order of the rows
-//!    └──────────────── a permit a batch, handed back when it is collected ───────────────┘
+//!    └─────────────── one permit per batch, returned when it is collected ────────────────┘
 //! ```
 //!
 //! Batches are fixed by their rows, so nothing depends on how the threads interleave. A decoder takes a

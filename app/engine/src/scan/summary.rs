@@ -1,4 +1,4 @@
-//! What a scan says of itself when it is done.
+//! The summary of a finished scan.
 
 use crate::likeness::DISPUTED;
 use ascan_core::Result;
@@ -130,7 +130,7 @@ impl std::fmt::Display for ScanSummary {
         let total = self.seconds.get("total").copied().unwrap_or_default();
         write!(f, "{} images in {total:.1} s ({:.1} images/s", self.n, self.images_per_second)?;
         if let Some(peak) = self.peak_rss_mib {
-            write!(f, ", {peak:.0} MiB at most")?;
+            write!(f, ", peak memory {peak:.0} MiB")?;
         }
         writeln!(f, ")")?;
         if self.n_resumed > 0 {
@@ -144,11 +144,18 @@ impl std::fmt::Display for ScanSummary {
             writeln!(f, "    {group}: {:.1} % of {}", 100.0 * accuracy, self.group_size[group])?;
         }
         if self.n_attribution_empty > 0 {
-            writeln!(f, "  {} maps were empty; the plain mean stands in for them", self.n_attribution_empty)?;
+            writeln!(
+                f,
+                "  {} maps were empty; the plain spatial mean is used for these images",
+                self.n_attribution_empty
+            )?;
         }
         if let Some(agreement) = self.mean_agreement {
             let n = self.n_disputed;
-            writeln!(f, "  methods agree by {agreement:.2}; on {n} images they dispute where the model looks")?;
+            writeln!(
+                f,
+                "  mean agreement of the methods {agreement:.2}; on {n} images they disagree about where the model looks"
+            )?;
         }
         if self.n_failed > 0 {
             writeln!(f, "  {} images failed:", self.n_failed)?;

@@ -256,7 +256,7 @@ fn every_row_has_what_the_model_says() {
     assert!(summary.seconds.contains_key("forward") && summary.seconds.contains_key("total"));
 }
 
-/// One backward pass a batch serves all methods; each has its maps, and the first one weights the features.
+/// One backward pass per batch serves all methods; each has its maps, and the first one weights the features.
 #[test]
 fn several_methods_share_one_backward_pass() {
     let mut bench = Bench::new(&[]);
@@ -265,7 +265,7 @@ fn several_methods_share_one_backward_pass() {
     let also = |name: &str| AttributionPlan { name: name.into(), ..bench.plan.attribution.clone() };
     bench.plan.also = vec![also("slope"), also("again")];
     let summary = bench.run().unwrap();
-    // Shards of 5, 5, 5, 5 and 3 rows, two a batch.
+    // Shards of 5, 5, 5, 5 and 3 rows, two rows per batch.
     assert_eq!(N_GRADIENTS.load(Ordering::Relaxed), 4 * 3 + 2);
     let (scan, single) = (bench.scan(), Bench::new(&[]));
     single.run().unwrap();

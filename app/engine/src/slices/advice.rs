@@ -10,7 +10,7 @@ use ascan_math::quality::{self, Candidate, MAX_EXACT};
 use ascan_store::table::ScanTable;
 
 /// Slices a scan as [`super::slice`] does, into a quarter to four times as many slices, and says what silhouette,
-/// Davies–Bouldin index and the elbow of the inertia prefer. Keeps nothing. Any slicer will do that is told its number.
+/// Davies–Bouldin index and the elbow of the inertia prefer. Keeps nothing. Works with any slicer that has the parameter `n_slices`.
 ///
 /// # Errors
 /// `Param` for a slicer that finds the number itself; else as [`super::slice`].
@@ -29,7 +29,7 @@ fn compare(
     let n_slices = recipe.params.get("n_slices").and_then(|value| value.as_u64()).unwrap_or(0) as usize;
     if n_slices == 0 {
         let message = format!("`{}` finds the number of slices itself", recipe.plugin);
-        return Err(Error::param("slicing", message, "ask a slicer that is told its `n_slices`, as `kmeans` is"));
+        return Err(Error::param("slicing", message, "use a slicer with the parameter `n_slices`, such as `kmeans`"));
     }
     let input = sliced(table, recipe)?;
     let embeddings = projected(&input, projector, context)?;

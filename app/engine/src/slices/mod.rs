@@ -157,7 +157,7 @@ fn sliced(table: &ScanTable, recipe: &Recipe) -> Result<SliceInput> {
     let (message, hint) = if recipe.errors_only && table.valid_rows().iter().any(|&row| table.labels[row] >= 0) {
         ("no image of this scan is wrong, and only wrong ones were asked for", "leave `errors_only` out")
     } else if recipe.errors_only {
-        ("without labels nobody knows which images are wrong", "give the data labels, or leave `errors_only` out")
+        ("without labels it is unknown which images are wrong", "give the data labels, or leave `errors_only` out")
     } else {
         ("no image of this scan can be sliced: all failed", "look at the scan's errors")
     };
@@ -187,7 +187,7 @@ fn assign(slicer: &dyn Slicer, table: &SliceTable, context: &Context) -> Result<
     let membership = model.membership(table, context)?;
     let [n, k] = membership.view().dims("membership", "[n, n_slices]")?;
     if n != table.n() {
-        return Err(Error::shape("membership", format!("{} rows, one an image", table.n()), n));
+        return Err(Error::shape("membership", format!("{} rows, one per image", table.n()), n));
     }
     Ok((slicer::assignment(&membership), k))
 }

@@ -1,4 +1,4 @@
-//! Slices of each class on its own, by any slicer.
+//! Slices of each class separately, by any slicer.
 
 use super::assign as assign_all;
 use ascan_config::sections::PerClass;

@@ -15,7 +15,7 @@ pub fn with_slice_of(table: &ScanTable, set: &SliceSet, rows: &[usize]) -> Resul
     let known: BTreeSet<usize> = input.rows.iter().copied().collect();
     if rows.is_empty() || rows.iter().any(|row| !known.contains(row)) {
         let hint = "pick images that could be read";
-        return Err(Error::param("rows", "a slice needs at least one image, and only such as have features", hint));
+        return Err(Error::param("rows", "a slice needs at least one image, and all its images need features", hint));
     }
     let new = set.assignment.iter().copied().max().unwrap_or(-1) + 1;
     let mut assignment = set.assignment.clone();

@@ -34,7 +34,7 @@ impl SliceSet {
         let stored = scan.load_slices(&id)?;
         let set: Self = serde_json::from_value(stored.report).map_err(|error| {
             let path = scan.dir.join("slices").join(&id).join("report.json");
-            Error::file(path, format!("cannot be understood: {error}"), "slice again with `ascan slice`")
+            Error::file(path, format!("cannot be parsed: {error}"), "slice again with `ascan slice`")
         })?;
         Ok(Self { assignment: stored.assignment, ..set })
     }

@@ -152,7 +152,7 @@ impl Spread {
         let n_rows = scan.plan.data.n_rows;
         let (marks, sources) = (annotations.marks(n_rows), annotations.sources(n_rows));
         if marks.iter().all(Option::is_none) {
-            let hint = "mark slices with `ascan mark`: `core` and `spurious`";
+            let hint = "mark slices as `core` and `spurious` with `ascan mark`";
             return Err(Error::file(&scan.dir, "has no marks to spread", hint));
         }
         let found = spread(&scan.table()?, &marks, &sources, &scan.config.spread, context)?;

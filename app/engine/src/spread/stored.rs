@@ -55,5 +55,5 @@ fn parse<T: DeserializeOwned>(scan: &Scan, value: Value) -> Result<T> {
 }
 
 fn damaged(scan: &Scan, error: &dyn std::fmt::Display) -> Error {
-    Error::file(scan.dir.join("spread"), format!("cannot be understood: {error}"), "spread again with `ascan spread`")
+    Error::file(scan.dir.join("spread"), format!("cannot be parsed: {error}"), "spread again with `ascan spread`")
 }

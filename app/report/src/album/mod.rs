@@ -41,9 +41,9 @@ pub struct Album {
     pub class_names: Vec<String>,
     /// What was scanned, in a few words: `model on data`.
     pub title: String,
-    /// Which attribution method to believe, if that was asked.
+    /// Which attribution method to trust, if that was tested.
     pub faithfulness: Option<Faithfulness>,
-    /// What is missing of the scan, a sentence each, with what to do; empty for an album opened by [`Self::open`].
+    /// What is missing of the scan, one sentence each, with what to do; empty for an album opened by [`Self::open`].
     /// Pictures are looked for when the first is asked for: see [`Self::missing`].
     pub problems: Vec<String>,
     pictures: OnceLock<Result<(ImageSet, Preprocess)>>,
@@ -168,7 +168,7 @@ impl Album {
         further.map(|(name, part)| (name.to_owned(), heat(self.part(row, part), self.is_absolute()))).collect()
     }
 
-    /// The probabilities of a row, one a class.
+    /// The probabilities of a row, one per class.
     ///
     /// # Errors
     /// As [`Self::part`].

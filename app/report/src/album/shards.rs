@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Which part of which shard.
 type Key = (Part, usize);
 
-/// The parts of shards that were asked for last, as many as fit into so many bytes.
+/// The parts of shards that were asked for last, up to a limit in bytes.
 pub(super) struct Shards {
     max_bytes: usize,
     kept: Mutex<Kept>,

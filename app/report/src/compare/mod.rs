@@ -1,4 +1,4 @@
-//! Two scans of the same images, by the model before and by the one after a repair, side by side.
+//! Two scans of the same images, by the model before a repair and by the model after it, side by side.
 //!
 //! Every average has its own name:
 //!

@@ -43,7 +43,7 @@ struct Picture {
 /// `Unsupported` if the page cannot be put together, which is a defect of this program.
 pub fn report(comparison: &Comparison, scene: &Scene, made: &[(String, String)]) -> Result<String> {
     render(comparison, scene, made).map_err(|error| {
-        Error::unsupported(format!("the report cannot be put together: {error}"), "please report this as a defect")
+        Error::unsupported(format!("the report cannot be written: {error}"), "please report this as a defect")
     })
 }
 
@@ -100,14 +100,18 @@ fn line(name: String, note: &'static str, n: usize, pair: Pair) -> Line {
 
 fn figures(comparison: &Comparison) -> Vec<Line> {
     let named = [
-        ("Mean accuracy", "all images alike", Some(comparison.accuracy)),
+        ("Mean accuracy", "all images count equally", Some(comparison.accuracy)),
         (
             "Training-weighted mean accuracy",
             "known groups, weighted by their share of the training images",
             comparison.training_weighted_accuracy,
         ),
-        ("Worst-group accuracy", "the worst known group, each time", comparison.worst_group_accuracy),
-        ("Worst-slice accuracy", "the worst slice of 10 images or more, each time", comparison.worst_slice_accuracy),
+        ("Worst-group accuracy", "the worst known group of each scan", comparison.worst_group_accuracy),
+        (
+            "Worst-slice accuracy",
+            "the worst slice of each scan with 10 images or more",
+            comparison.worst_slice_accuracy,
+        ),
         ("Core accuracy", "with noise outside the object", comparison.core_accuracy),
         ("Relative foreground sensitivity", "above 0: noise on the object costs more", comparison.rfs),
         ("Energy in the core region", "share of the attribution on the object", comparison.energy_in_core),

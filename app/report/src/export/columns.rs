@@ -1,4 +1,4 @@
-//! The tables of an export: one row an image, and one row a slice.
+//! The tables of an export: one row per image, and one row per slice.
 
 use super::Export;
 use serde_json::{Map, Value, json};
@@ -73,7 +73,7 @@ impl Table {
 }
 
 impl Export<'_> {
-    /// One row an image: what the scan found, the annotated groups, and the slice of each slice set.
+    /// One row per image: what the scan found, the annotated groups, and the slice of each slice set.
     pub fn samples(&self) -> Table {
         let scan = self.table;
         let n = 0..scan.n();
@@ -123,7 +123,7 @@ impl Export<'_> {
         table
     }
 
-    /// One row a slice of each set, the images in no slice included.
+    /// One row per slice of each set, including the images in no slice.
     pub fn slices(&self) -> Table {
         let sets = self.slice_sets.iter();
         let rows: Vec<_> = sets.flat_map(|set| set.slices.iter().chain(&set.noise).map(|s| (&set.id, s))).collect();

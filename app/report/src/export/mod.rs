@@ -69,7 +69,7 @@ impl Review {
 pub struct Export<'a> {
     /// The scan.
     pub table: &'a ScanTable,
-    /// The slice sets that go along, each as a column `slice_<id>`.
+    /// The slice sets to export, each as a column `slice_<id>`.
     pub slice_sets: &'a [SliceSet],
     /// Names of the model's outputs; may be shorter than their number.
     pub class_names: &'a [String],
@@ -92,7 +92,7 @@ pub enum Format {
     Parquet,
     /// `samples.json`, `slices.json`.
     Json,
-    /// `attributions.npy`, `embeddings.npy`, `probs.npy`, `attributions_<name>.npy` of each further method, `samples.csv` with a line a row of them, and
+    /// `attributions.npy`, `embeddings.npy`, `probs.npy`, `attributions_<name>.npy` of each further method, `samples.csv` with one line per row of them, and
     /// `heatmaps/<id>.png`, 8-bit, white at the map's own maximum.
     Npy,
     /// A FiftyOne dataset: `fiftyone.Dataset.from_dir(DIR, dataset_type=fiftyone.types.FiftyOneDataset)`.

@@ -52,12 +52,12 @@ impl Annotator {
     pub fn open(dir: &Path, author: &str) -> Result<Self> {
         let author = author.trim().to_owned();
         if author.is_empty() {
-            return Err(Error::param("author", "is empty: a verdict has somebody who gave it", "give a name"));
+            return Err(Error::param("author", "is empty: a verdict needs an author", "give a name"));
         }
         Ok(Self { annotations: Annotations::read(dir)?, author, log: None, own: BTreeSet::new() })
     }
 
-    /// Takes up the author's earlier sessions: what they may undo and redo, this one may.
+    /// Continues the author's earlier sessions: this one may undo and redo what they could.
     pub fn resume(&mut self) {
         let verdicts = self.history.iter().chain(&self.undone).filter(|verdict| verdict.author == self.author);
         self.own = verdicts.map(|verdict| verdict.id.clone()).collect();
@@ -68,7 +68,7 @@ impl Annotator {
         &self.author
     }
 
-    /// Gives a verdict. When this returns, it survives whatever happens to the process.
+    /// Gives a verdict. When this returns, it is on disk and survives a crash.
     ///
     /// # Errors
     /// `Param` for a subject without images; `File` if it cannot be written, and then it is not given.
@@ -77,7 +77,7 @@ impl Annotator {
         rows.sort_unstable();
         rows.dedup();
         if rows.is_empty() {
-            return Err(Error::param("rows", "are none: a verdict is about at least one image", "select some images"));
+            return Err(Error::param("rows", "are empty: a verdict is about at least one image", "select some images"));
         }
         let (at, author) = (self.now(), self.author.clone());
         let id = self.write(|id| Record::Judge(Verdict { id, at, author, subject, judgement }))?;

@@ -1,4 +1,4 @@
-//! `annotations/<author>-<start>.jsonl`: a file a process, a record a line, a checksum a line.
+//! `annotations/<author>-<start>.jsonl`: one file per process, one record with a checksum per line.
 //!
 //! A line is `{"blake3":"<16 hex digits>","record":{…}}`; the checksum is the hash of the record as it is written.
 
@@ -51,11 +51,11 @@ fn from_line(line: &[u8]) -> Result<Record, String> {
         let rest = rest.strip_prefix(BEFORE_RECORD.as_bytes())?;
         Some((sum, rest.strip_suffix(AFTER_RECORD.as_bytes())?))
     };
-    let (sum, record) = split().ok_or("is no record of a verdict")?;
+    let (sum, record) = split().ok_or("is not a record of a verdict")?;
     if sum != checksum(record).as_bytes() {
         return Err("does not hold what was written (its checksum is another)".into());
     }
-    serde_json::from_slice(record).map_err(|error| format!("cannot be understood: {error}"))
+    serde_json::from_slice(record).map_err(|error| format!("cannot be parsed: {error}"))
 }
 
 /// The file of this process.
@@ -166,7 +166,7 @@ impl Reader {
         Ok(records)
     }
 
-    /// Takes down that the log's own records are known.
+    /// Notes that the log's own records are known.
     pub fn skip(&mut self, log: &Log) {
         let seen = Seen { bytes: log.len, n_lines: log.n_records };
         self.seen.insert(format!("{}{EXTENSION}", log.session), seen);

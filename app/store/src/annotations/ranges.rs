@@ -33,7 +33,7 @@ pub(super) fn serialize<S: Serializer>(rows: &[usize], serializer: S) -> Result<
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    from_text(&text).ok_or_else(|| serde::de::Error::custom(format!("\"{text}\" is no list of rows")))
+    from_text(&text).ok_or_else(|| serde::de::Error::custom(format!("\"{text}\" is not a list of rows")))
 }
 
 #[cfg(test)]

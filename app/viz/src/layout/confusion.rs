@@ -27,7 +27,7 @@ const GAP: f64 = 0.012;
 /// # Panics
 /// If there are not as many weights as cells.
 pub fn confusion(cells: &[(i32, i32)], weights: &[f64], size: [f64; 2]) -> Vec<Block> {
-    assert_eq!(cells.len(), weights.len(), "a weight a tile");
+    assert_eq!(cells.len(), weights.len(), "one weight per tile");
     let mut members: BTreeMap<(i32, i32), Vec<usize>> = BTreeMap::new();
     cells.iter().enumerate().for_each(|(i, &cell)| members.entry(cell).or_default().push(i));
     let gap = GAP * size[0].min(size[1]);

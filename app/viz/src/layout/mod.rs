@@ -34,7 +34,7 @@ pub enum Layout {
 /// # Panics
 /// If there are not as many weights as positions.
 pub fn tiles(layout: Layout, positions: &[[f64; 2]], weights: &[f64], size: [f64; 2]) -> Vec<TileShape> {
-    assert_eq!(positions.len(), weights.len(), "a weight a tile");
+    assert_eq!(positions.len(), weights.len(), "one weight per tile");
     match layout {
         Layout::Grid => {
             let room = [0.0, 0.0, size[0], size[1]];

@@ -131,7 +131,7 @@ impl Fit {
     /// The change of weights that would mend the areas if these changed in proportion.
     fn newton_step(&self) -> Vec<f64> {
         let n = self.sites.len();
-        // How much area each edge passes on from one cell to the other, a unit of weight.
+        // How much area each edge passes on from one cell to the other, per unit of weight.
         let mut edges: Vec<Vec<(usize, f64)>> = vec![Vec::new(); n];
         for (i, cell) in self.cells.iter().enumerate() {
             for (k, &(a, other)) in cell.iter().enumerate() {

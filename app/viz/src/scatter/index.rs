@@ -1,6 +1,6 @@
 //! Which point is nearest to the pointer.
 
-/// Points a square of the index holds on average.
+/// Mean number of points per square of the index.
 const PER_SQUARE: usize = 4;
 
 /// Points sorted into squares, so that the nearest one is found without looking at all.

@@ -41,7 +41,7 @@ const MARGIN: f32 = 0.04;
 pub struct View {
     /// The point in the middle of the picture.
     pub centre: [f32; 2],
-    /// Pixels a unit of the plane.
+    /// Pixels per unit of the plane.
     pub scale: f32,
 }
 
@@ -77,7 +77,7 @@ impl View {
 
 /// Draws points, each in its colour. While some are selected the others are dimmed, and the selected ones lie above.
 ///
-/// `selected` is empty where nothing is, or has a value a point. Points that are not finite are left out.
+/// `selected` is empty where nothing is selected, or has one value per point. Points that are not finite are left out.
 ///
 /// # Panics
 /// If there are not as many colours as points.
@@ -89,7 +89,7 @@ pub fn scatter(
     selected: &[bool],
     background: Rgb,
 ) -> RgbaImage {
-    assert_eq!(points.len(), colors.len(), "a colour a point");
+    assert_eq!(points.len(), colors.len(), "one colour per point");
     let area = size[0] as usize * size[1] as usize;
     if points.len() * AREA_OF_LARGEST < area {
         splat(points, colors, view, size, selected, background, &LARGEST_SPLAT)

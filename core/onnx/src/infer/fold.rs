@@ -1,5 +1,6 @@
 //! Values of tensors that are computed from shapes and constants alone.
 
+use super::ops::{axis, permutation};
 use super::{Fact, MAX_VALUES};
 use crate::operator::Operator;
 use crate::proto::NodeProto;
@@ -176,21 +177,6 @@ fn cast(value: f64, to: Option<DataType>) -> f64 {
         Some(D::Double) | None => value,
         Some(D::Bool) => f64::from(u8::from(value != 0.0)),
         Some(_) => value.trunc(),
-    }
-}
-
-/// An axis that may count from the end.
-pub(super) fn axis(axis: i64, rank: usize) -> Option<usize> {
-    let axis = if axis < 0 { axis + rank as i64 } else { axis };
-    usize::try_from(axis).ok().filter(|&axis| axis < rank)
-}
-
-/// The permutation of a `Transpose`, reversed axes if it does not say.
-pub(super) fn permutation(node: &NodeProto, rank: usize) -> Vec<usize> {
-    let given = node.attr_ints("perm").filter(|perm| !perm.is_empty());
-    match given {
-        Some(perm) => perm.iter().map(|&axis| axis as usize).collect(),
-        None => (0..rank).rev().collect(),
     }
 }
 

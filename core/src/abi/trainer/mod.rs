@@ -197,7 +197,7 @@ fn lend_step<R>(step: &TrainingStep, call: impl FnOnce(*const AscanTrainingStep)
     let n = step.images.n_rows();
     for (what, len) in [("labels", step.labels.len()), ("weights", step.weights.len())] {
         if len != n {
-            return Err(crate::Error::shape(what, format!("[{n}], one an image"), [len]));
+            return Err(crate::Error::shape(what, format!("[{n}], one per image"), [len]));
         }
     }
     let raw = AscanTrainingStep {

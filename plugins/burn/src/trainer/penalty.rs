@@ -1,7 +1,7 @@
 //! The penalty on input gradients, and its gradient with respect to the weights.
 
 use super::{BurnTrainer, Six, take};
-use crate::ops::tangent::{self, Dual};
+use crate::graph::ops::tangent::{self, Dual};
 use crate::value::{Float, Value};
 use ascan_core::{Error, Result};
 

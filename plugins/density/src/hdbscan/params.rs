@@ -54,7 +54,7 @@ impl HdbscanParams {
 
 impl Params for HdbscanParams {
     const HELP: &'static [(&'static str, &'static str)] = &[
-        ("min_cluster_size", "images of the smallest slice"),
+        ("min_cluster_size", "size of the smallest slice, in images"),
         ("min_samples", "neighbours that make a place dense; more give more noise; 0 means min_cluster_size"),
         ("selection", "\"eom\" (the most persistent clusters) or \"leaf\" (the finest)"),
         ("epsilon", "clusters closer than this distance are not split; 0 splits all"),

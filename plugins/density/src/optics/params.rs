@@ -28,7 +28,7 @@ impl Params for OpticsParams {
     const HELP: &'static [(&'static str, &'static str)] = &[
         ("eps", "distance at which the order is cut into slices; 0 finds one from the distances themselves"),
         ("min_samples", "images within reach, itself included, that make an image a core of a slice"),
-        ("max_eps", "distance beyond which images are not looked at; 0 looks at all"),
+        ("max_eps", "distance beyond which images are ignored; 0: no limit"),
         ("normalise", "\"none\" or \"l2\": whether embeddings are scaled to length 1 first"),
     ];
 

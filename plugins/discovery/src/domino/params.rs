@@ -52,7 +52,7 @@ impl Params for DominoParams {
         ("label_weight", "how often the label counts, beside the embedding"),
         ("prediction_weight", "how often the predicted probabilities count, beside the embedding"),
         ("n_pca_components", "dimensions that PCA keeps first; 0 for none"),
-        ("confusion_noise", "scale of the noise that parts components which start alike"),
+        ("confusion_noise", "scale of the noise that separates components with equal starts"),
         ("max_iterations", "limit of iterations"),
         ("tolerance", "change of the mean log-likelihood of an image at which the fit ends"),
         ("reg_covar", "added to the variance of each dimension, so that no component collapses to a point"),

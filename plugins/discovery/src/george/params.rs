@@ -30,8 +30,8 @@ impl Default for GeorgeParams {
 
 impl Params for GeorgeParams {
     const HELP: &'static [(&'static str, &'static str)] = &[
-        ("max_clusters", "most clusters of a class; the number is chosen by the mean silhouette"),
-        ("n_splits", "into how many parts each cluster is split on trial"),
+        ("max_clusters", "largest number of clusters per class; the number is chosen by the mean silhouette"),
+        ("n_splits", "number of parts into which each cluster is split on trial"),
         ("min_share", "least size of a part that is kept, as a share of its class"),
         ("min_size", "least size of a part that is kept, in images"),
         ("n_init", "restarts of each k-means"),

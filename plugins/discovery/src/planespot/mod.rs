@@ -1,6 +1,6 @@
 //! PlaneSpot: a Gaussian mixture over a plane and the model's confidence.
 //!
-//! Two dimensions and one number a image are enough to find many blind spots, and few enough that the number of slices
+//! Two dimensions and one number per image are enough to find many blind spots, and few enough that the number of slices
 //! can be chosen by a criterion instead of by hand.
 
 mod algorithm;

@@ -59,7 +59,7 @@ impl Params for PlaneSpotParams {
             "most slices that are tried; the number with the best Bayesian information criterion is taken",
         ),
         ("confidence_weight", "weight of the model's confidence, beside a plane of side 1"),
-        ("confidence", "\"label\" or \"predicted_class\": of which class the probability is taken"),
+        ("confidence", "\"label\" or \"predicted_class\": class whose probability is used"),
         ("n_init", "restarts for each number of slices; the likeliest result is kept"),
         ("max_iterations", "limit of iterations of each restart"),
         ("tolerance", "change of the mean log-likelihood of an image at which a restart ends"),

@@ -30,8 +30,8 @@ impl Default for SprayParams {
 
 impl Params for SprayParams {
     const HELP: &'static [(&'static str, &'static str)] = &[
-        ("n_slices", "number of slices; 0 lets the eigengap say"),
-        ("max_slices", "largest number that the eigengap may say"),
+        ("n_slices", "number of slices; 0: chosen by the eigengap"),
+        ("max_slices", "largest number that the eigengap may choose"),
         ("n_neighbors", "maps that are neighbours of each map"),
         ("side", "height and width to which larger maps are averaged"),
         ("normalise", "\"none\" or \"l2\": whether maps are scaled to length 1 first"),

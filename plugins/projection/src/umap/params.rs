@@ -72,8 +72,8 @@ impl Params for UmapParams {
         ("spread", "distance over which an attraction fades"),
         ("metric", "\"euclidean\" or \"cosine\""),
         ("n_epochs", "rounds of the layout; 0 means 500 to 10,000 images and 200 beyond"),
-        ("learning_rate", "first length of a step, falling to 0"),
-        ("negative_sample_rate", "images from which an image is pushed away, for each to which it is pulled"),
+        ("learning_rate", "initial step size, falling to 0"),
+        ("negative_sample_rate", "number of repulsions per attraction"),
         ("repulsion_strength", "weight of the push"),
     ];
 

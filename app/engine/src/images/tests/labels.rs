@@ -8,7 +8,7 @@ fn names(names: &[&str]) -> Option<ClassNames> {
     Some(ClassNames::List(names.iter().map(|&name| name.to_owned()).collect()))
 }
 
-/// A set of one image a label, and its section.
+/// A set of one image per label, and its section.
 fn labelled(dir: &Path, labels: &[&str]) -> DataSection {
     let rows: String = labels.iter().enumerate().map(|(i, label)| format!("{i}.png,{label}\n")).collect();
     write(dir, "m.csv", format!("path,label\n{rows}").as_bytes());

@@ -1,8 +1,7 @@
 //! Operators that cut tensors, join them, and resize maps.
 
 use super::super::Fact;
-use super::super::fold::axis;
-use super::{Inputs, Outputs, checked_axis, elem, fact, shape, unknown};
+use super::{Inputs, Outputs, axis, checked_axis, elem, fact, shape, unknown};
 use crate::axes::{Axis, NCHW};
 use crate::proto::NodeProto;
 

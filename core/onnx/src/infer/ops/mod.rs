@@ -5,7 +5,6 @@ mod reshaping;
 mod sums;
 
 use super::Fact;
-use super::fold::axis;
 use crate::axes::{Axis, Layout};
 use crate::node::is_standard;
 use crate::operator::Operator;
@@ -181,6 +180,21 @@ fn elem(inputs: &Inputs, i: usize) -> Option<DataType> {
 
 fn unknown(inputs: &Inputs) -> Fact {
     Fact::unknown(elem(inputs, 0))
+}
+
+/// An axis that may count from the end.
+pub(super) fn axis(axis: i64, rank: usize) -> Option<usize> {
+    let axis = if axis < 0 { axis + rank as i64 } else { axis };
+    usize::try_from(axis).ok().filter(|&axis| axis < rank)
+}
+
+/// The permutation of a `Transpose`, reversed axes if it does not say.
+pub(super) fn permutation(node: &NodeProto, rank: usize) -> Vec<usize> {
+    let given = node.attr_ints("perm").filter(|perm| !perm.is_empty());
+    match given {
+        Some(perm) => perm.iter().map(|&axis| axis as usize).collect(),
+        None => (0..rank).rev().collect(),
+    }
 }
 
 fn checked_axis(value: i64, rank: usize) -> Result<usize, String> {

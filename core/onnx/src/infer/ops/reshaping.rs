@@ -1,8 +1,7 @@
 //! Operators that give the same values other axes, or repeat or create values.
 
 use super::super::Fact;
-use super::super::fold::permutation;
-use super::{Inputs, broadcast_shapes, checked_axis, elem, fact, shape, unknown};
+use super::{Inputs, broadcast_shapes, checked_axis, elem, fact, permutation, shape, unknown};
 use crate::axes::{Axis, reshaped};
 use crate::proto::NodeProto;
 use crate::proto::tensor_proto::DataType;

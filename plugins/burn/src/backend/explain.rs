@@ -1,7 +1,7 @@
 //! What explanations need besides gradients: pulling a cotangent back to the image, and running the part behind a
 //! layer.
 
-use crate::backend::{BurnBackend, first, join, track};
+use super::{BurnBackend, first, join, track};
 use crate::graph::Graph;
 use crate::value::{Float, Value};
 use ascan_core::backend::{Cotangent, check_forward, check_forward_from};

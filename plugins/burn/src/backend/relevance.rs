@@ -4,7 +4,7 @@
 //! pass, times the input (LRP) or its difference from the baseline (DeepLIFT), gives the relevance. Every surrogate has
 //! the form `value + slope · (x − x₀)` with `x₀` the value of `x` and value and slope held constant.
 
-use crate::backend::{BurnBackend, differentiate, first, join, track};
+use super::{BurnBackend, differentiate, first, join, track};
 use crate::graph::{Graph, Step, Walk};
 use crate::value::{Float, Ints, MAX_RANK, Value};
 use ascan_core::backend::{check_forward, check_gradients};

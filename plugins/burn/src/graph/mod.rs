@@ -1,11 +1,13 @@
 //! A model made ready to run: operators checked, constants folded, batch normalisation merged.
 
-use crate::ops::{Call, Row, Run, fuse_batch_norm, row};
+pub(crate) mod ops;
+
 use crate::value::{Float, Value};
 use ascan_core::{Error, Result};
 use ascan_onnx::proto::NodeProto;
 use ascan_onnx::{Model, Operator};
 use burn::tensor::Device;
+use ops::{Call, Row, Run, fuse_batch_norm, row};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 

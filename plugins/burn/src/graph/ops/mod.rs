@@ -16,7 +16,6 @@ mod shape;
 mod table;
 pub(crate) mod tangent;
 
-pub(crate) use conv::fuse_batch_norm;
 pub(crate) use table::Row;
 
 use crate::barrier::Barrier;
@@ -50,6 +49,17 @@ pub(crate) fn row(node: &NodeProto) -> Result<Row, String> {
         None => Ok(row),
         Some(why) => Err(why),
     }
+}
+
+/// A convolution node with the frozen batch normalisation behind it, where weights of either are trained.
+///
+/// Its inputs are those of the convolution (three, the bias may be left out), then those of the normalisation but for
+/// the first. The weights are scaled instead of the feature map: that costs nothing, and gradients reach all of them.
+pub(crate) fn fuse_batch_norm(conv: &NodeProto, norm: &NodeProto) -> (NodeProto, Row) {
+    // The name is for messages; no operator of ONNX has it.
+    let mut fused = NodeProto { op_type: "Conv+BatchNormalization".to_owned(), ..conv.clone() };
+    fused.attribute.extend(norm.attribute.iter().filter(|attribute| attribute.name == "epsilon").cloned());
+    (fused, table::fused())
 }
 
 /// Values of running statistics, by initializer name.

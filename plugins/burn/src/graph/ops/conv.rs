@@ -1,10 +1,9 @@
 //! Convolution and its transpose, in one to three dimensions.
 
 use super::kernel::{self, Geometry};
-use super::{Call, Row, floats, table};
+use super::{Call, floats};
 use crate::value::{Float, MAX_RANK, Value};
 use ascan_core::{Error, Result};
-use ascan_onnx::proto::NodeProto;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, PadMode};
 use burn::tensor::{Tensor, module};
 
@@ -80,17 +79,6 @@ pub(super) fn conv(call: &mut Call) -> Result<Vec<Value>> {
     let (x, weight) = (call.float(0)?, call.float(1)?);
     let bias = call.optional_float(2)?;
     floats(convolve(call, x, weight, bias)?)
-}
-
-/// A convolution node with the frozen batch normalisation behind it, where weights of either are trained.
-///
-/// Its inputs are those of the convolution (three, the bias may be left out), then those of the normalisation but for
-/// the first. The weights are scaled instead of the feature map: that costs nothing, and gradients reach all of them.
-pub(crate) fn fuse_batch_norm(conv: &NodeProto, norm: &NodeProto) -> (NodeProto, Row) {
-    // The name is for messages; no operator of ONNX has it.
-    let mut fused = NodeProto { op_type: "Conv+BatchNormalization".to_owned(), ..conv.clone() };
-    fused.attribute.extend(norm.attribute.iter().filter(|attribute| attribute.name == "epsilon").cloned());
-    (fused, table::fused())
 }
 
 pub(super) fn conv_batch_norm(call: &mut Call) -> Result<Vec<Value>> {

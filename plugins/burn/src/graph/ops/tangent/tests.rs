@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::graph::Preparation;
-use crate::ops::Row;
+use crate::graph::ops::Row;
 use ascan_onnx::{Classifier, Model, Operator, prepare};
 use burn::tensor::{Device, TensorData};
 use std::path::{Path, PathBuf};
@@ -75,11 +75,11 @@ fn slopes_are_those_of_their_functions() {
     let mut n_slopes = 0;
     for operator in Operator::ALL.iter().map(|operator| operator.name()) {
         let proto = NodeProto::new(operator, &["x"], "y");
-        let Ok(Row { kernel, tangent: Tangent::Slope(slope), .. }) = crate::ops::row(&proto) else { continue };
+        let Ok(Row { kernel, tangent: Tangent::Slope(slope), .. }) = crate::graph::ops::row(&proto) else { continue };
         n_slopes += 1;
         let at = |points: &[f32]| -> Vec<f32> {
             let x = Value::Float(Float::new(points.to_vec(), &[points.len()], &device).unwrap());
-            let mut call = crate::ops::Call { node: &proto, run: &run, inputs: vec![Some(x)] };
+            let mut call = crate::graph::ops::Call { node: &proto, run: &run, inputs: vec![Some(x)] };
             match kernel(&mut call).unwrap().remove(0) {
                 Value::Float(y) => y.into_vec(),
                 Value::Ints(_) => panic!("{operator} gives floats"),

@@ -1,5 +1,8 @@
 //! [`BurnBackend`]: forward passes and gradients of an opened model.
 
+mod explain;
+pub(crate) mod relevance;
+
 use crate::device;
 use crate::graph::{Graph, Preparation, rows};
 use crate::trainer::{BurnTrainer, Place};
@@ -336,7 +339,7 @@ impl ModelBackend for BurnBackend {
     }
 
     fn pullback(&self, images: TensorView, layer: &str, cotangent: &mut Cotangent) -> Result<Tensor> {
-        crate::explain::pullback(self, images, layer, cotangent)
+        explain::pullback(self, images, layer, cotangent)
     }
 
     fn forward_from(
@@ -346,11 +349,11 @@ impl ModelBackend for BurnBackend {
         feature_maps: TensorView,
         image_of: &[usize],
     ) -> Result<Tensor> {
-        crate::explain::forward_from(self, images, layer, feature_maps, image_of)
+        explain::forward_from(self, images, layer, feature_maps, image_of)
     }
 
     fn relevance(&self, images: TensorView, target_classes: &[usize], rule: &RelevanceRule) -> Result<Tensor> {
-        crate::relevance::relevance(self, images, target_classes, rule)
+        relevance::relevance(self, images, target_classes, rule)
     }
 
     fn trainer(&self, options: &TrainerOptions) -> Result<Box<dyn Trainer>> {

@@ -5,7 +5,7 @@
 use super::elementwise::{self, binary, compare, logic, test, unary, variadic};
 use super::tangent::{self, Tangent as T, slope};
 use super::{Kernel, conv, convert, einsum, linear, norm, pool, quant, reduce, resize, select, shape};
-use crate::relevance::Relevance as R;
+use crate::backend::relevance::Relevance as R;
 use crate::value::MAX_RANK;
 use ascan_onnx::Operator;
 use ascan_onnx::proto::NodeProto;
