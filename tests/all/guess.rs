@@ -47,7 +47,7 @@ fn waterbirds_with_groups_and_the_test_split() {
     assert_eq!(plan.config.model.preprocess.preset.as_deref(), Some("tf"));
     assert!(guess.notes.iter().any(|note| note.contains("mask")), "{:?}", guess.notes);
     assert_eq!(plan.backend_name, "tract");
-    assert_eq!(plan.backend_reason, "the fastest there is");
+    assert_eq!(plan.backend_reason, "the fastest one");
     let text = plan.describe();
     for part in ["1200, metadata.csv", "split \"2\"", "y, place", "tract", "[1280, 7, 7]", "closed form", "n_slices=40"]
     {

@@ -132,8 +132,8 @@ pub(super) fn arrange(found: Vec<Found>, split: Option<&str>, uri: impl Fn(&[Str
     let n_classes = samples.iter().filter_map(|sample| sample.label.as_ref()).collect::<BTreeSet<_>>().len();
     let n_splits = samples.iter().filter_map(|sample| sample.split.as_ref()).collect::<BTreeSet<_>>().len();
     let form = match (by_split, nested) {
-        (true, _) => format!("a folder a split and class ({n_splits} splits, {n_classes} classes)"),
-        (false, true) => format!("a folder a class ({n_classes} classes)"),
+        (true, _) => format!("one folder per split and class ({n_splits} splits, {n_classes} classes)"),
+        (false, true) => format!("one folder per class ({n_classes} classes)"),
         (false, false) => "images without class folders: labels are unknown".into(),
     };
     let n_beside = n_total - samples.len();

@@ -190,7 +190,7 @@ fn share_of_spurious(marks: &[Option<Mark>]) -> f32 {
 fn one_kind(kind: Mark, rows: &[usize], marks: &[Option<Mark>], prior: f32, spuriousness: &mut [f32]) -> String {
     let own = f32::from(u8::from(kind == Mark::Spurious));
     rows.iter().for_each(|&row| spuriousness[row] = if marks[row] == Some(kind) { own } else { prior });
-    format!("only {kind} marks, which are {own}; the other images stay at the prior of {prior:.2}")
+    format!("only {kind} marks: marked images get {own}, the others the prior of {prior:.2}")
 }
 
 /// A class with both kinds of marks.
@@ -264,7 +264,7 @@ impl<'a> ClassSpread<'a> {
         };
         let mut text = format!("spread {by}, {} steps", spread.n_iter);
         if !spread.converged {
-            text += ", not settled: raise max_iter";
+            text += ", not converged: raise max_iter";
         }
         if n_unreached > 0 {
             text += &format!("; {n_unreached} images that no mark reaches stay at the prior of {:.2}", self.prior);

@@ -30,7 +30,7 @@ pub fn report(scene: &Scene, set: &SliceSet, scanned: &[(String, String)]) -> Re
     let page = view::page(scene, set, scanned, detailed, n_members);
     let pictures = pictures::style(scene, set, &page.rows, detailed);
     render(&page, &pictures).map_err(|error| {
-        Error::unsupported(format!("the report cannot be put together: {error}"), "please report this as a defect")
+        Error::unsupported(format!("the report cannot be written: {error}"), "please report this as a defect")
     })
 }
 

@@ -56,7 +56,7 @@ pub(super) fn summary(scene: &Scene, set: &SliceSet, coherence: Option<f64>) -> 
 
 fn concentration(set: &SliceSet, flagged: &[&SliceReport]) -> String {
     if flagged.is_empty() {
-        return "No slice is clearly worse than the whole: none lies ten points or more below it by more than chance \
+        return "No slice is clearly worse than the whole: none is at least ten points below it by more than chance \
                 explains."
             .to_owned();
     }

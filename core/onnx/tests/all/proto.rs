@@ -24,7 +24,7 @@ fn the_messages_are_those_of_the_schema() {
         for message in &mut file.message_type {
             for field in &mut message.field {
                 // Lists of numbers are packed where the schema says so, not by proto3's default.
-                field.options.get_or_insert_default();
+                field.options.get_or_insert_default().packed.get_or_insert(false);
                 // Stage 0 of a pipeline is not the same as no stage.
                 if field.name() == "pipeline_stage" {
                     field.proto3_optional = Some(true);

@@ -37,7 +37,7 @@ fn a_folder_a_class() {
     assert_eq!(uris(&set), ["crane/deep/er.webp", "crane/日本.jpg", "ключ/a.png", "ключ/b.PNG"]);
     assert_eq!(set.class_names, ["crane", "ключ"]);
     assert_eq!(set.samples[3].label_index, Some(1));
-    assert_eq!(set.form, "a folder a class (2 classes)");
+    assert_eq!(set.form, "one folder per class (2 classes)");
     assert_eq!(set.notes.len(), 2, "{:?}", set.notes);
     assert!(set.notes[1].starts_with("1 files"), "{:?}", set.notes);
     // The name says .jpg and .webp, the content is PNG.
@@ -51,7 +51,7 @@ fn a_folder_a_split_and_class() {
         write(dir.path(), path, &fixture("rgb.png"));
     }
     let all = ImageSet::open(&folder(dir.path())).unwrap();
-    assert_eq!(all.form, "a folder a split and class (2 splits, 2 classes)");
+    assert_eq!(all.form, "one folder per split and class (2 splits, 2 classes)");
     assert_eq!(all.splits, ["train", "val"]);
     let val = ImageSet::open(&DataSection { split: Some("val".into()), ..folder(dir.path()) }).unwrap();
     assert_eq!(uris(&val), ["val/dog/3.png", "val/dog/4.png"]);
@@ -284,7 +284,7 @@ fn an_archive_with_a_folder_a_class() {
     for name in ["a.tar", "a.tar.gz"] {
         let data = DataSection { archive: Some(dir.path().join(name)), ..Default::default() };
         let set = ImageSet::open(&data).unwrap();
-        assert_eq!(set.form, "an archive with a folder a class (2 classes)");
+        assert_eq!(set.form, "an archive with one folder per class (2 classes)");
         assert_eq!(set.samples[0].uri, format!("{name}!set/cat/größe.png"));
         assert_eq!(set.class_names, ["cat", "dog"]);
         assert!(set.load(0).is_ok() && set.load(1).is_ok());
