@@ -53,7 +53,8 @@ impl Attributor for AblationCam {
         let layer = info.layer(&self.params.layer)?;
         let [c, h, w] = layer.shape;
         let closed_form = info.linear_head_of(&layer.name).is_some();
-        let how = if closed_form { "closed form".into() } else { format!("{c} runs of the head per image") };
+        // Kept in a scan's plan, by which it is resumed: these words stay as they are.
+        let how = if closed_form { "closed form".into() } else { format!("{c} runs of the head an image") };
         Ok(Requirements {
             layers: vec![layer.name.clone()],
             gradients: !closed_form,

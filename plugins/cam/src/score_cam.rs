@@ -82,7 +82,8 @@ impl Attributor for ScoreCam {
         Ok(Requirements {
             layers: vec![layer.name.clone()],
             map_size: [h, w],
-            method: format!("Score-CAM at `{}`, {c} forward passes per image", layer.name),
+            // Kept in a scan's plan, by which it is resumed: these words stay as they are.
+            method: format!("Score-CAM at `{}`, {c} forward passes an image", layer.name),
             ..Requirements::default()
         })
     }
