@@ -1,6 +1,6 @@
 //! Nearest neighbours of rows among themselves, and of new rows among known ones.
 //!
-//! Exact up to [`Search::exact_to`] rows, by [tiles](crate::exact); an [inverted file](crate::inverted_file) beyond.
+//! Exact up to [`Search::exact_to`] rows, by [`tiles`](crate::tiles); an inverted file beyond.
 
 pub use crate::exact::{graph, nearest};
 pub use crate::neighbours::Neighbours;
