@@ -79,7 +79,7 @@ fn the_methods_are_judged_where_that_was_asked() {
     let html = html_of(&table(), &["land", "water"], "a on b", &[], Some(&found));
     assert!(html.contains("Believe `grad_cam` &lt;first&gt;.") && html.contains("0.271 ± 0.040"));
     assert!(html.contains("<tr class=\"control\"><td title=\"\">(chance)</td>"));
-    assert!(html.contains("do not go with this model: chefer."));
+    assert!(html.contains("do not work with this model: chefer."));
     assert!(!self::html(&table(), &["land", "water"], "a on b").contains("id=\"trust\""));
 }
 
