@@ -8,6 +8,7 @@ use ascan_desktop::command::View;
 use ascan_desktop::launch::{Launch, Renderer};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
+#[cfg(feature = "window")]
 use std::process::ExitCode;
 
 /// `ascan review`
