@@ -5,6 +5,7 @@ use ascan_config::{ConfigErrors, LoadedConfig, RunConfig};
 use ascan_core::Error;
 use ascan_core::abi::EntryPoint;
 use clap::Args;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Plugins inside the executable; without the feature all of them are libraries.
@@ -62,7 +63,12 @@ impl Globals {
     /// # Errors
     /// `Plugin` if one that is built in breaks the contract.
     pub fn host(&self) -> Result<PluginHost, Error> {
-        Ok(PluginHost::with_static(&static_plugins())?.search(&self.plugin_dir))
+        let host = PluginHost::with_static(&static_plugins())?.search(&self.plugin_dir);
+        // A result by the wrong one of two plugins would look like any other.
+        host.rivals().iter().for_each(|text| {
+            let _ = writeln!(std::io::stderr(), "warning: {text}");
+        });
+        Ok(host)
     }
 
     /// A configuration with all overrides; `extra` are those of the command itself.

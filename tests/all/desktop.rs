@@ -327,7 +327,7 @@ fn a_lasso_picks_images_that_can_be_judged_and_become_a_slice() {
     }
     user.screen.button(path[4].0, path[4].1, false);
     user.waits();
-    assert!(user.shows("Forget the picked images") || user.shows("Mark as core"), "{}", user.labels());
+    assert!(user.shows("Clear the picked images") || user.shows("Mark as core"), "{}", user.labels());
     user.presses("1", &[]);
     let annotations = Annotator::open(&scan, "reader").unwrap();
     let n = annotations.marks(10_000).iter().flatten().count();

@@ -135,7 +135,7 @@ fn images_are_picked_judged_and_opened_with_keys_alone() {
     user.presses(Key::RightArrow, &[]);
     user.presses(Key::RightArrow, &[Key::Shift]);
     user.presses(Key::RightArrow, &[Key::Shift]);
-    assert!(user.shows("Forget the picked images"), "{}", user.labels());
+    assert!(user.shows("Clear the picked images"), "{}", user.labels());
     user.presses("2", &[]);
     let annotations = Annotator::open(&scan, "reader").unwrap();
     assert_eq!(annotations.marks(10_000).iter().flatten().count(), 3, "three images were picked");

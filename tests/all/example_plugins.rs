@@ -54,6 +54,26 @@ fn both_answer_to_their_names() {
     assert!(names.contains(&"margin_bands") && names.contains(&"loss_bands"), "{names:?}");
 }
 
+/// Which of two plugins of one name is used must not be decided in silence.
+#[test]
+fn two_libraries_with_one_plugin_are_said() {
+    let dir = Dir::new();
+    let source = workspace().join("tests/plugins/loss_bands/loss_bands.c");
+    // The same plugin under the name of another library, as an older version may have left it.
+    let renamed = dir.path().join("older.c");
+    let text = std::fs::read_to_string(&source).unwrap();
+    std::fs::write(&renamed, text.replace("ascan_library_loss_bands", "ascan_library_older_bands")).unwrap();
+    compile_c(&source, &dir.path().join("libloss_bands.so"));
+    let alone = dir.ascan(&["plugins", "--plugin-dir", "."]).exits(0);
+    assert!(!alone.stderr.contains("two libraries"), "{}", alone.stderr);
+    compile_c(&renamed, &dir.path().join("libolder_bands.so"));
+    let said = dir.ascan(&["plugins", "--plugin-dir", "."]).exits(0).stderr;
+    assert!(
+        said.contains("the slicer `loss_bands` is in two libraries") && said.contains("libolder_bands.so"),
+        "{said}"
+    );
+}
+
 /// The page on writing a slicer shows the files of the crate that is tested here, letter by letter.
 #[test]
 fn the_page_on_writing_a_slicer_shows_the_tested_crate() {

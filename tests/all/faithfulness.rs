@@ -31,7 +31,7 @@ fn methods_are_judged_beside_controls() {
         ig["convergence_delta"]["mean"].as_f64().unwrap() < 0.2 && ig["sensitivity_n"]["mean"].as_f64().unwrap() > 0.3,
         "{found:#}"
     );
-    assert!(found["verdict"][0].as_str().unwrap().contains("Believe `"), "{found:#}");
+    assert!(found["verdict"][0].as_str().unwrap().contains("Trust `"), "{found:#}");
 
     let one = ask(&["--methods", "grad_cam", "--no-randomise", "--slice", "1"]);
     assert_eq!(one["methods"].as_array().unwrap().len(), 3, "the method and two controls: {one:#}");
@@ -46,7 +46,7 @@ fn methods_are_judged_beside_controls() {
     dir.ascan(&["faithfulness", &scan, "--methods", "grad_cm"])
         .exits(1)
         .says(&["unknown attributor `grad_cm`", "grad_cam"]);
-    dir.ascan(&["faithfulness", &scan, "--slice", "999"]).exits(2).says(&["999 is no slice"]);
+    dir.ascan(&["faithfulness", &scan, "--slice", "999"]).exits(2).says(&["999 is not a slice"]);
 }
 
 /// A head that is trained on shuffled labels changes the maps that look at it, and only these.
@@ -79,7 +79,7 @@ fn layers_of_a_model_are_listed_with_what_they_show() {
     assert_eq!(auto.len(), 1);
     assert_eq!((&auto[0]["name"], &auto[0]["shape"]), (&"conv34_relu6".into(), &serde_json::json!([1280, 7, 7])));
     assert_eq!((&auto[0]["stride"], &auto[0]["has_linear_head"]), (&serde_json::json!([32, 32]), &true.into()));
-    dir.ascan(&["layers", &model]).exits(0).prints(&["<- auto", "whole things, coarsely", "head in closed form"]);
+    dir.ascan(&["layers", &model]).exits(0).prints(&["<- auto", "whole objects, coarsely", "head in closed form"]);
     dir.ascan(&["layers", "nowhere.onnx"]).exits(1).says(&["nowhere.onnx"]);
 }
 
@@ -128,7 +128,7 @@ fn a_gallery_shows_the_same_images_under_every_method() {
     let picture = image::open(dir.path().join("methods.png")).unwrap();
     assert!(picture.width() > picture.height() && picture.height() > 250, "two rows of strips");
     draw(&["--methods", "grad_cm"]).exits(1).says(&["unknown attributor `grad_cm`"]);
-    draw(&["--rows", "99999"]).exits(2).says(&["row 99999 is none of the scan"]);
+    draw(&["--rows", "99999"]).exits(2).says(&["row 99999 is not in the scan"]);
 }
 
 /// The images that are made for slices resemble them more, the longer the search; and they stand in mosaic and report.
@@ -149,5 +149,5 @@ fn slices_are_inverted() {
     dir.ascan(&["report", &scan, "-o", "after.html"]).exits(0);
     let says = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap().contains("made for the features");
     assert!(!says("before.html") && says("after.html"));
-    dir.ascan(&["invert", &scan, "--slice", "999"]).exits(2).says(&["999 is no slice"]);
+    dir.ascan(&["invert", &scan, "--slice", "999"]).exits(2).says(&["999 is not a slice"]);
 }

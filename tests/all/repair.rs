@@ -163,7 +163,7 @@ fn mistakes_say_what_to_do() {
         "c",
         &["-p", "erm", "--set", "repair.batch_size=16"],
         1,
-        &["another plan", "settings.batch_size: it has 32, now 16"],
+        &["other settings", "settings.batch_size: it has 32, now 16"],
     );
 
     // A loss that diverges ends the run; what was good before is kept.
@@ -180,14 +180,14 @@ fn mistakes_say_what_to_do() {
 
     // Without a spread nothing says what is spurious.
     std::fs::remove_dir_all(dir.path().join("demo/review/spread")).unwrap();
-    says("g", &["-p", "corm"], 0, &["nothing says what is spurious"]);
+    says("g", &["-p", "corm"], 0, &["no verdicts were spread"]);
 
     // One class only, no class at all, another model.
     one_class(&dir);
     let arguments = ["repair", "one", "demo/demo.toml", "--out", "h"];
     dir.ascan(&arguments).exits(1).says(&["one class only", "disc"]);
     std::fs::copy(dir.path().join("demo/repair/model.onnx"), dir.path().join("demo/shortcut.onnx")).unwrap();
-    says("i", &[], 1, &["is another model than the one that was scanned"]);
+    says("i", &[], 1, &["is not the model that was scanned"]);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn mistakes_in_a_mark_say_what_there_is() {
     scan(&["--slice", "99", "core"]).exits(2).says(&["unknown slice", "`99`", &first, &set]);
     scan(&["--slice", &first, "core", "--slices", "kmeans-x"]).exits(2).says(&["kmeans-x", &set]);
     scan(&["--slice", &first, "good"]).exits(2).says(&["good", "core", "spurious", "noisy_label"]);
-    scan(&["--images", "nowhere.png", "core"]).exits(2).says(&["nowhere.png", "no image of this scan"]);
+    scan(&["--images", "nowhere.png", "core"]).exits(2).says(&["nowhere.png", "not an image of this scan"]);
     scan(&["--slice", &first]).exits(2);
     scan(&["core"]).exits(2);
     scan(&["--undo", "core"]).exits(2);

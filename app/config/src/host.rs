@@ -182,6 +182,25 @@ impl PluginHost {
         self.names(Kind::Projector).into_iter().filter(suits).collect()
     }
 
+    /// Plugins of one kind and name in two libraries of one folder, a sentence each: which of them is used is decided by
+    /// the names of the files alone. Most often one library was left there by an older version.
+    pub fn rivals(&self) -> Vec<String> {
+        let shadowed = self.plugins.iter().filter_map(|plugin| {
+            let used = self.find(plugin.kind(), plugin.name())?;
+            let (used, unused) = (used.path()?, plugin.path()?);
+            (used != unused && used.parent() == unused.parent()).then(|| {
+                format!(
+                    "the {} `{}` is in two libraries: {} is used and {} is not; delete the older one",
+                    plugin.kind(),
+                    plugin.name(),
+                    used.display(),
+                    unused.display()
+                )
+            })
+        });
+        shadowed.collect()
+    }
+
     fn find(&self, kind: Kind, name: &str) -> Option<&LoadedPlugin> {
         self.plugins.iter().find(|plugin| plugin.kind() == kind && plugin.name() == name)
     }

@@ -8,7 +8,7 @@ pub type SizedMap<'a> = (&'a [f32], [usize; 2]);
 /// Cells along each side at which maps are compared, at most.
 const N_COMPARED: usize = 14;
 
-/// Below this agreement the methods dispute where the model looks: maps of 7 x 7 cells that have nothing to do with
+/// Below this agreement the methods disagree about where the model looks: maps of 7 x 7 cells that have nothing to do with
 /// each other reach it in one case of forty (1.96 / sqrt(48)).
 pub const DISPUTED: f32 = 0.28;
 

@@ -8,6 +8,7 @@ use ascan_config::bench::BenchConfig;
 use ascan_config::repair::RepairConfig;
 use ascan_core::{Error, Kind, Level, Reporter};
 use ascan_engine::repair::table::{markdown, table};
+use ascan_report::curves;
 use ascan_store::Scan;
 use clap::{Args, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -171,6 +172,10 @@ fn regularizers(args: BenchRegularizersArgs, globals: &Globals) -> Result {
         }
         entries => entries?,
     };
+    // The first is the model before.
+    for repaired in entries.iter().skip(1).filter(|entry| entry.result.is_ok()) {
+        curves::draw(&repaired.folder(&args.out))?;
+    }
     terminal.clear();
     if globals.json {
         print_json(&entries)?

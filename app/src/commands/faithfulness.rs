@@ -71,7 +71,7 @@ pub(crate) fn run(args: FaithfulnessArgs, globals: &Globals) -> Result {
 fn rows_of(set: &SliceSet, id: i32) -> Result<Vec<usize>> {
     let rows = set.rows(id);
     if rows.is_empty() {
-        let message = format!("{id} is no slice of {}", set.id);
+        let message = format!("{id} is not a slice of {}", set.id);
         return Err(Failure::Usage(Error::param("--slice", message, "`ascan slice SCAN` lists the slices")));
     }
     Ok(rows)

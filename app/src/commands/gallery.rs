@@ -54,7 +54,7 @@ pub(crate) fn run(args: GalleryArgs, globals: &Globals) -> Result {
 fn rows(album: &Album, args: &GalleryArgs) -> Result<Vec<usize>> {
     let valid = album.table.valid_rows();
     if let Some(row) = args.rows.iter().find(|row| valid.binary_search(row).is_err()) {
-        let message = format!("row {row} is none of the scan, or has no result");
+        let message = format!("row {row} is not in the scan, or has no result");
         return Err(Failure::Usage(Error::param("--rows", message, "`ascan export` lists the rows as `id`")));
     }
     if !args.rows.is_empty() {

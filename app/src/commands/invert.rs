@@ -53,7 +53,7 @@ pub(crate) fn run(args: InvertArgs, globals: &Globals) -> Result {
 fn chosen(set: &SliceSet, args: &InvertArgs) -> Result<Vec<i32>> {
     let known: Vec<i32> = set.slices.iter().map(|slice| slice.id).collect();
     if let Some(id) = args.slice.iter().find(|id| !known.contains(id)) {
-        let message = format!("{id} is no slice of {}", set.id);
+        let message = format!("{id} is not a slice of {}", set.id);
         return Err(Failure::Usage(Error::param("--slice", message, "`ascan slice SCAN` lists the slices")));
     }
     match args.slice.is_empty() {

@@ -70,7 +70,7 @@ fn shows(layer: &Layer) -> &'static str {
         ..=4 => "edges and colours; too fine to say what is recognised",
         5..=12 => "textures and small parts",
         13..=24 => "parts of objects",
-        _ => "whole things, coarsely",
+        _ => "whole objects, coarsely",
     }
 }
 

@@ -53,7 +53,7 @@ fn named(name: &str, by_uri: &HashMap<&str, usize>) -> Option<Vec<usize>> {
 }
 
 fn no_image(name: &str, uris: &[String]) -> Error {
-    let message = format!("\"{name}\" is no image of this scan, and no file with names of images");
+    let message = format!("\"{name}\" is not an image of this scan, and not a file that lists images");
     let example = uris.first().map_or_else(String::new, |uri| format!(", or a uri as the scan writes it, `{uri}`"));
     Error::param("images", message, format!("a row from 0 to {}{example}", uris.len().saturating_sub(1)))
 }
@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(rows("7", &uris).unwrap(), [3], "a uri goes before a row");
         for wrong in ["4", "2-9", "cow.png", "0,", "1-0"] {
             let error = rows(wrong, &uris).unwrap_err();
-            assert!(error.to_string().contains("is no image of this scan"), "{wrong}: {error}");
+            assert!(error.to_string().contains("is not an image of this scan"), "{wrong}: {error}");
             assert!(error.hint().unwrap().contains("from 0 to 3"));
         }
     }

@@ -66,7 +66,7 @@ impl Commit {
         if *file == CommittedFile::of(name.to_owned(), &bytes) {
             Ok(bytes)
         } else {
-            Err(format!("{name} does not hold what was written"))
+            Err(format!("{name} was changed after it was written"))
         }
     }
 }

@@ -154,7 +154,7 @@ fn an_overview_reads_past_what_is_missing_or_damaged() {
     let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].contains("not finished: 4 of 5"), "{problems:?}");
-    assert!(problems[1].contains("samples-00001.parquet does not hold what was written"), "{problems:?}");
+    assert!(problems[1].contains("samples-00001.parquet was changed after it was written"), "{problems:?}");
     assert!(scan.overview().is_err());
 }
 
@@ -214,7 +214,7 @@ fn a_missing_or_damaged_shard_is_named_and_done_again() {
     let scan = open(&storage).unwrap();
     assert_eq!(scan.damaged, Vec::<String>::new());
     let error = scan.table().unwrap_err();
-    assert!(error.to_string().contains("data/features-00001.arrow does not hold what was written"), "{error}");
+    assert!(error.to_string().contains("data/features-00001.arrow was changed after it was written"), "{error}");
     storage.blobs.lock().unwrap().get_mut("data/samples-00002.parquet").unwrap().pop();
     let scan = open(&storage).unwrap();
     assert!(scan.damaged[0].starts_with("data/samples-00002.parquet has"), "{:?}", scan.damaged);

@@ -89,7 +89,6 @@ mod types;
 pub use attributor::{AscanAttributionBatch, AscanAttributorTable};
 pub use backend::{AscanBackend, AscanBackendTable, AscanRuntimeTable};
 pub use explain::AscanCotangent;
-pub use foreign_backend::ForeignBackend;
 #[cfg(feature = "host")]
 pub use host::{Library, LoadedPlugin, Mapped};
 pub use library::{AscanLibrary, AscanPlugin, EntryPoint, ExportPlugin, export_plugin, library_descriptor};

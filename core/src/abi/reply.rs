@@ -172,7 +172,7 @@ impl Sent<'_> {
         self.take_if(name, |got| if got == shape { Ok(()) } else { Err(format!("{shape:?}")) })
     }
 
-    /// Takes the tensor of this name whose shape is one of those that `form` means in words: the check gives it back.
+    /// Takes the tensor of this name if its shape passes the check, which otherwise says what the shape should be.
     pub(super) fn take_if(
         &mut self,
         name: &str,

@@ -186,6 +186,7 @@ impl Params for RepairSection {
             "balance",
             "what occurs equally often in an epoch: \"none\" (each image once), \"class\" or \"group\" (class and group)",
         ),
+        ("shuffle_labels", "whether labels are shuffled among the training images, as a control for attributions"),
         ("train_batch_norm", "whether batch normalisation is trained, where the model still has it"),
         ("groups", "what the regularizer gets as groups: \"spuriousness\" (label and verdict) or \"slices\""),
         (

@@ -69,7 +69,7 @@ pub const NAMED: &[Named] = &[
     named("input", "Show images as they are", "", Command::Images(ImagesCommand::Drawing(0))),
     named("attribution", "Show attributions alone", "", Command::Images(ImagesCommand::Drawing(1))),
     named("overlay", "Show attributions over the images", "", Command::Images(ImagesCommand::Drawing(2))),
-    named("clear-picked", "Forget the picked images", "", Command::Images(ImagesCommand::ClearPicked)),
+    named("clear-picked", "Clear the picked images", "", Command::Images(ImagesCommand::ClearPicked)),
     named("slice-of-picked", "Make a slice of the picked images", "", Command::Scatter(ScatterCommand::SliceOfPicked)),
     named("spread", "Spread the verdicts to every image", "", Command::Verdicts(VerdictsCommand::Spread)),
     named("toggle-table", "Show or hide the list of slices", "Ctrl+B", Command::Shell(ShellCommand::ToggleTable)),

@@ -71,7 +71,7 @@ pub struct MethodReport {
     pub name: String,
     /// How the maps are computed, in a few words.
     pub method: String,
-    /// Why there is nothing else, if the method does not go with this model.
+    /// Why there is nothing else, if the method does not work with this model.
     pub failed: Option<String>,
     /// Images whose map could not be made or has numbers that are not finite.
     pub n_failed: usize,

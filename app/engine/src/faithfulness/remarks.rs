@@ -68,7 +68,7 @@ pub(super) fn verdict(methods: &[MethodReport]) -> Vec<String> {
         .filter_map(|report| Some((report, report.road?)))
         .collect();
     let Some(&(best, best_road)) = ranked.first() else {
-        return vec!["No method goes with this model.".into()];
+        return vec!["No method works with this model.".into()];
     };
     // On the same images: what is hard for one method is hard for the other.
     let is_better = |a: &MethodReport, b: &MethodReport| {
@@ -93,7 +93,7 @@ pub(super) fn verdict(methods: &[MethodReport]) -> Vec<String> {
         _ => format!("these images cannot tell it from {}", named(as_good)),
     };
     let (mean, error) = (best_road.mean, best_road.error);
-    lines.push(format!("Believe `{}` first on this model (ROAD {mean:.3} ± {error:.3}); {tied}.", best.name));
+    lines.push(format!("Trust `{}` most on this model (ROAD {mean:.3} ± {error:.3}); {tied}.", best.name));
     for (name, what) in [(CHANCE, "chance"), (EDGES, "the edges of the image")] {
         let Some(control) = control(name) else { continue };
         let worse: Vec<&MethodReport> = ranked.iter().map(|(r, _)| *r).filter(|r| !is_better(r, control)).collect();

@@ -207,10 +207,10 @@ fn the_verdict_names_the_best_what_ties_with_it_and_what_is_no_better_than_a_con
         report(CHANCE, 0.0, 0.0),
     ];
     let text = verdict(&methods).join("\n");
-    assert!(text.contains("Believe `a` first") && text.contains("cannot tell it from `b`"), "{text}");
+    assert!(text.contains("Trust `a` most") && text.contains("cannot tell it from `b`"), "{text}");
     assert!(text.contains("better than chance: `d`.") && text.contains("edges of the image: `c`, `d`."), "{text}");
     assert!(text.contains("randomised: `c` (0.90)"), "{text}");
     let nothing = verdict(&[report("a", 0.005, 0.0), report(CHANCE, 0.0, 0.0)]).join("\n");
     assert!(nothing.contains("No method is better than chance"), "{nothing}");
-    assert_eq!(verdict(&[]), ["No method goes with this model."]);
+    assert_eq!(verdict(&[]), ["No method works with this model."]);
 }

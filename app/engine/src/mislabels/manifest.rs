@@ -43,7 +43,7 @@ pub fn write_corrected(
     let scanned: Vec<usize> = (0..images.len()).filter(of_split).take(table.n()).collect();
     let is_same = |(&at, uri): (&usize, &String)| images.samples[at].uri == *uri;
     if scanned.len() < table.n() || !scanned.iter().zip(&table.uris).all(is_same) {
-        let message = "is no longer what was scanned: its images are others, or in another order";
+        let message = "has changed since the scan: it has other images, or another order";
         return Err(Error::file(images.root, message, "bring the data set back, or scan again"));
     }
 

@@ -186,7 +186,7 @@ fn a_corrected_manifest_keeps_what_was_not_decided_on() {
     assert!(error(&out, Fix::Relabel(5)).contains("class 5 has no image"));
     let other = scanned(&["a.png", "b.png"], &[0, 1]);
     let moved = write_corrected(&out, &data, &other, &fixes).unwrap_err();
-    assert!(moved.to_string().contains("no longer what was scanned"), "{moved}");
+    assert!(moved.to_string().contains("has changed since the scan"), "{moved}");
 }
 
 #[test]

@@ -189,7 +189,7 @@ fn spuriousness(
 ) -> Result<Vec<f32>> {
     let Some(spread) = Spread::load(scan)? else {
         notes.push(format!(
-            "nothing says what is spurious: all images count as {unknown}; `ascan spread` spreads marks"
+            "no verdicts were spread: the spuriousness of all images is {unknown}; spread verdicts with `ascan spread`"
         ));
         return Ok(vec![unknown; rows.len()]);
     };

@@ -126,7 +126,7 @@ fn claim(plan: &RepairPlan, storage: &LocalStorage, out: &Path) -> Result<()> {
             return Ok(());
         }
         let differences = plan::differences(&before, &now);
-        let message = format!("holds a repair of another plan: {}", differences.join("; "));
+        let message = format!("holds a repair with other settings: {}", differences.join("; "));
         return Err(Error::file(out, message, "choose another folder with --out, or repair with the same settings"));
     }
     let strangers = storage.list("")?.into_iter().filter(|name| !name.starts_with('.'));

@@ -58,7 +58,7 @@ impl RepairPlan {
         let (repair, model) = (&config.repair, &scan.config.model);
         let sha256 = ascan_onnx::Model::sha256(&model.path)?;
         if sha256 != scan.plan.model.sha256 {
-            let message = "is another model than the one that was scanned: the masks would be of that one";
+            let message = "is not the model that was scanned, so the masks of the scan do not apply to it";
             return Err(Error::file(&model.path, message, "scan again, then repair"));
         }
         let runtime = host.backend(&repair.backend, &ParamMap::new())?;

@@ -14,7 +14,7 @@ use ascan_store::{LocalStorage, Scan, Storage};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One repair, judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,17 @@ pub struct Entry {
     pub seed: u64,
     /// On the test images, or why there is nothing.
     pub result: Result<Judged, String>,
+}
+
+impl Entry {
+    /// The folder of its repair in that of the table.
+    pub fn folder(&self, out: &Path) -> PathBuf {
+        folder(out, &self.plugin, self.seed)
+    }
+}
+
+fn folder(out: &Path, plugin: &str, seed: u64) -> PathBuf {
+    out.join(format!("{plugin}-{seed}"))
 }
 
 /// Figures on the test images.
@@ -65,7 +76,7 @@ pub fn table(
         for &seed in seeds {
             let mut config = config.clone();
             config.run.seed = seed;
-            let folder = out.join(format!("{plugin}-{seed}"));
+            let folder = folder(out, plugin, seed);
             let done = RepairPlan::compile(scan, config, host)
                 .and_then(|plan| repair(&plan, host, &folder, reporter))
                 .and_then(|summary| judge.judge(&folder.join(MODEL), &summary, n_threads));

@@ -36,7 +36,7 @@ pub struct ScanSummary {
     pub n_attribution_empty: usize,
     /// Mean agreement of the methods, where there are several.
     pub mean_agreement: Option<f64>,
-    /// Images whose methods dispute where the model looks: agreement below [`DISPUTED`].
+    /// Images whose methods disagree about where the model looks: agreement below [`DISPUTED`].
     pub n_disputed: usize,
     /// Share of right predictions among the images with a label.
     pub accuracy: Option<f64>,

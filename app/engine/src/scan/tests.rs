@@ -442,7 +442,9 @@ fn a_damaged_shard_is_named_and_mended() {
     bench.storage.blobs.lock().unwrap().get_mut("data/samples-00001.parquet").unwrap()[40] ^= 1;
     let reporter = Stopping { after: u64::MAX, ..Default::default() };
     bench.run_with(&bench.storage, &reporter).unwrap();
-    assert!(reporter.said.lock().unwrap()[0].starts_with("data/samples-00001.parquet does not hold what was written"));
+    assert!(
+        reporter.said.lock().unwrap()[0].starts_with("data/samples-00001.parquet was changed after it was written")
+    );
     assert_eq!(bench.storage.all(), undisturbed());
 }
 

@@ -155,7 +155,7 @@ fn sliced(table: &ScanTable, recipe: &Recipe) -> Result<SliceInput> {
         return Ok(input);
     }
     let (message, hint) = if recipe.errors_only && table.valid_rows().iter().any(|&row| table.labels[row] >= 0) {
-        ("no image of this scan is wrong, and only wrong ones were asked for", "leave `errors_only` out")
+        ("the model is right on all images of this scan, and only errors were to be sliced", "leave `errors_only` out")
     } else if recipe.errors_only {
         ("without labels it is unknown which images are wrong", "give the data labels, or leave `errors_only` out")
     } else {

@@ -92,7 +92,7 @@ fn errors_only_slices_the_wrong_images_and_proves_nothing() {
     let perfect = table_of(&[(0, 5)]);
     let error =
         find(&perfect, Recipe { errors_only: true, ..recipe() }, None, &ByValue, &Context::default()).unwrap_err();
-    assert!(error.to_string().contains("no image of this scan is wrong"), "{error}");
+    assert!(error.to_string().contains("the model is right on all images"), "{error}");
 }
 
 #[test]

@@ -98,7 +98,7 @@ pub fn spread(
 ) -> Result<Spread> {
     for (what, len) in [("marks", marks.len()), ("sources of marks", sources.len())] {
         if len != table.n() {
-            return Err(Error::shape(what, format!("{} values, one a row of the scan", table.n()), len));
+            return Err(Error::shape(what, format!("{} values, one per row of the scan", table.n()), len));
         }
     }
     let mut problems = Problems::default();

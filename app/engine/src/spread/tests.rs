@@ -139,7 +139,7 @@ fn mistakes_are_named() {
     let with = |settings, marks: &[_]| {
         spread(&table, marks, &[None; 20], &settings, &Context::default()).unwrap_err().to_string()
     };
-    assert!(with(plain(), &marks[1..]).contains("one a row of the scan"));
+    assert!(with(plain(), &marks[1..]).contains("one per row of the scan"));
     assert!(with(SpreadSettings { alpha: 1.0, ..plain() }, &marks).contains("`alpha`: must be at least 0 and below 1"));
     assert!(with(SpreadSettings { gamma: Some(0.0), ..plain() }, &marks).contains("`gamma`: must be above 0"));
     let nothing = spread(

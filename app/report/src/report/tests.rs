@@ -64,7 +64,7 @@ fn every_method_has_its_attributions() {
     }
     assert_eq!(html.matches(".p1{").count(), 1);
     assert!(html.contains("<option value=\"2\">score_cam</option>"));
-    assert!(html.contains("methods dispute"), "agreement of 0.1 and 0.2 is none");
+    assert!(html.contains("methods disagree"), "agreement of 0.1 and 0.2 is none");
     let alone = html_of(&table, &["land", "water"], "a on b", &[], None);
     assert!(!alone.contains("data-method") && !alone.contains("<select"));
 }
@@ -75,9 +75,9 @@ fn the_methods_are_judged_where_that_was_asked() {
     let of = |name: &str, road: f64| MethodReport { name: name.into(), road: figure(road), ..Default::default() };
     let failed = MethodReport { name: "chefer".into(), failed: Some("no attention".into()), ..Default::default() };
     let methods = vec![of("grad_cam", 0.271), of("(chance)", -0.013), failed];
-    let found = Faithfulness { n_images: 20, methods, verdict: vec!["Believe `grad_cam` <first>.".into()] };
+    let found = Faithfulness { n_images: 20, methods, verdict: vec!["Trust `grad_cam` <first>.".into()] };
     let html = html_of(&table(), &["land", "water"], "a on b", &[], Some(&found));
-    assert!(html.contains("Believe `grad_cam` &lt;first&gt;.") && html.contains("0.271 ± 0.040"));
+    assert!(html.contains("Trust `grad_cam` &lt;first&gt;.") && html.contains("0.271 ± 0.040"));
     assert!(html.contains("<tr class=\"control\"><td title=\"\">(chance)</td>"));
     assert!(html.contains("do not work with this model: chefer."));
     assert!(!self::html(&table(), &["land", "water"], "a on b").contains("id=\"trust\""));

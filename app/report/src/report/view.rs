@@ -360,7 +360,7 @@ fn member(scene: &Scene, row: usize) -> Member {
         format!("{confidence:.2} sure")
     };
     let disputed = table.agreement.as_ref().is_some_and(|agreement| agreement[row] < DISPUTED);
-    let numbers = if disputed { format!("{numbers}; methods dispute where it looks") } else { numbers };
+    let numbers = if disputed { format!("{numbers}; methods disagree about where it looks") } else { numbers };
     let place = where_it_looks(&scene.heat(row));
     let alt = format!("{}: {verdict}, {numbers}; the model looks {place}", table.uris[row]);
     Member { row, uri: table.uris[row].clone(), verdict, numbers, right: label < 0 || label == class, alt }

@@ -53,7 +53,7 @@ fn from_line(line: &[u8]) -> Result<Record, String> {
     };
     let (sum, record) = split().ok_or("is not a record of a verdict")?;
     if sum != checksum(record).as_bytes() {
-        return Err("does not hold what was written (its checksum is another)".into());
+        return Err("was changed after it was written (its checksum does not match)".into());
     }
     serde_json::from_slice(record).map_err(|error| format!("cannot be parsed: {error}"))
 }

@@ -78,7 +78,7 @@ fn a_torn_last_line_is_nothing_and_a_damaged_one_is_a_problem() {
     fs::write(&file, text.replacen("core", "cone", 1) + "no record\n").unwrap();
     let damaged = open(dir.path(), "anna");
     assert_eq!(damaged.history().len(), 2);
-    assert!(damaged.problems[0].contains("line 1, does not hold what was written"), "{:?}", damaged.problems);
+    assert!(damaged.problems[0].contains("line 1, was changed after it was written"), "{:?}", damaged.problems);
     assert!(damaged.problems[1].contains("line 4, is not a record"), "{:?}", damaged.problems);
 }
 
