@@ -15,9 +15,10 @@ fn demo() -> (Dir, Value) {
     (dir, told)
 }
 
-/// A repair of the demo's review split that is quick.
+/// A repair of the demo's review split that is quick, and not checked.
 fn repair(dir: &Dir, out: &str, extra: &[&str]) -> crate::harness::Run {
     let base = ["repair", "demo/review", "demo/demo.toml", "--out", out, "--set", "repair.epochs=2"];
+    let base = [&base[..], &["--set", "repair.check=false"]].concat();
     dir.ascan(&[&base[..], extra].concat())
 }
 
@@ -81,6 +82,43 @@ fn every_regularizer_repairs() {
 }
 
 #[test]
+fn a_repair_says_whether_it_helped() {
+    let (dir, _) = demo();
+    let check = ["--set", "repair.check=true", "--json"];
+    let told = repair(&dir, "one", &[&["-p", "dfr"][..], &check].concat());
+    let summary = told.json();
+    let result = summary["outcome"]["result"].as_str().unwrap().to_owned();
+    assert!(["helped", "failed"].contains(&result.as_str()), "{summary:#}");
+    for of in ["before", "after", "control"] {
+        let reliance = summary[of]["mixed"]["reliance"].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&reliance), "{of}: {summary:#}");
+    }
+    told.exits(if result == "failed" { 4 } else { 0 });
+    assert!(dir.path().join("one/control/model.onnx").is_file());
+
+    // Steps that change nothing cannot help: told in words and in the exit code, with the model to keep.
+    let still = ["-p", "dfr", "--set", "repair.check=true", "--set", "repair.learning_rate=1e-9"];
+    let told = repair(&dir, "still", &still).exits(4);
+    for words in ["failed: keep the model before", "shortcut.onnx", "as often as before"] {
+        assert!(told.stdout.contains(words), "`{words}` is not in:\n{}", told.stdout);
+    }
+}
+
+#[test]
+fn the_cue_is_found_without_groups() {
+    let (dir, _) = demo();
+    let cue = ["-p", "dfr", "--set", "repair.groups=cue", "--set", "repair.evidence=true", "--json"];
+    let told = repair(&dir, "cue", &cue).exits(0).json();
+    let findings = &told["findings"];
+    // In the review split ground and shape go together no more often than apart: the ground says little.
+    assert!(findings["n_against_cue"].as_u64().is_some(), "{findings:#}");
+    let accuracy = findings["cue_accuracy"].as_f64().unwrap();
+    assert!((0.0..=1.0).contains(&accuracy), "{findings:#}");
+    let off = repair(&dir, "off", &["-p", "dfr", "--set", "repair.groups=cue", "--json"]).exits(0).json();
+    assert_eq!(off["findings"]["n_overruled"], 0);
+}
+
+#[test]
 fn features_are_kept_with_the_scan_and_change_nothing() {
     let (dir, _) = demo();
     let head = |out: &str, extra: &[&str]| {
@@ -93,13 +131,13 @@ fn features_are_kept_with_the_scan_and_change_nothing() {
     };
     assert_eq!(kept(), 0);
     let first = head("first", &[]);
-    // Of the validation images, and of two draws.
-    assert_eq!(kept(), 3);
+    // Of the validation images, of their copies with other surroundings, and of two draws.
+    assert_eq!(kept(), 4);
     assert!(head("again", &[]) == first);
     assert!(head("slower", &["--set", "repair.learning_rate=1e-4"]) != first);
-    assert_eq!(kept(), 3, "the step size changes no picture");
+    assert_eq!(kept(), 4, "the step size changes no picture");
     assert!(head("noise", &["--set", "repair.params.mode=replace"]) != first);
-    assert_eq!(kept(), 5);
+    assert_eq!(kept(), 6);
     std::fs::remove_dir_all(dir.path().join("demo/review/cache")).unwrap();
     assert!(head("anew", &[]) == first);
 }
@@ -115,7 +153,7 @@ fn a_killed_repair_ends_as_an_undisturbed_one() {
     let extra = ["-p", "group_dro", "--set", "repair.flip=true", "--set", "repair.checkpoint_steps=2", "--quiet"];
     repair(&dir, "whole", &extra).exits(0);
     let base = ["repair", "demo/review", "demo/demo.toml", "--out", "killed", "--set", "repair.epochs=2"];
-    let arguments = [&base[..], &extra].concat();
+    let arguments = [&base[..], &["--set", "repair.check=false"], &extra].concat();
     let mut n_kills = 0;
     for _ in 0..2 {
         let checkpoint = dir.path().join("killed/checkpoint.safetensors");
@@ -215,7 +253,7 @@ fn a_full_disk_stops_a_repair_that_goes_on_when_there_is_room() {
     let n_blocks = (largest("model.onnx") + largest("checkpoint.safetensors")) / 2 / 512;
     assert!(n_blocks * 512 > largest("model.onnx") && n_blocks * 512 < largest("checkpoint.safetensors"));
     let base = ["repair", "demo/review", "demo/demo.toml", "--out", "full", "--set", "repair.epochs=2"];
-    let arguments = [&base[..], &extra].concat();
+    let arguments = [&base[..], &["--set", "repair.check=false"], &extra].concat();
     let command = dir.command(&arguments);
     // Without the trap the limit kills; with it a write fails, as on a full disk.
     let mut limited = std::process::Command::new("sh");

@@ -95,9 +95,9 @@ fn repaired(folder: &Path, made: &Demo, globals: &Globals, host: &PluginHost, co
         ),
     );
     let config = RepairConfig::load(&made.config, &globals.with_overrides(&[]), host)?;
-    let plan = RepairPlan::compile(&review, config, host)?;
+    let mut plan = RepairPlan::compile(&review, config, host)?;
     let out = folder.join("repair");
-    let summary = repair(&plan, host, &out, context.reporter)?;
+    let summary = repair(&mut plan, host, &out, context.reporter)?;
     ascan_report::curves::draw(&out)?;
     note(globals, format_args!("repaired: {}", summary.model.display()));
     scan_of("scan-after", &[format!("model.path={}", summary.model.display())])

@@ -42,6 +42,8 @@ pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
 /// Exit code of a command that is done, but with bad images.
 pub const BAD_IMAGES: u8 = 3;
+/// Exit code of a command that is done, but whose result is no better than what there was before.
+pub const NOT_BETTER: u8 = 4;
 
 /// The result of a command.
 pub type Result<T = ExitCode, E = Failure> = std::result::Result<T, E>;

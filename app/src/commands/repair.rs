@@ -1,6 +1,6 @@
 //! `ascan repair`: fine-tunes a scanned model with a regularizer that uses the verdicts.
 
-use super::{Result, note, print, print_json};
+use super::{NOT_BETTER, Result, note, print, print_json};
 use crate::globals::Globals;
 use crate::progress::{STOPPED, Terminal};
 use ascan_config::repair::RepairConfig;
@@ -38,12 +38,12 @@ pub(crate) fn run(args: RepairArgs, globals: &Globals) -> Result {
     let host = globals.host()?;
     let config = RepairConfig::load(&args.config, &globals.with_overrides(&args.overrides()), &host)?;
     let scan = Scan::open(&args.scan)?;
-    let plan = RepairPlan::compile(&scan, config, &host)?;
+    let mut plan = RepairPlan::compile(&scan, config, &host)?;
     for text in &plan.notes {
         note(globals, format_args!("note: {text}"));
     }
     let terminal = Terminal::new(globals.quiet);
-    let summary = match repair(&plan, &host, &args.out, &terminal) {
+    let summary = match repair(&mut plan, &host, &args.out, &terminal) {
         Err(Error::Cancelled) => {
             terminal.clear();
             terminal.log(Level::Info, "stopped; finished work is kept: run the same command again to resume");
@@ -57,10 +57,10 @@ pub(crate) fn run(args: RepairArgs, globals: &Globals) -> Result {
         print_json(&summary)?;
     } else {
         print(&summary.to_string())?;
-        note(
-            globals,
-            format_args!("next: scan with the repaired model, then run `ascan compare BEFORE AFTER -o report.html`"),
-        );
+        if !summary.outcome.is_failure() {
+            let next = "next: scan with the repaired model, then run `ascan compare BEFORE AFTER -o report.html`";
+            note(globals, format_args!("{next}"));
+        }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if summary.outcome.is_failure() { NOT_BETTER.into() } else { ExitCode::SUCCESS })
 }

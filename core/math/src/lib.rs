@@ -5,7 +5,7 @@
 //! - [`mixture`]: Gaussian mixtures, also with categorical columns
 //! - [`knn`]: nearest neighbours; [`tiles`]: which pairs of rows can be near, by matrix products
 //! - [`graph`]: weighted graphs of neighbours; [`spectral`]: eigenvectors of their Laplacian
-//! - [`label_spreading`]: from a few labels to all rows
+//! - [`label_spreading`]: from a few labels to all rows; [`ridge`]: classes by a linear function, in closed form
 //! - [`quality`]: indices of cluster quality; [`trustworthiness`]: the quality of a layout
 //! - [`resize`]: maps at another size; [`lanes`]: sums in independent lanes
 //! - [`pool`]: the threads of a computation; [`barrier`]: where they wait for each other
@@ -29,6 +29,7 @@ mod neighbours;
 pub mod points;
 pub mod quality;
 pub mod resize;
+pub mod ridge;
 mod sketch;
 pub mod spectral;
 pub mod tiles;

@@ -29,6 +29,11 @@ pub struct RepairSection {
     pub batch_size: usize,
     /// What comes equally often in an epoch.
     pub balance: Balance,
+    /// Whether verdicts are weighed against where the object probably is, and the cue is looked for outside it.
+    pub evidence: bool,
+    /// Whether the repair is checked: the same model is trained equally long without a regularizer, and the repair fails if it
+    /// is no better than that, or than the model before.
+    pub check: bool,
     /// Whether labels are shuffled among the training images: a control for attributions, which must change when nothing
     /// is left to be learnt. The epoch is then the one that knows these labels best.
     pub shuffle_labels: bool,
@@ -63,7 +68,7 @@ pub struct RepairSection {
 impl RepairSection {
     /// The settings that the pictures of training depend on; the others have their defaults.
     pub fn of_pictures(&self) -> Self {
-        let &Self { groups, validation_share, flip, crop, unknown, shuffle_labels, .. } = self;
+        let &Self { groups, validation_share, flip, crop, unknown, shuffle_labels, evidence, .. } = self;
         let (plugin, params, masks) = (self.plugin.clone(), self.params.clone(), self.masks.clone());
         let validation_split = self.validation_split.clone();
         Self {
@@ -77,6 +82,7 @@ impl RepairSection {
             crop,
             unknown,
             shuffle_labels,
+            evidence,
             ..Self::default()
         }
     }
@@ -106,6 +112,8 @@ pub enum Schedule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Balance {
+    /// Cells of class and group where groups come from the cue, else classes.
+    Auto,
     /// Images.
     None,
     /// Classes.
@@ -118,6 +126,9 @@ pub enum Balance {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Groups {
+    /// Whether the cue alone says the label (0) or another class (1). The cue is what should not count: a classifier that sees
+    /// nothing else, and is never asked about images that it was fitted to, tells which images it does not work on.
+    Cue,
     /// Label and verdict: `2 · label + 1` where the spuriousness is above one half.
     Spuriousness,
     /// The slices of the newest set.
@@ -128,6 +139,9 @@ pub enum Groups {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
+    /// Accuracy of the worst class, on the images as they are and on copies with the surroundings of another class, averaged;
+    /// without such copies that of the images alone.
+    Counterfactual,
     /// Share of right predictions.
     Accuracy,
     /// Accuracy of each class, averaged.
@@ -151,13 +165,15 @@ impl Default for RepairSection {
             schedule: Schedule::Cosine,
             epochs: 20,
             batch_size: 32,
-            balance: Balance::Class,
+            balance: Balance::Auto,
+            evidence: true,
+            check: true,
             shuffle_labels: false,
             train_batch_norm: false,
-            groups: Groups::Slices,
+            groups: Groups::Cue,
             validation_split: None,
             validation_share: 0.2,
-            metric: Metric::WorstClassAccuracy,
+            metric: Metric::Counterfactual,
             patience: 0,
             flip: false,
             crop: 0.0,
@@ -184,17 +200,31 @@ impl Params for RepairSection {
         ("batch_size", "images per step"),
         (
             "balance",
-            "what occurs equally often in an epoch: \"none\" (each image once), \"class\" or \"group\" (class and group)",
+            "what occurs equally often in an epoch: \"none\" (each image once), \"class\", \"group\" (class and group), or \"auto\": group where groups is \"cue\", else class",
+        ),
+        (
+            "evidence",
+            "whether verdicts are weighed against where the object probably is; false: they count as they are",
+        ),
+        (
+            "check",
+            "whether the model is also trained equally long without a regularizer, and the repair fails if it is no better than that, or than the model before",
         ),
         ("shuffle_labels", "whether labels are shuffled among the training images, as a control for attributions"),
         ("train_batch_norm", "whether batch normalisation is trained, where the model still has it"),
-        ("groups", "what the regularizer gets as groups: \"spuriousness\" (label and verdict) or \"slices\""),
+        (
+            "groups",
+            "what the regularizer gets as groups: \"cue\" (whether the cue alone says the label), \"spuriousness\" (label and verdict) or \"slices\"",
+        ),
         (
             "validation_split",
             "split that chooses the best epoch; not set: validation_share of the scanned images is held out",
         ),
         ("validation_share", "share of the scanned images that is held out where validation_split is not set"),
-        ("metric", "metric that chooses the best epoch: accuracy, balanced_accuracy, worst_class_accuracy or loss"),
+        (
+            "metric",
+            "metric that chooses the best epoch: counterfactual (worst class with other surroundings too), accuracy, balanced_accuracy, worst_class_accuracy or loss",
+        ),
         ("patience", "epochs without a better metric after which training ends; 0: never"),
         ("flip", "whether pictures are mirrored at random"),
         ("crop", "largest part of a picture's side that is cut off at random"),

@@ -52,6 +52,7 @@ normalise = "l2"
 plugin = "dfr"
 layers = "all"
 groups = "spuriousness"
+evidence = false # the shapes lie anywhere, and these verdicts are right
 optimizer = "adam_w"
 learning_rate = 1e-3
 weight_decay = 1e-4

@@ -31,12 +31,18 @@ pub struct Training {
     pub data: Labelled,
     /// `[n]` in [0, 1].
     pub spuriousness: Vec<f32>,
+    /// `[n]`, whether that comes from a verdict.
+    pub is_known: Vec<bool>,
+    /// Rows of the scan under each standing verdict `spurious`.
+    pub spurious_verdicts: Vec<Vec<usize>>,
     /// `[n]`, −1 for none.
     pub groups: Vec<i32>,
     /// `[n]`
     pub predicted_classes: Vec<i32>,
     /// `[n]`, where somebody has looked at labels.
     pub corrected_labels: Option<Vec<i32>>,
+    /// Spuriousness of the images that were held out of these for validation; empty where validation images are others.
+    pub held_out: Vec<f32>,
     /// The raw maps.
     pub table: ScanTable,
     /// What is worth knowing, one sentence each.
@@ -66,8 +72,15 @@ impl Training {
                     .into(),
             );
         }
-        let spuriousness = spuriousness(scan, &rows, &table, repair.unknown, &mut notes)?;
+        let mut spuriousness = spuriousness(scan, &rows, &table, repair, &mut notes)?;
+        let is_known = spuriousness.iter().map(|value| !value.is_nan()).collect();
+        spuriousness.iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = repair.unknown);
+        let annotations = Annotations::read(&scan.dir)?;
+        let spurious = annotations.in_force().into_iter().filter(|verdict| verdict.mark() == Some(Mark::Spurious));
+        let spurious_verdicts = spurious.map(|verdict| verdict.subject.rows().to_vec()).collect();
         let groups = match repair.groups {
+            // Known once the model has run over the images.
+            Groups::Cue => vec![0; rows.len()],
             Groups::Spuriousness => {
                 labels.iter().zip(&spuriousness).map(|(&label, &s)| 2 * label as i32 + i32::from(s > 0.5)).collect()
             }
@@ -79,7 +92,18 @@ impl Training {
         let corrected_labels = corrected(scan, &rows, &labels)?;
         let predicted_classes = rows.iter().map(|&row| table.predicted_classes[row]).collect();
         let data = Labelled { images, rows, labels };
-        Ok(Self { data, spuriousness, groups, predicted_classes, corrected_labels, table, notes })
+        Ok(Self {
+            data,
+            spuriousness,
+            is_known,
+            spurious_verdicts,
+            groups,
+            predicted_classes,
+            corrected_labels,
+            held_out: Vec::new(),
+            table,
+            notes,
+        })
     }
 
     /// What a regularizer may choose from.
@@ -97,12 +121,22 @@ impl Training {
     /// The frozen mask of image `i`, `[h, w]`, and its spuriousness. Where the map says nothing, both are such that
     /// no region counts less.
     pub fn mask(&self, i: usize, size: [usize; 2], absolute: bool, repair: &RepairSection) -> (Vec<f32>, f32) {
-        let map = self.table.maps.row(self.data.rows[i]);
-        let map_size = [self.table.maps.shape()[1], self.table.maps.shape()[2]];
-        match mask(map, map_size, size, absolute, &repair.masks) {
+        match self.mask_of_row(self.data.rows[i], size, absolute, repair) {
             Some(mask) => (mask, self.spuriousness[i]),
             None => (vec![1.0; size[0] * size[1]], 0.0),
         }
+    }
+
+    /// The frozen mask of a row of the scan, `[h, w]`; `None` where the map says nothing.
+    pub fn mask_of_row(
+        &self,
+        row: usize,
+        size: [usize; 2],
+        absolute: bool,
+        repair: &RepairSection,
+    ) -> Option<Vec<f32>> {
+        let map_size = [self.table.maps.shape()[1], self.table.maps.shape()[2]];
+        mask(self.table.maps.row(row), map_size, size, absolute, &repair.masks)
     }
 
     /// Holds out a share of each class for validation.
@@ -128,6 +162,7 @@ impl Training {
         filter(&mut self.data.rows, is_kept);
         filter(&mut self.data.labels, is_kept);
         filter(&mut self.spuriousness, is_kept);
+        filter(&mut self.is_known, is_kept);
         filter(&mut self.groups, is_kept);
         filter(&mut self.predicted_classes, is_kept);
         if let Some(labels) = &mut self.corrected_labels {
@@ -150,6 +185,7 @@ impl Training {
             let held_out = self.hold_out(repair.validation_share, seed);
             let pick = |values: &[usize]| held_out.iter().map(|&i| values[i]).collect();
             let (rows, labels) = (pick(&self.data.rows), pick(&self.data.labels));
+            self.held_out = held_out.iter().map(|&i| self.spuriousness[i]).collect();
             self.keep(&|i| held_out.binary_search(&i).is_err());
             return Ok(Labelled { images: ImageSet::open(data)?, rows, labels });
         };
@@ -179,19 +215,21 @@ fn check_classes(labels: &[usize], scan: &Scan) -> Result<()> {
     Ok(())
 }
 
-/// `[rows]`: what the review says, and `unknown` where it says nothing.
+/// `[rows]`: what the review says, NaN where it says nothing.
 fn spuriousness(
     scan: &Scan,
     rows: &[usize],
     table: &ScanTable,
-    unknown: f32,
+    repair: &RepairSection,
     notes: &mut Vec<String>,
 ) -> Result<Vec<f32>> {
     let Some(spread) = Spread::load(scan)? else {
-        notes.push(format!(
-            "no verdicts were spread: the spuriousness of all images is {unknown}; spread verdicts with `ascan spread`"
-        ));
-        return Ok(vec![unknown; rows.len()]);
+        let without = match repair.evidence {
+            true => "where the object probably is decides alone".to_owned(),
+            false => format!("the spuriousness of all images is {}", repair.unknown),
+        };
+        notes.push(format!("no verdicts were spread: {without}; spread verdicts with `ascan spread`"));
+        return Ok(vec![f32::NAN; rows.len()]);
     };
     if !spread.review.accepted {
         notes.push("the spread of the marks is not accepted yet (`ascan spread SCAN --accept`)".into());
@@ -209,7 +247,7 @@ fn spuriousness(
             "spread again with `ascan spread`",
         ));
     }
-    Ok(rows.iter().map(|&row| if reviewed[row].is_nan() { unknown } else { reviewed[row] }).collect())
+    Ok(rows.iter().map(|&row| reviewed[row]).collect())
 }
 
 /// `[rows]`: labels after decisions on them, without the images that are marked `noisy_label` and were not decided on.

@@ -17,6 +17,38 @@ pub struct Evaluation {
     pub worst_class_accuracy: f32,
     /// Mean cross-entropy.
     pub loss: f32,
+    /// The same images with the surroundings of another class, where that could be tried.
+    #[serde(default)]
+    pub mixed: Option<MixedEvaluation>,
+}
+
+/// Figures over copies of images that keep what counts and have everything else from an image of another class: a model that
+/// looks at what counts says their label, one that looks at the rest says the other's.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct MixedEvaluation {
+    /// Copies that could be made.
+    pub n: usize,
+    /// Share of predictions that are the label of what was kept.
+    pub accuracy: f32,
+    /// The same of the worst class.
+    pub worst_class_accuracy: f32,
+    /// Share of predictions that are the class of the image that the surroundings come from.
+    pub reliance: f32,
+}
+
+impl MixedEvaluation {
+    /// From the logits of copies, the label of what was kept and that of the surroundings.
+    pub fn of(rows: &[(Vec<f32>, usize, usize)]) -> Self {
+        let kept: Vec<(Vec<f32>, usize)> = rows.iter().map(|(logits, label, _)| (logits.clone(), *label)).collect();
+        let found = Evaluation::of(&kept);
+        let n_followed = rows.iter().filter(|(logits, _, other)| metrics::argmax(logits) == *other).count();
+        Self {
+            n: rows.len(),
+            accuracy: found.accuracy,
+            worst_class_accuracy: found.worst_class_accuracy,
+            reliance: (n_followed as f64 / rows.len() as f64) as f32,
+        }
+    }
 }
 
 impl Evaluation {
@@ -38,12 +70,17 @@ impl Evaluation {
             balanced_accuracy: (by_class().sum::<f64>() / by_class().count() as f64) as f32,
             worst_class_accuracy: by_class().fold(f64::INFINITY, f64::min) as f32,
             loss: (loss / rows.len() as f64) as f32,
+            mixed: None,
         }
     }
 
     /// What an epoch is chosen by, turned so that more is better.
     pub fn score(&self, metric: Metric) -> f32 {
         match metric {
+            Metric::Counterfactual => {
+                let mixed = self.mixed.map_or(self.worst_class_accuracy, |mixed| mixed.worst_class_accuracy);
+                (self.worst_class_accuracy + mixed) / 2.0
+            }
             Metric::Accuracy => self.accuracy,
             Metric::BalancedAccuracy => self.balanced_accuracy,
             Metric::WorstClassAccuracy => self.worst_class_accuracy,
@@ -66,5 +103,12 @@ mod tests {
         let expected = (5.0 * (-2f32).exp().ln_1p() + 2.0) / 5.0;
         assert!((found.loss - expected).abs() < 1e-6);
         assert_eq!(found.score(Metric::Loss), -found.loss);
+        assert_eq!(found.score(Metric::Counterfactual), 0.5);
+        let row = |logits: [f32; 2], label| (logits.to_vec(), label, 1 - label);
+        let mixed = MixedEvaluation::of(&[row([2.0, 0.0], 0), row([2.0, 0.0], 1), row([0.0, 2.0], 1)]);
+        assert_eq!((mixed.n, mixed.worst_class_accuracy), (3, 0.5));
+        assert!((mixed.accuracy - 2.0 / 3.0).abs() < 1e-6 && (mixed.reliance - 1.0 / 3.0).abs() < 1e-6);
+        let other = Evaluation { mixed: Some(MixedEvaluation { worst_class_accuracy: 0.1, ..mixed }), ..found };
+        assert!((other.score(Metric::Counterfactual) - 0.3).abs() < 1e-6);
     }
 }

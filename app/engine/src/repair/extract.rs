@@ -4,6 +4,8 @@ use super::RepairPlan;
 use super::batches::{Batch, Chosen};
 use super::data::Labelled;
 use super::features::{Draw, Features, Row, Vectors};
+use super::mixed::{Mixed, Objects};
+use super::object::object_map;
 use super::tensors::{Named, decode, encode};
 use crate::seeds::seed_of;
 use crate::workers::Workers;
@@ -18,7 +20,7 @@ use serde_json::{Value, json};
 const CHUNK: usize = 64;
 
 /// Runs a model up to the layer that its head reads.
-struct Extractor<'a> {
+pub struct Extractor<'a> {
     plan: &'a RepairPlan,
     context: &'a Context<'a>,
     layer: &'a str,
@@ -73,15 +75,19 @@ impl Probe {
 /// Whatever the model or the regularizer reports; `Cancelled`.
 pub fn features(
     plan: &RepairPlan,
+    mixed: Option<&Mixed>,
     probe: &Probe,
     regularizer: &mut dyn Regularizer,
     context: &Context,
 ) -> Result<Features> {
     let n = plan.training.data.rows.len();
-    let layer = plan.info.linear_head.as_ref().map(|head| head.layer.as_str());
-    let layer = layer.ok_or_else(|| Error::unsupported("the head is not linear in the mean of a feature map", ""))?;
-    let cache = LocalStorage::new(&plan.scan_dir);
-    let mut extractor = Extractor { plan, context, layer, cache, workers: None };
+    let mut extractor = Extractor::new(plan, context)?;
+    let mixed = match mixed {
+        Some(mixed) => {
+            extractor.mixed(mixed, &plan.validation, ("check", 0), "validation images with other surroundings")?
+        }
+        None => Vec::new(),
+    };
     let validation = extractor.images(&plan.validation, "features of validation images")?;
     let d = validation.iter().flatten().map(Vec::len).next().unwrap_or(0);
     let (mut clean, mut draws) = (Vec::new(), Vec::new());
@@ -94,10 +100,57 @@ pub fn features(
             draws.push(extractor.draw(regularizer, draw as u64, &progress)?);
         }
     }
-    Ok(Features { d, clean, draws, validation })
+    Ok(Features { d, clean, draws, validation, mixed })
 }
 
-impl Extractor<'_> {
+impl<'a> Extractor<'a> {
+    /// Of the layer that the head reads, or the last feature map where the head is another.
+    ///
+    /// # Errors
+    /// `Unsupported` for a model without a feature map.
+    pub fn new(plan: &'a RepairPlan, context: &'a Context<'a>) -> Result<Self> {
+        let head = plan.info.linear_head.as_ref().map(|head| head.layer.as_str());
+        let layer = head.or(plan.info.default_layer.as_deref()).ok_or_else(|| {
+            Error::unsupported(
+                "the model has no feature map with spatial extent, so nothing tells an object from what is around it",
+                "repair it with `repair.layers = \"all\"` and verdicts that you are sure of",
+            )
+        })?;
+        Ok(Self { plan, context, layer, cache: LocalStorage::new(&plan.scan_dir), workers: None })
+    }
+
+    /// The object map of each image.
+    ///
+    /// # Errors
+    /// Whatever the model reports; `Cancelled`.
+    pub fn objects(&mut self, data: &Labelled, stage: &str) -> Result<Objects> {
+        let shape = self.plan.info.layer(self.layer)?.shape;
+        let size = [shape[1], shape[2]];
+        let images = data.images.fingerprint();
+        let facts =
+            json!({ "model": self.plan.model_facts, "layer": self.layer, "objects": images, "rows": data.rows });
+        let maps = self.cached(&facts, vectors_from, vectors_to, |own| {
+            let (plan, context, layer, n) = (own.plan, own.context, own.layer, data.rows.len());
+            let load = |i: usize| plan.preprocess.load(&data.images, data.rows[i]);
+            let pick = |forward: &Forward, row: usize| object_map(forward.feature_map(layer)?.row(row), size);
+            own.workers()?.forward(n, &[layer], load, pick, |done| context.progress(stage, done, n))
+        })?;
+        Ok(Objects { maps, size })
+    }
+
+    /// The vectors of mixed copies of images; `name` tells them from others of the same plan.
+    ///
+    /// # Errors
+    /// Whatever the model reports; `Cancelled`.
+    pub fn mixed(&mut self, mixed: &Mixed, data: &Labelled, name: (&str, u64), stage: &str) -> Result<Vectors> {
+        let (facts, rows) = (self.plan.mixed_facts(), &data.rows);
+        let facts = json!({ "model": self.plan.model_facts, "layer": self.layer, "pictures": facts, "mixed": name, "rows": rows });
+        self.cached(&facts, vectors_from, vectors_to, |own| {
+            let (plan, context, n) = (own.plan, own.context, data.rows.len());
+            own.vectors(n, |i| mixed.picture(plan, data, i), |done| context.progress(stage, done, n))
+        })
+    }
+
     /// What is in the cache for these facts, or what `make` makes.
     fn cached<T>(
         &mut self,

@@ -25,6 +25,8 @@ pub struct Features {
     pub draws: Vec<Draw>,
     /// `[n_validation]`
     pub validation: Vectors,
+    /// `[n_validation]`, of their copies with other surroundings; empty where there are none.
+    pub mixed: Vectors,
 }
 
 /// `[n]` vectors; `None` for an image that cannot be read.

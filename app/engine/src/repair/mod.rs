@@ -5,6 +5,7 @@
 //! plan.json                  what the run depends on: it is only resumed under the same plan
 //! checkpoint.safetensors     how far it has come: weights, moments, curves
 //! model.onnx                 the best epoch so far; the result, in the end
+//! control/                   the same without a regularizer, to be compared with
 //! summary.json               what came out
 //! curves.json                loss and accuracies, to be drawn
 //! ```
@@ -18,10 +19,14 @@ mod checkpoint;
 mod curves;
 mod data;
 mod evaluate;
+mod evidence;
 mod extract;
 mod features;
 mod learner;
 mod masks;
+mod mixed;
+mod object;
+mod outcome;
 mod plan;
 mod run;
 mod sample;
@@ -30,18 +35,23 @@ pub mod table;
 mod tensors;
 
 pub use curves::{Curves, EpochPoint};
-pub use evaluate::Evaluation;
+pub use evaluate::{Evaluation, MixedEvaluation};
+pub use evidence::Findings;
+pub use outcome::Outcome;
 pub use plan::RepairPlan;
 pub use run::MODEL;
 pub use summary::RepairSummary;
 
 use ascan_config::host::PluginHost;
+use ascan_config::sections::Balance;
+use ascan_core::params::ParamMap;
 use ascan_core::{Context, Error, Level, Reporter, Result};
 use ascan_onnx::Model;
 use ascan_store::{LocalStorage, ScanLock, Storage};
 use checkpoint::{Checkpoint, Progress};
 use extract::Probe;
 use learner::{Learner, options, trainable};
+use mixed::Mixed;
 use run::Run;
 use std::path::Path;
 use std::time::Instant;
@@ -54,24 +64,69 @@ pub const CURVES: &str = "curves.json";
 /// The net as it is now, for judging it.
 const NET: &str = "net.onnx";
 
-/// Repairs the model of a plan into the folder `out`, or goes on with the run that is there.
+/// Repairs the model of a plan into the folder `out`, or goes on with the run that is there; then trains the control, and
+/// says whether the repair helped.
 ///
 /// # Errors
 /// `File` if `out` cannot be written, or holds a run of another plan; whatever the regularizer or the trainer reports
 /// before training; `Cancelled` on request. What was done until then is kept in the checkpoint.
-pub fn repair(plan: &RepairPlan, host: &PluginHost, out: &Path, reporter: &dyn Reporter) -> Result<RepairSummary> {
+pub fn repair(plan: &mut RepairPlan, host: &PluginHost, out: &Path, reporter: &dyn Reporter) -> Result<RepairSummary> {
     let start = Instant::now();
     let _lock = ScanLock::take(out)?;
     let storage = LocalStorage::new(out);
     claim(plan, &storage, out)?;
-    let repair = &plan.config.repair;
     let context = Context { seed: plan.config.run.seed, n_threads: plan.n_threads, reporter };
+    // What the method lacks is said before anything is computed.
+    let repair = &plan.config.repair;
+    host.regularizer(&repair.plugin, &repair.params)?.select(&plan.training.set(0), &context)?;
+    // With shuffled labels there is nothing to find out.
+    let (findings, mixed) = match repair.shuffle_labels {
+        true => (Findings::default(), None),
+        false => evidence::gather(plan, &context)?,
+    };
+    for text in findings.notes() {
+        reporter.log(Level::Info, &format!("note: {text}"));
+    }
+    let mut summary = train(plan, mixed.as_ref(), host, out, &context)?;
+    let repair = &plan.config.repair;
+    if repair.check && !repair.shuffle_labels && !OTHER_AIMS.contains(&repair.plugin.as_str()) {
+        plan.config.repair.plugin = CONTROL.into();
+        plan.config.repair.params = ParamMap::new();
+        plan.config.repair.balance = Balance::Class;
+        let folder = out.join("control");
+        let hint = "choose a folder with --out that can be written to";
+        let no_folder = |error| Error::file(&folder, format!("cannot be made: {error}"), hint);
+        std::fs::create_dir_all(&folder).map_err(no_folder)?;
+        reporter.log(Level::Info, "training the control: the same without a regularizer");
+        summary.control = Some(train(plan, mixed.as_ref(), host, &folder, &context)?.after);
+        summary.outcome = Outcome::of([&summary.before, &summary.after], summary.control.as_ref(), &findings);
+    }
+    summary.findings = findings;
+    summary.seconds = start.elapsed().as_secs_f64();
+    summary.write(&storage)?;
+    Ok(summary)
+}
+
+/// The regularizer that changes nothing.
+const CONTROL: &str = "erm";
+
+/// Regularizers that are not meant to change where a model looks: the control itself, and other labels.
+const OTHER_AIMS: [&str; 2] = [CONTROL, "label_repair"];
+
+/// Trains as a plan says, in the folder `out`.
+fn train(
+    plan: &RepairPlan,
+    mixed: Option<&Mixed>,
+    host: &PluginHost,
+    out: &Path,
+    context: &Context,
+) -> Result<RepairSummary> {
+    let start = Instant::now();
+    let storage = LocalStorage::new(out);
+    let reporter = context.reporter;
+    let repair = &plan.config.repair;
     let make = || host.regularizer(&repair.plugin, &repair.params);
     let mut regularizer = make()?;
-    // What the method lacks is said before anything is computed.
-    regularizer.select(&plan.training.set(0), &context)?;
-    let mut regularizer = make()?;
-
     let original = Model::load(&plan.open.path)?;
     let learner = |part: Option<Model>| {
         let trained = if part.is_some() { trainable("all") } else { trainable(&repair.layers) };
@@ -79,13 +134,13 @@ pub fn repair(plan: &RepairPlan, host: &PluginHost, out: &Path, reporter: &dyn R
         Learner::new(original.clone(), part, &plan.open, &out.join(NET), &*plan.runtime, &options)
     };
     let head = if repair.layers == "head" { features::head_model(&original, &plan.open) } else { None };
-    let probe = Probe::new(plan, &mut *make()?, &context)?;
+    let probe = Probe::new(plan, &mut *make()?, context)?;
     let head = head.filter(|_| !probe.has_penalty());
     let is_head = head.is_some();
     // Before anything is computed: a part that cannot be trained is told now.
     let mut learner = learner(head)?;
     probe.check(plan, &mut *learner.trainer)?;
-    let features = if is_head { Some(extract::features(plan, &probe, &mut *make()?, &context)?) } else { None };
+    let features = if is_head { Some(extract::features(plan, mixed, &probe, &mut *make()?, context)?) } else { None };
     reporter.log(Level::Info, &format!("{} weights are trained", learner.n_weights()?));
 
     let mut progress = Progress::default();
@@ -101,17 +156,18 @@ pub fn repair(plan: &RepairPlan, host: &PluginHost, out: &Path, reporter: &dyn R
         learner,
         regularizer,
         features,
+        mixed,
         storage,
         out,
         progress,
         learning_rate: repair.learning_rate,
         n_batches: 0,
-        context,
+        context: *context,
     };
     let end = run.train()?;
     let seconds = start.elapsed().as_secs_f64();
     let summary = RepairSummary::new(&run, end, seconds, run.progress.step - n_steps_before)?;
-    summary.write(&run.storage, &run.progress.curves)?;
+    summary::write_curves(&run.storage, &run.progress.curves)?;
     // Only the run itself needs it.
     std::fs::remove_file(out.join(NET)).ok();
     Ok(summary)

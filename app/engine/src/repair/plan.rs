@@ -6,6 +6,7 @@ use crate::images::Preprocess;
 use crate::images::unit::{Normalise, unit_pictures};
 use ascan_config::host::PluginHost;
 use ascan_config::repair::RepairConfig;
+use ascan_config::sections::RepairSection;
 use ascan_core::params::ParamMap;
 use ascan_core::{Error, Kind, ModelInfo, OpenModel, Result, Runtime};
 use ascan_store::Scan;
@@ -133,10 +134,28 @@ impl RepairPlan {
         }
     }
 
+    /// What counts of a validation image that was held out of the training images, by its verdict, `[h, w]`.
+    pub(super) fn held_out_region(&self, i: usize, size: [usize; 2]) -> Option<Vec<f32>> {
+        let (&row, &spuriousness) = (self.validation.rows.get(i)?, self.training.held_out.get(i)?);
+        let mask = self.training.mask_of_row(row, size, self.absolute, &self.config.repair)?;
+        Some(if spuriousness > 0.5 { mask.into_iter().map(|m| 1.0 - m).collect() } else { mask })
+    }
+
     /// What the pictures that training sees depend on.
     pub(super) fn picture_facts(&self) -> Value {
         let mut facts = self.facts.clone();
         facts["settings"] = json!(self.config.repair.of_pictures());
+        facts
+    }
+
+    /// What copies with other surroundings depend on: not on the regularizer.
+    pub(super) fn mixed_facts(&self) -> Value {
+        let mut facts = self.facts.clone();
+        let default = RepairSection::default();
+        let repair =
+            RepairSection { plugin: default.plugin, params: default.params, ..self.config.repair.of_pictures() };
+        facts["settings"] = json!(repair);
+        facts["regularizer"] = Value::Null;
         facts
     }
 

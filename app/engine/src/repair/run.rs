@@ -4,10 +4,11 @@ use super::RepairPlan;
 use super::batches::{Batch, Chosen};
 use super::checkpoint::{Checkpoint, Progress};
 use super::curves::EpochPoint;
-use super::evaluate::Evaluation;
+use super::evaluate::{Evaluation, MixedEvaluation};
 use super::features::{Features, spread_out};
 use super::learner::Learner;
-use super::sample::order;
+use super::mixed::Mixed;
+use super::sample::{balance_of, order};
 use crate::workers::logits;
 use ascan_config::sections::Schedule;
 use ascan_core::metrics::argmax;
@@ -31,6 +32,8 @@ pub struct Run<'a> {
     pub regularizer: Box<dyn Regularizer>,
     /// Vectors in place of pictures, where only the head trains.
     pub features: Option<Features>,
+    /// Copies of the validation images with the surroundings of another class, where there are some.
+    pub mixed: Option<&'a Mixed>,
     /// Where checkpoints go.
     pub storage: LocalStorage,
     /// The folder of the run.
@@ -103,7 +106,7 @@ impl Run<'_> {
             Some(features) => with_features(selection, features),
             None => selection,
         };
-        let order = order(&selection, &plan.training.groups, repair.balance, seed, epoch);
+        let order = order(&selection, &plan.training.groups, balance_of(repair), seed, epoch);
         if order.is_empty() {
             return Err(Error::unsupported(
                 "the regularizer left no image to train on",
@@ -272,7 +275,29 @@ impl Run<'_> {
                 "set `repair.validation_split` to a split that has images, or raise `repair.validation_share`",
             ));
         }
-        Ok(Evaluation::of(&rows))
+        Ok(Evaluation { mixed: self.validate_mixed()?, ..Evaluation::of(&rows) })
+    }
+
+    /// The model as it is now, on copies of the validation images with the surroundings of another class.
+    fn validate_mixed(&self) -> Result<Option<MixedEvaluation>> {
+        let (plan, data) = (self.plan, &self.plan.validation);
+        let Some(mixed) = self.mixed else { return Ok(None) };
+        let n = data.rows.len();
+        let found = match &self.features {
+            Some(features) => {
+                let missing = || Error::unsupported("the copy has no features", "");
+                let load = |i: usize| Ok(spread_out(features.mixed[i].as_ref().ok_or_else(missing)?).collect());
+                logits(&*plan.runtime, &self.learner.open, n, &load, &self.context)?
+            }
+            None => {
+                let load = |i: usize| mixed.picture(plan, data, i);
+                logits(&*plan.judge, &self.learner.open, n, &load, &self.context)?
+            }
+        };
+        let row =
+            |(i, logits): (usize, Option<Vec<f32>>)| Some((logits?, data.labels[i], data.labels[mixed.donors[i]]));
+        let rows: Vec<(Vec<f32>, usize, usize)> = found.into_iter().enumerate().filter_map(row).collect();
+        Ok((!rows.is_empty()).then(|| MixedEvaluation::of(&rows)))
     }
 }
 

@@ -1,12 +1,21 @@
 //! The order in which an epoch shows its images.
 
 use crate::seeds::seed_of;
-use ascan_config::sections::Balance;
+use ascan_config::sections::{Balance, Groups, RepairSection};
 use ascan_core::Selection;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
 use std::collections::BTreeMap;
+
+/// What is balanced: `auto` is decided by where groups come from.
+pub fn balance_of(repair: &RepairSection) -> Balance {
+    match (repair.balance, repair.groups) {
+        (Balance::Auto, Groups::Cue) => Balance::Group,
+        (Balance::Auto, _) => Balance::Class,
+        (chosen, _) => chosen,
+    }
+}
 
 /// The images of an epoch in their order, as places in the selection. Same selection, seed and epoch: same order.
 ///

@@ -3,6 +3,8 @@
 use super::CURVES;
 use super::curves::Curves;
 use super::evaluate::Evaluation;
+use super::evidence::Findings;
+use super::outcome::Outcome;
 use super::run::{End, MODEL, Run, best_epoch};
 use crate::memory::peak_rss_mib;
 use ascan_core::{Error, Result};
@@ -16,6 +18,9 @@ use std::path::PathBuf;
 pub struct RepairSummary {
     /// The repaired model.
     pub model: PathBuf,
+    /// The model before: the better one where the repair failed.
+    #[serde(default)]
+    pub model_before: PathBuf,
     /// Regularizer.
     pub plugin: String,
     /// Which weights moved.
@@ -32,6 +37,15 @@ pub struct RepairSummary {
     pub before: Evaluation,
     /// The model that was kept.
     pub after: Evaluation,
+    /// The model that was trained equally long without a regularizer, where there is one.
+    #[serde(default)]
+    pub control: Option<Evaluation>,
+    /// What the pictures say about the verdicts.
+    #[serde(default)]
+    pub findings: Findings,
+    /// Whether the repair helped.
+    #[serde(default)]
+    pub outcome: Outcome,
     /// Why training ended before its last epoch, if it did.
     pub stopped: Option<String>,
     /// Whether features were computed once, and only the head ran.
@@ -52,6 +66,7 @@ impl RepairSummary {
         let after = curves.epochs.get(best).map(|epoch| epoch.validation);
         Ok(Self {
             model: run.out.join(MODEL),
+            model_before: run.plan.open.path.clone(),
             plugin: repair.plugin.clone(),
             layers: repair.layers.clone(),
             n_training: run.plan.training.data.rows.len(),
@@ -60,6 +75,9 @@ impl RepairSummary {
             best_epoch: best + 1,
             before: curves.before,
             after: after.ok_or_else(|| Error::unsupported("no epoch was done", "raise `repair.epochs`"))?,
+            control: None,
+            findings: Findings::default(),
+            outcome: Outcome::default(),
             stopped: match end {
                 End::Done => None,
                 End::Early(reason) => Some(reason),
@@ -71,16 +89,23 @@ impl RepairSummary {
         })
     }
 
-    /// Writes the summary and the curves.
-    pub(super) fn write(&self, storage: &LocalStorage, curves: &Curves) -> Result<()> {
-        let json = |value: serde_json::Result<Vec<u8>>| {
-            value.map_err(|error| Error::unsupported(format!("the summary cannot be written as JSON: {error}"), ""))
-        };
-        storage.put("summary.json", &json(serde_json::to_vec_pretty(self))?)?;
-        storage.put(CURVES, &json(serde_json::to_vec(curves))?)?;
-        Ok(())
+    /// Writes the summary.
+    pub(super) fn write(&self, storage: &LocalStorage) -> Result<()> {
+        storage.put("summary.json", &json(serde_json::to_vec_pretty(self))?)
     }
 }
+
+/// Writes the curves of a run.
+pub(super) fn write_curves(storage: &LocalStorage, curves: &Curves) -> Result<()> {
+    storage.put(CURVES, &json(serde_json::to_vec(curves))?)
+}
+
+fn json(value: serde_json::Result<Vec<u8>>) -> Result<Vec<u8>> {
+    value.map_err(|error| Error::unsupported(format!("the summary cannot be written as JSON: {error}"), ""))
+}
+
+/// A figure of an evaluation, where it has it.
+type Figure = fn(&Evaluation) -> Option<f32>;
 
 impl fmt::Display for RepairSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,17 +119,27 @@ impl fmt::Display for RepairSummary {
         if let Some(reason) = &self.stopped {
             writeln!(f, "  ended early: {reason}")?;
         }
-        for (name, before, after) in [
-            ("right", self.before.accuracy, self.after.accuracy),
-            ("worst class", self.before.worst_class_accuracy, self.after.worst_class_accuracy),
-        ] {
-            writeln!(
-                f,
-                "  validation, {name}: {} before, {} after epoch {}",
-                percent(before),
-                percent(after),
-                self.best_epoch
-            )?;
+        let figures: [(&str, Figure); 4] = [
+            ("right", |found| Some(found.accuracy)),
+            ("worst class", |found| Some(found.worst_class_accuracy)),
+            ("worst class, with the surroundings of another class", |found| Some(found.mixed?.worst_class_accuracy)),
+            ("follows the surroundings then", |found| Some(found.mixed?.reliance)),
+        ];
+        for (name, figure) in figures {
+            let (Some(before), Some(after)) = (figure(&self.before), figure(&self.after)) else { continue };
+            let control = self.control.as_ref().and_then(figure);
+            let control =
+                control.map_or_else(String::new, |value| format!(", {} without a regularizer", percent(value)));
+            let (before, after) = (percent(before), percent(after));
+            writeln!(f, "  validation, {name}: {before} before, {after} after epoch {}{control}", self.best_epoch)?;
+        }
+        match &self.outcome {
+            Outcome::NotChecked => writeln!(f, "  not checked: compare on other images before you use this model")?,
+            Outcome::Helped => writeln!(f, "  helped, as far as these images tell: compare on other images")?,
+            Outcome::Failed(reasons) => {
+                writeln!(f, "  failed: keep the model before, {}", self.model_before.display())?;
+                reasons.iter().try_for_each(|reason| writeln!(f, "    {reason}"))?;
+            }
         }
         write!(f, "  {}", self.model.display())
     }

@@ -1,7 +1,7 @@
 //! Every regularizer on one scan, side by side, judged on a scan of other images.
 
 use super::evaluate::Evaluation;
-use super::{MODEL, RepairPlan, RepairSummary, repair};
+use super::{MODEL, Outcome, RepairPlan, RepairSummary, repair};
 use crate::images::ImageSet;
 use crate::workers::logits;
 use ascan_config::host::PluginHost;
@@ -49,6 +49,9 @@ pub struct Judged {
     pub best_epoch: usize,
     /// Seconds of the repair.
     pub seconds: f64,
+    /// What its own check said, which sees no test image.
+    #[serde(default)]
+    pub outcome: Outcome,
 }
 
 /// Repairs as each configuration says, with each seed, into a folder of its own in `out`, and judges each model on the
@@ -78,7 +81,7 @@ pub fn table(
             config.run.seed = seed;
             let folder = folder(out, plugin, seed);
             let done = RepairPlan::compile(scan, config, host)
-                .and_then(|plan| repair(&plan, host, &folder, reporter))
+                .and_then(|mut plan| repair(&mut plan, host, &folder, reporter))
                 .and_then(|summary| judge.judge(&folder.join(MODEL), &summary, n_threads));
             if done == Err(Error::Cancelled) {
                 return Err(Error::Cancelled);
@@ -132,6 +135,7 @@ impl Judge<'_> {
             worst_group_accuracy: worst,
             best_epoch: summary.best_epoch,
             seconds: summary.seconds,
+            outcome: summary.outcome.clone(),
         })
     }
 }
@@ -139,27 +143,36 @@ impl Judge<'_> {
 /// The table in Markdown: each regularizer with the mean over its seeds and, with several, the deviation.
 pub fn markdown(entries: &[Entry]) -> String {
     let mut text =
-        "| regularizer | mean accuracy | worst group | worst class | seconds |\n|---|---|---|---|---|\n".to_owned();
+        "| regularizer | mean accuracy | worst group | worst class | its own check | seconds |\n|---|---|---|---|---|---|\n"
+            .to_owned();
     for of_plugin in entries.chunk_by(|a, b| a.plugin == b.plugin) {
         let judged: Vec<&Judged> = of_plugin.iter().filter_map(|entry| entry.result.as_ref().ok()).collect();
         let plugin = &of_plugin[0].plugin;
         // Writing to a string cannot fail.
         let _ = match of_plugin.iter().find_map(|entry| entry.result.as_ref().err()) {
-            Some(error) if judged.is_empty() => writeln!(text, "| `{plugin}` | not possible: {error} | | | |"),
+            Some(error) if judged.is_empty() => writeln!(text, "| `{plugin}` | not possible: {error} | | | | |"),
             _ => {
                 let cell = |value: &dyn Fn(&Judged) -> Option<f64>| spread(judged.iter().filter_map(|j| value(j)));
                 writeln!(
                     text,
-                    "| `{plugin}` | {} | {} | {} | {:.0} |",
+                    "| `{plugin}` | {} | {} | {} | {} | {:.0} |",
                     cell(&|judged| Some(judged.test.accuracy.into())),
                     cell(&|judged| judged.worst_group_accuracy),
                     cell(&|judged| Some(judged.test.worst_class_accuracy.into())),
+                    checks(&judged),
                     judged.iter().map(|judged| judged.seconds).sum::<f64>() / judged.len() as f64
                 )
             }
         };
     }
     text
+}
+
+/// `helped 2 of 3`.
+fn checks(judged: &[&Judged]) -> String {
+    let checked = judged.iter().filter(|judged| judged.outcome != Outcome::NotChecked).count();
+    let helped = judged.iter().filter(|judged| judged.outcome == Outcome::Helped).count();
+    if checked == 0 { String::new() } else { format!("helped {helped} of {checked}") }
 }
 
 /// `82.8 %`, or `82.8 ± 0.6 %` of several.
@@ -186,6 +199,7 @@ mod tests {
             worst_group_accuracy: Some(accuracy / 2.0),
             best_epoch: 1,
             seconds: 2.0,
+            outcome: if accuracy > 0.85 { Outcome::Helped } else { Outcome::Failed(Vec::new()) },
         };
         let entry = |plugin: &str, seed, result| Entry { plugin: plugin.into(), seed, result };
         let text = markdown(&[
@@ -194,7 +208,7 @@ mod tests {
             entry("jtt", 0, Err("no errors".into())),
         ]);
         let lines: Vec<&str> = text.lines().skip(2).collect();
-        assert_eq!(lines[0], "| `erm` | 85.0 ± 7.1 % | 42.5 ± 3.5 % | 0.0 ± 0.0 % | 2 |");
-        assert_eq!(lines[1], "| `jtt` | not possible: no errors | | | |");
+        assert_eq!(lines[0], "| `erm` | 85.0 ± 7.1 % | 42.5 ± 3.5 % | 0.0 ± 0.0 % | helped 1 of 2 | 2 |");
+        assert_eq!(lines[1], "| `jtt` | not possible: no errors | | | | |");
     }
 }

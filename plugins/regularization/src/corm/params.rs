@@ -16,7 +16,7 @@ pub enum Mode {
     Mix,
 }
 
-/// Parameters of [`super::Corm`]. Defaults are ours, chosen by measurement; the paper adds, with a clean weight of 1.
+/// Parameters of [`super::Corm`]. The mode is ours, chosen by measurement; the paper adds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CormParams {
@@ -30,7 +30,7 @@ pub struct CormParams {
 
 impl Default for CormParams {
     fn default() -> Self {
-        Self { mode: Mode::Mix, sigma: 0.25, clean_weight: 0.0 }
+        Self { mode: Mode::Mix, sigma: 0.25, clean_weight: 1.0 }
     }
 }
 

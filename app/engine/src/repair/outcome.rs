@@ -1,0 +1,111 @@
+//! Whether a repair helped, by what it was not told to look at.
+
+use super::evaluate::Evaluation;
+use super::evidence::Findings;
+use ascan_config::sections::Metric;
+use serde::{Deserialize, Serialize};
+
+/// What the check of a repair says.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "result", content = "reasons")]
+pub enum Outcome {
+    /// There were no pictures to check it on.
+    #[default]
+    NotChecked,
+    /// Better on pictures with other surroundings than the model before and the control, by more than it lost elsewhere.
+    Helped,
+    /// It did not, one sentence for each reason: keep the model before.
+    Failed(Vec<String>),
+}
+
+impl Outcome {
+    /// Compares the model that was kept with the model before and with the control.
+    ///
+    /// Accuracy on validation images alone cannot tell a good repair from a bad one, since the shortcut works there, and the
+    /// model before may have been trained on these very images. Copies with the surroundings of another class can.
+    pub(super) fn of(
+        [model_before, model_after]: [&Evaluation; 2],
+        control: Option<&Evaluation>,
+        findings: &Findings,
+    ) -> Self {
+        let (Some(before), Some(after)) = (model_before.mixed, model_after.mixed) else { return Self::NotChecked };
+        let percent = |share: f32| format!("{:.1} %", share * 100.0);
+        let score = |found: &Evaluation| found.score(Metric::Counterfactual);
+        let mut reasons = Vec::new();
+        if after.reliance >= before.reliance {
+            reasons.push(format!(
+                "with the surroundings of another class, the model follows the surroundings as often as before ({}, before {})",
+                percent(after.reliance),
+                percent(before.reliance)
+            ));
+        }
+        if score(model_after) <= score(model_before) {
+            reasons.push(format!(
+                "the worst class, on the images as they are and with other surroundings averaged, is no better than before \
+                 ({}, before {})",
+                percent(score(model_after)),
+                percent(score(model_before))
+            ));
+        }
+        if let Some(control) = control.filter(|control| score(control) >= score(model_after)) {
+            reasons.push(format!(
+                "training equally long without a regularizer does as well ({}, this repair {})",
+                percent(score(control)),
+                percent(score(model_after))
+            ));
+        }
+        if reasons.is_empty() {
+            return Self::Helped;
+        }
+        if findings.n_contradicted > 0 {
+            reasons.push(format!(
+                "probable cause: {} of {} `spurious` verdicts are on images that are judged by their object",
+                findings.n_contradicted, findings.n_spurious
+            ));
+        }
+        Self::Failed(reasons)
+    }
+
+    /// Whether the model before should be kept.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::MixedEvaluation;
+    use super::*;
+
+    fn evaluation(worst_class: f32, mixed: f32, reliance: f32) -> Evaluation {
+        let mixed = MixedEvaluation { n: 10, accuracy: mixed, worst_class_accuracy: mixed, reliance };
+        Evaluation { worst_class_accuracy: worst_class, mixed: Some(mixed), ..Evaluation::default() }
+    }
+
+    #[test]
+    fn less_reliance_at_a_small_price_helps() {
+        let (before, after, control) =
+            (evaluation(1.0, 0.5, 0.4), evaluation(0.9, 0.8, 0.1), evaluation(0.98, 0.55, 0.4));
+        assert_eq!(Outcome::of([&before, &after], Some(&control), &Findings::default()), Outcome::Helped);
+    }
+
+    #[test]
+    fn each_way_to_fail_is_told() {
+        let (before, after, control) =
+            (evaluation(1.0, 0.5, 0.4), evaluation(0.8, 0.4, 0.5), evaluation(0.98, 0.55, 0.4));
+        let findings = Findings { n_spurious: 8, n_contradicted: 5, ..Findings::default() };
+        let Outcome::Failed(reasons) = Outcome::of([&before, &after], Some(&control), &findings) else {
+            panic!("it did not fail")
+        };
+        assert_eq!(reasons.len(), 4);
+        assert!(reasons[0].contains("50.0 %, before 40.0 %"), "{}", reasons[0]);
+        assert!(reasons[1].contains("60.0 %, before 75.0 %"), "{}", reasons[1]);
+        assert!(reasons[2].contains("76.5 %, this repair 60.0 %"), "{}", reasons[2]);
+        assert!(reasons[3].contains("5 of 8"), "{}", reasons[3]);
+    }
+
+    #[test]
+    fn without_copies_nothing_is_said() {
+        assert_eq!(Outcome::of([&Evaluation::default(); 2], None, &Findings::default()), Outcome::NotChecked);
+    }
+}
