@@ -47,3 +47,24 @@ plain --out head --for rrr:repair.epochs=1
 # The whole net: one seed.
 plain --out whole --seeds 1 --set repair.layers=all \
     --set repair.epochs=1 --set repair.learning_rate=2e-4 --set repair.weight_decay=0
+
+# What the product does by itself: all defaults, training images and verdicts only. No split chooses the epoch.
+grep -v validation_split regularizers.toml > alone.toml
+alone() { "$ascan" bench regularizers "$1" "$2" test --only corm --out "$3" --seeds "$4"; }
+alone train alone.toml alone-informed 3
+"$ascan" scan alone.toml --out bare
+alone bare alone.toml alone-none 1
+# Verdicts of somebody who did not know the data, on all images of the training split, as they were given.
+sed 's#"core.csv"#"data/waterbirds_lite/metadata.csv"#' alone.toml > all.toml
+"$ascan" scan all.toml --out all
+if [ ! -e all/spread ]; then
+    verdicts=$here/verdicts/new_user.csv
+    for slice in $(tail -n +2 "$verdicts" | cut -d, -f2 | sort -un); do
+        awk -F, -v s="$slice" '$2 == s { print "images/" $1 }' "$verdicts" > rows.txt
+        "$ascan" mark all --images rows.txt "$(awk -F, -v s="$slice" '$2 == s { print $3; exit }' "$verdicts")" --author newcomer
+    done
+    "$ascan" spread all --accept
+fi
+alone all all.toml alone-newcomer 3
+"$ascan" bench regularizers all all.toml test --only corm --out alone-as-they-are --seeds 1 --set repair.evidence=false \
+    --set repair.groups=slices --set repair.metric=worst_class_accuracy --set repair.params.clean_weight=0

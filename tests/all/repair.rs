@@ -84,7 +84,7 @@ fn every_regularizer_repairs() {
 #[test]
 fn a_repair_says_whether_it_helped() {
     let (dir, _) = demo();
-    let check = ["--set", "repair.check=true", "--json"];
+    let check = ["--set", "repair.check=true", "--set", "repair.evidence=true", "--json"];
     let told = repair(&dir, "one", &[&["-p", "dfr"][..], &check].concat());
     let summary = told.json();
     let result = summary["outcome"]["result"].as_str().unwrap().to_owned();
@@ -97,11 +97,17 @@ fn a_repair_says_whether_it_helped() {
     assert!(dir.path().join("one/control/model.onnx").is_file());
 
     // Steps that change nothing cannot help: told in words and in the exit code, with the model to keep.
-    let still = ["-p", "dfr", "--set", "repair.check=true", "--set", "repair.learning_rate=1e-9"];
-    let told = repair(&dir, "still", &still).exits(4);
+    let still = ["-p", "dfr", "--set", "repair.learning_rate=1e-9"];
+    let told = repair(&dir, "still", &[&still[..], &check[..4]].concat()).exits(4);
     for words in ["failed: keep the model before", "shortcut.onnx", "as often as before"] {
         assert!(told.stdout.contains(words), "`{words}` is not in:\n{}", told.stdout);
     }
+
+    // Verdicts that are taken as they are cannot check themselves.
+    let blind = ["-p", "dfr", "--set", "repair.check=true"];
+    let told = repair(&dir, "blind", &blind).exits(0);
+    assert!(told.stdout.contains("not checked"), "{}", told.stdout);
+    assert!(!dir.path().join("blind/control").exists());
 }
 
 #[test]
@@ -109,13 +115,12 @@ fn the_cue_is_found_without_groups() {
     let (dir, _) = demo();
     let cue = ["-p", "dfr", "--set", "repair.groups=cue", "--set", "repair.evidence=true", "--json"];
     let told = repair(&dir, "cue", &cue).exits(0).json();
-    let findings = &told["findings"];
-    // In the review split ground and shape go together no more often than apart: the ground says little.
-    assert!(findings["n_against_cue"].as_u64().is_some(), "{findings:#}");
-    let accuracy = findings["cue_accuracy"].as_f64().unwrap();
-    assert!((0.0..=1.0).contains(&accuracy), "{findings:#}");
+    let cue = &told["findings"]["cue"];
+    assert_eq!(cue["chance"], 0.5, "{cue:#}");
+    assert_eq!(cue["is_better"] == true, cue["n_against"].as_u64().unwrap() > 0, "{cue:#}");
     let off = repair(&dir, "off", &["-p", "dfr", "--set", "repair.groups=cue", "--json"]).exits(0).json();
-    assert_eq!(off["findings"]["n_overruled"], 0);
+    assert_eq!((&off["findings"]["n_overruled"], &off["outcome"]["result"]), (&0.into(), &"not_checked".into()));
+    assert!(off["findings"]["cue"]["accuracy"].as_f64().unwrap() > 0.0);
 }
 
 #[test]
@@ -131,13 +136,13 @@ fn features_are_kept_with_the_scan_and_change_nothing() {
     };
     assert_eq!(kept(), 0);
     let first = head("first", &[]);
-    // Of the validation images, of their copies with other surroundings, and of two draws.
-    assert_eq!(kept(), 4);
+    // Of the validation images, and of two draws.
+    assert_eq!(kept(), 3);
     assert!(head("again", &[]) == first);
     assert!(head("slower", &["--set", "repair.learning_rate=1e-4"]) != first);
-    assert_eq!(kept(), 4, "the step size changes no picture");
+    assert_eq!(kept(), 3, "the step size changes no picture");
     assert!(head("noise", &["--set", "repair.params.mode=replace"]) != first);
-    assert_eq!(kept(), 6);
+    assert_eq!(kept(), 5);
     std::fs::remove_dir_all(dir.path().join("demo/review/cache")).unwrap();
     assert!(head("anew", &[]) == first);
 }

@@ -155,11 +155,7 @@ fn regularizers(args: BenchRegularizersArgs, globals: &Globals) -> Result {
     let wanted = known.iter().filter(|name| args.only.is_empty() || args.only.iter().any(|only| only == *name));
     let configs = wanted.map(|name| {
         let own = args.of_one.iter().filter(|(of, _)| of == name).map(|(_, assignment)| assignment.clone());
-        let mut for_all = globals.with_overrides(&[format!("repair.plugin={name}")]);
-        if *name == "erm" {
-            // The control: nothing that was found out may enter by what is balanced.
-            for_all.insert(0, "repair.balance=class".to_owned());
-        }
+        let for_all = globals.with_overrides(&[format!("repair.plugin={name}")]);
         // An override for one regularizer wins.
         let overrides: Vec<String> = for_all.into_iter().chain(own).collect();
         RepairConfig::load(&args.config, &overrides, &host)

@@ -41,8 +41,6 @@ pub struct Training {
     pub predicted_classes: Vec<i32>,
     /// `[n]`, where somebody has looked at labels.
     pub corrected_labels: Option<Vec<i32>>,
-    /// Spuriousness of the images that were held out of these for validation; empty where validation images are others.
-    pub held_out: Vec<f32>,
     /// The raw maps.
     pub table: ScanTable,
     /// What is worth knowing, one sentence each.
@@ -72,10 +70,10 @@ impl Training {
                     .into(),
             );
         }
-        let mut spuriousness = spuriousness(scan, &rows, &table, repair, &mut notes)?;
+        let annotations = Annotations::read(&scan.dir)?;
+        let mut spuriousness = spuriousness((scan, &annotations), &rows, &table, repair, &mut notes)?;
         let is_known = spuriousness.iter().map(|value| !value.is_nan()).collect();
         spuriousness.iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = repair.unknown);
-        let annotations = Annotations::read(&scan.dir)?;
         let spurious = annotations.in_force().into_iter().filter(|verdict| verdict.mark() == Some(Mark::Spurious));
         let spurious_verdicts = spurious.map(|verdict| verdict.subject.rows().to_vec()).collect();
         let groups = match repair.groups {
@@ -89,7 +87,7 @@ impl Training {
                 rows.iter().map(|&row| set.assignment[row]).collect()
             }
         };
-        let corrected_labels = corrected(scan, &rows, &labels)?;
+        let corrected_labels = corrected(&annotations, scan.plan.data.n_rows, &rows, &labels);
         let predicted_classes = rows.iter().map(|&row| table.predicted_classes[row]).collect();
         let data = Labelled { images, rows, labels };
         Ok(Self {
@@ -100,7 +98,6 @@ impl Training {
             groups,
             predicted_classes,
             corrected_labels,
-            held_out: Vec::new(),
             table,
             notes,
         })
@@ -121,22 +118,12 @@ impl Training {
     /// The frozen mask of image `i`, `[h, w]`, and its spuriousness. Where the map says nothing, both are such that
     /// no region counts less.
     pub fn mask(&self, i: usize, size: [usize; 2], absolute: bool, repair: &RepairSection) -> (Vec<f32>, f32) {
-        match self.mask_of_row(self.data.rows[i], size, absolute, repair) {
+        let map = self.table.maps.row(self.data.rows[i]);
+        let map_size = [self.table.maps.shape()[1], self.table.maps.shape()[2]];
+        match mask(map, map_size, size, absolute, &repair.masks) {
             Some(mask) => (mask, self.spuriousness[i]),
             None => (vec![1.0; size[0] * size[1]], 0.0),
         }
-    }
-
-    /// The frozen mask of a row of the scan, `[h, w]`; `None` where the map says nothing.
-    pub fn mask_of_row(
-        &self,
-        row: usize,
-        size: [usize; 2],
-        absolute: bool,
-        repair: &RepairSection,
-    ) -> Option<Vec<f32>> {
-        let map_size = [self.table.maps.shape()[1], self.table.maps.shape()[2]];
-        mask(self.table.maps.row(row), map_size, size, absolute, &repair.masks)
     }
 
     /// Holds out a share of each class for validation.
@@ -185,7 +172,6 @@ impl Training {
             let held_out = self.hold_out(repair.validation_share, seed);
             let pick = |values: &[usize]| held_out.iter().map(|&i| values[i]).collect();
             let (rows, labels) = (pick(&self.data.rows), pick(&self.data.labels));
-            self.held_out = held_out.iter().map(|&i| self.spuriousness[i]).collect();
             self.keep(&|i| held_out.binary_search(&i).is_err());
             return Ok(Labelled { images: ImageSet::open(data)?, rows, labels });
         };
@@ -217,7 +203,7 @@ fn check_classes(labels: &[usize], scan: &Scan) -> Result<()> {
 
 /// `[rows]`: what the review says, NaN where it says nothing.
 fn spuriousness(
-    scan: &Scan,
+    (scan, annotations): (&Scan, &Annotations),
     rows: &[usize],
     table: &ScanTable,
     repair: &RepairSection,
@@ -234,7 +220,6 @@ fn spuriousness(
     if !spread.review.accepted {
         notes.push("the spread of the marks is not accepted yet (`ascan spread SCAN --accept`)".into());
     }
-    let annotations = Annotations::read(&scan.dir)?;
     let gone = annotations.in_force().into_iter().filter(|verdict| !spread.verdicts.contains(&verdict.id)).count();
     if gone > 0 {
         notes.push(format!("{gone} verdicts are newer than the spread: run `ascan spread` to include them"));
@@ -251,11 +236,10 @@ fn spuriousness(
 }
 
 /// `[rows]`: labels after decisions on them, without the images that are marked `noisy_label` and were not decided on.
-fn corrected(scan: &Scan, rows: &[usize], labels: &[usize]) -> Result<Option<Vec<i32>>> {
-    let annotations = Annotations::read(&scan.dir)?;
-    let (fixes, marks) = (annotations.fixes(), annotations.marks(scan.plan.data.n_rows));
+fn corrected(annotations: &Annotations, n_rows: usize, rows: &[usize], labels: &[usize]) -> Option<Vec<i32>> {
+    let (fixes, marks) = (annotations.fixes(), annotations.marks(n_rows));
     if fixes.is_empty() && !marks.contains(&Some(Mark::NoisyLabel)) {
-        return Ok(None);
+        return None;
     }
     let label = |(&row, &label): (&usize, &usize)| match (fixes.get(&row), marks[row]) {
         (Some(Fix::Keep), _) => label as i32,
@@ -263,5 +247,5 @@ fn corrected(scan: &Scan, rows: &[usize], labels: &[usize]) -> Result<Option<Vec
         (Some(Fix::Drop), _) | (None, Some(Mark::NoisyLabel)) => -1,
         (None, _) => label as i32,
     };
-    Ok(Some(rows.iter().zip(labels).map(label).collect()))
+    Some(rows.iter().zip(labels).map(label).collect())
 }

@@ -3,6 +3,7 @@
 
 use super::RepairPlan;
 use super::extract::Extractor;
+use super::features::Vectors;
 use super::mixed::{Keep, Mixed, Objects};
 use super::object::share_on_object;
 use crate::seeds::seed_of;
@@ -35,10 +36,21 @@ pub struct Findings {
     pub n_contradicted: usize,
     /// Images that were taken as `core` against what was spread.
     pub n_overruled: usize,
-    /// Images on which the cue alone says another class than the label; `None` if the cue was not read.
-    pub n_against_cue: Option<usize>,
-    /// Share of images whose label the cue alone says, each class counted alike.
-    pub cue_accuracy: Option<f64>,
+    /// What the cue says by itself; `None` if it was not read.
+    pub cue: Option<Cue>,
+}
+
+/// What the cue says by itself about the labels of images.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Cue {
+    /// Share of images whose label it says, each class counted alike.
+    pub accuracy: f64,
+    /// That share for one who guesses.
+    pub chance: f64,
+    /// Whether `accuracy` is better than chance, by two standard errors.
+    pub is_better: bool,
+    /// Images on which it says another class than the label; 0 if it is no better than chance.
+    pub n_against: usize,
 }
 
 impl Findings {
@@ -52,12 +64,16 @@ impl Findings {
                 self.n_contradicted, self.n_spurious
             ));
         }
-        if let (Some(n), Some(accuracy)) = (self.n_against_cue, self.cue_accuracy) {
-            notes.push(format!(
-                "the surroundings alone say the right class of {:.0} % of the images (classes counted alike); {n} images go \
-                 against them and count as much as all others",
-                accuracy * 100.0
-            ));
+        if let Some(Cue { accuracy, chance, is_better, n_against }) = self.cue {
+            let percent = |share: f64| format!("{:.0} %", share * 100.0);
+            let says = format!("the surroundings alone say the right class of {} of the images", percent(accuracy));
+            notes.push(match is_better {
+                true => format!("{says} (classes counted alike); {n_against} images go against them and count as much as all others"),
+                false => format!(
+                    "{says} (classes counted alike), no better than chance ({}): they are no shortcut, or object maps hide it",
+                    percent(chance)
+                ),
+            });
         }
         notes
     }
@@ -70,13 +86,15 @@ impl Findings {
 /// What reading images or running the model reports; `Cancelled`.
 pub fn gather(plan: &mut RepairPlan, context: &Context) -> Result<(Findings, Option<Mixed>)> {
     let mut findings = Findings::default();
-    if let Err(error) = Extractor::new(plan, context) {
-        context
-            .reporter
-            .log(Level::Warning, &format!("verdicts count as they are, and the repair is not checked: {error}"));
+    let repair = plan.config.repair.clone();
+    if !repair.evidence && repair.groups != Groups::Cue {
         return Ok((findings, None));
     }
-    let repair = plan.config.repair.clone();
+    if let Err(error) = Extractor::new(plan, context) {
+        let text = format!("verdicts count as they are, and the repair is not checked: {error}");
+        context.reporter.log(Level::Warning, &text);
+        return Ok((findings, None));
+    }
     let seed = plan.config.run.seed;
     let mut objects = None;
     if repair.evidence {
@@ -89,31 +107,36 @@ pub fn gather(plan: &mut RepairPlan, context: &Context) -> Result<(Findings, Opt
     }
     let (training, validation) = objects.unzip();
     if repair.groups == Groups::Cue {
-        let n = plan.training.data.rows.len();
-        let mut sums: Vec<Option<Vec<f32>>> = vec![None; n];
-        let mut extractor = Extractor::new(plan, context)?;
-        for draw in 0..N_CUES {
-            let mixed = Mixed::round(Keep::Cue(training.clone()), n, seed_of(seed, [6, draw]));
-            let found = extractor.mixed(&mixed, &plan.training.data, ("cue", draw), "what the surroundings say")?;
-            for (sum, found) in sums.iter_mut().zip(found) {
-                match (sum.as_mut(), found) {
-                    (Some(sum), Some(found)) => sum.iter_mut().zip(found).for_each(|(sum, value)| *sum += value),
-                    (None, Some(found)) if draw == 0 => *sum = Some(found),
-                    _ => *sum = None,
-                }
-            }
-        }
-        drop(extractor);
-        plan.training.groups = cue_groups(plan, &sums, context, &mut findings)?;
+        let cues = cues(plan, training, context)?;
+        let progress = |done| context.progress("reading the cue", done, N_FOLDS);
+        let (labels, n_classes) = (&plan.training.data.labels, plan.info.n_classes);
+        let (groups, cue) = against(&cues, labels, n_classes, seed_of(seed, [9, 0]), progress)?;
+        plan.training.groups = groups;
+        findings.cue = Some(cue);
     }
-    let keep = match validation {
-        Some(objects) => Some(Keep::Object(objects)),
-        None if plan.training.held_out.is_empty() => None,
-        None => Some(Keep::HeldOut),
-    };
+    // Without object maps only the verdicts say what counts, and these cannot check themselves.
     let labels = &plan.validation.labels;
-    let mixed = keep.and_then(|keep| Mixed::of_another_class(keep, labels, seed_of(seed, [8, 0])));
+    let mixed =
+        validation.and_then(|objects| Mixed::of_another_class(Keep::Object(objects), labels, seed_of(seed, [8, 0])));
     Ok((findings, mixed))
+}
+
+/// `[n]`: features of what should not count of each training image, `None` where they are not known.
+fn cues(plan: &RepairPlan, objects: Option<Objects>, context: &Context) -> Result<Vectors> {
+    let (n, seed) = (plan.training.data.rows.len(), plan.config.run.seed);
+    let mut extractor = Extractor::new(plan, context)?;
+    let keep = Keep::Cue(objects);
+    let mut draws = (0..N_CUES).map(|draw| {
+        let mixed = Mixed::round(keep.clone(), n, seed_of(seed, [6, draw]));
+        extractor.mixed(&mixed, &plan.training.data, ("cue", draw), "what the surroundings say")
+    });
+    let first = draws.next().unwrap_or_else(|| Ok(vec![None; n]))?;
+    draws.try_fold(first, |sums, draw| {
+        let sum = |(sum, found): (Option<Vec<f32>>, Option<Vec<f32>>)| {
+            Some(sum?.into_iter().zip(found?).map(|(a, b)| a + b).collect())
+        };
+        Ok(sums.into_iter().zip(draw?).map(sum).collect())
+    })
 }
 
 /// Follows a verdict where the pictures do not speak against it, and the pictures where there is none.
@@ -140,53 +163,99 @@ fn weigh(plan: &mut RepairPlan, objects: &Objects, findings: &mut Findings) {
     }
 }
 
-/// `[n]`: 1 where the cue alone says another class than the label.
-fn cue_groups(
-    plan: &RepairPlan,
+/// `[n]`: 1 where the cue alone says another class than the label, as a classifier sees it that was fitted to other images;
+/// and how much it says. A cue that is no better than chance speaks against no image.
+///
+/// # Errors
+/// As [`cross_fitted`].
+fn against(
     cues: &[Option<Vec<f32>>],
-    context: &Context,
-    findings: &mut Findings,
-) -> Result<Vec<i32>> {
-    let labels = &plan.training.data.labels;
+    labels: &[usize],
+    n_classes: usize,
+    seed: u64,
+    progress: impl Fn(usize) -> Result<()>,
+) -> Result<(Vec<i32>, Cue)> {
     let known: Vec<usize> = (0..cues.len()).filter(|&i| cues[i].is_some()).collect();
     let rows: Vec<&[f32]> = known.iter().filter_map(|&i| cues[i].as_deref()).collect();
     let own: Vec<usize> = known.iter().map(|&i| labels[i]).collect();
-    let folds = (N_FOLDS, seed_of(plan.config.run.seed, [9, 0]));
-    let progress = |done| context.progress("reading the cue", done, N_FOLDS);
-    let said = cross_fitted(&rows, &own, plan.info.n_classes, SHRINKAGE, folds, progress)?;
+    let said = cross_fitted(&rows, &own, n_classes, SHRINKAGE, (N_FOLDS, seed), progress)?;
     let mut groups = vec![0; labels.len()];
-    let mut counts = vec![(0usize, 0usize); plan.info.n_classes];
+    // Of each class: images against the cue, and all.
+    let mut counts = vec![(0usize, 0usize); n_classes];
     for (&i, &class) in known.iter().zip(&said) {
         groups[i] = i32::from(class != labels[i]);
         counts[labels[i]].0 += usize::from(class != labels[i]);
         counts[labels[i]].1 += 1;
     }
-    let present = || counts.iter().filter(|count| count.1 > 0);
-    let accuracy = present().map(|&(wrong, n)| 1.0 - wrong as f64 / n as f64).sum::<f64>() / present().count() as f64;
+    let right: Vec<(f64, f64)> = (counts.iter().filter(|count| count.1 > 0))
+        .map(|&(wrong, n)| (1.0 - wrong as f64 / n as f64, n as f64))
+        .collect();
+    let n_present = right.len() as f64;
+    let (accuracy, chance) = (right.iter().map(|(share, _)| share).sum::<f64>() / n_present, 1.0 / n_present);
+    let error = right.iter().map(|(share, n)| share * (1.0 - share) / n).sum::<f64>().sqrt() / n_present;
+    let is_better = accuracy > chance + 2.0 * error;
     for (group, &label) in groups.iter_mut().zip(labels) {
-        if counts[label].0 < MIN_CELL {
+        if !is_better || counts[label].0 < MIN_CELL {
             *group = 0;
         }
     }
-    findings.n_against_cue = Some(groups.iter().filter(|&&group| group == 1).count());
-    findings.cue_accuracy = Some(accuracy);
-    Ok(groups)
+    let n_against = groups.iter().filter(|&&group| group == 1).count();
+    Ok((groups, Cue { accuracy, chance, is_better, n_against }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::rngs::Xoshiro256PlusPlus;
+    use rand::{RngExt, SeedableRng};
+
+    /// 400 images of two classes whose cue is that of the other class every tenth time, or by lot.
+    fn planted(by_lot: bool) -> (Vec<Option<Vec<f32>>>, Vec<usize>, Vec<bool>) {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(3);
+        let labels: Vec<usize> = (0..400).map(|i| usize::from(i % 4 == 0)).collect();
+        let is_against: Vec<bool> =
+            (0..400).map(|i| if by_lot { rng.random() } else { i % 10 == 0 || i % 10 == 7 && i % 4 == 0 }).collect();
+        let mut row = |(&label, &against): (&usize, &bool)| {
+            let noise: [f32; 3] = rng.random();
+            let cue = (label == 1) != against;
+            Some(vec![if cue { 2.0 } else { 0.0 } + noise[0], noise[1], noise[2]])
+        };
+        (labels.iter().zip(&is_against).map(&mut row).collect(), labels, is_against)
+    }
+
+    #[test]
+    fn images_against_their_cue_are_found_without_being_told() {
+        let (mut cues, labels, is_against) = planted(false);
+        cues[1] = None;
+        let (groups, cue) = against(&cues, &labels, 2, 0, |_| Ok(())).unwrap();
+        assert!(cue.is_better && cue.chance == 0.5, "{cue:?}");
+        let n_right = (2..400).filter(|&i| (groups[i] == 1) == is_against[i]).count();
+        assert_eq!((n_right, groups[1]), (398, 0), "{cue:?}");
+    }
+
+    #[test]
+    fn a_cue_by_lot_speaks_against_no_image() {
+        let (cues, labels, _) = planted(true);
+        let (groups, cue) = against(&cues, &labels, 2, 0, |_| Ok(())).unwrap();
+        assert!(!cue.is_better && cue.n_against == 0 && groups.iter().all(|&group| group == 0), "{cue:?}");
+        let told = Findings { cue: Some(cue), ..Findings::default() }.notes();
+        assert!(told[0].contains("no better than chance (50 %)"), "{}", told[0]);
+    }
+
+    #[test]
+    fn a_few_images_are_noise() {
+        let (cues, mut labels, _) = planted(false);
+        // Class 2 has three images, all of which look like one of the others.
+        (0..3).for_each(|i| labels[i] = 2);
+        let (groups, _) = against(&cues, &labels, 3, 0, |_| Ok(())).unwrap();
+        assert_eq!(groups[..3], [0; 3]);
+    }
 
     #[test]
     fn findings_are_told() {
         assert!(Findings::default().notes().is_empty());
-        let findings = Findings {
-            n_spurious: 8,
-            n_contradicted: 6,
-            n_overruled: 400,
-            n_against_cue: Some(164),
-            cue_accuracy: Some(0.93),
-        };
+        let cue = Cue { accuracy: 0.93, chance: 0.5, is_better: true, n_against: 164 };
+        let findings = Findings { n_spurious: 8, n_contradicted: 6, n_overruled: 400, cue: Some(cue) };
         let notes = findings.notes();
         assert!(notes[0].starts_with("6 of 8 `spurious` verdicts"), "{}", notes[0]);
         assert!(notes[1].contains("93 % of the images") && notes[1].contains("164 images"), "{}", notes[1]);

@@ -36,8 +36,6 @@ pub enum Keep {
     Object(Objects),
     /// Of a training image, what should not count by its verdict, without its object where that is known.
     Cue(Option<Objects>),
-    /// Of an image that was held out, what counts by its verdict.
-    HeldOut,
 }
 
 /// One copy of each image: what is kept, and the image that gives the rest.
@@ -54,7 +52,6 @@ impl Keep {
     fn region(&self, plan: &RepairPlan, i: usize, size: [usize; 2]) -> Option<Vec<f32>> {
         match self {
             Self::Object(objects) => objects.region(i, size),
-            Self::HeldOut => plan.held_out_region(i, size),
             Self::Cue(objects) => {
                 let (core, spuriousness) = plan.training.mask(i, size, plan.absolute, &plan.config.repair);
                 let is_spurious = spuriousness > 0.5;
@@ -113,14 +110,14 @@ mod tests {
 
     #[test]
     fn donors_are_others() {
-        let round = Mixed::round(Keep::HeldOut, 9, 1);
+        let round = Mixed::round(Keep::Cue(None), 9, 1);
         let mut lenders = round.donors.clone();
         assert!(round.donors.iter().enumerate().all(|(i, &j)| i != j));
         lenders.sort_unstable();
         assert_eq!(lenders, (0..9).collect::<Vec<_>>());
         let labels = [0, 1, 0, 0, 2, 1, 0, 0, 0];
-        let other = Mixed::of_another_class(Keep::HeldOut, &labels, 1).unwrap();
+        let other = Mixed::of_another_class(Keep::Cue(None), &labels, 1).unwrap();
         assert!(other.donors.iter().enumerate().all(|(i, &j)| labels[i] != labels[j]));
-        assert_eq!(Mixed::of_another_class(Keep::HeldOut, &[1; 9], 1), None);
+        assert_eq!(Mixed::of_another_class(Keep::Cue(None), &[1; 9], 1), None);
     }
 }

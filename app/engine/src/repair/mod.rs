@@ -89,7 +89,7 @@ pub fn repair(plan: &mut RepairPlan, host: &PluginHost, out: &Path, reporter: &d
     }
     let mut summary = train(plan, mixed.as_ref(), host, out, &context)?;
     let repair = &plan.config.repair;
-    if repair.check && !repair.shuffle_labels && !OTHER_AIMS.contains(&repair.plugin.as_str()) {
+    if repair.check && mixed.is_some() && !OTHER_AIMS.contains(&repair.plugin.as_str()) {
         plan.config.repair.plugin = CONTROL.into();
         plan.config.repair.params = ParamMap::new();
         plan.config.repair.balance = Balance::Class;

@@ -134,13 +134,6 @@ impl RepairPlan {
         }
     }
 
-    /// What counts of a validation image that was held out of the training images, by its verdict, `[h, w]`.
-    pub(super) fn held_out_region(&self, i: usize, size: [usize; 2]) -> Option<Vec<f32>> {
-        let (&row, &spuriousness) = (self.validation.rows.get(i)?, self.training.held_out.get(i)?);
-        let mask = self.training.mask_of_row(row, size, self.absolute, &self.config.repair)?;
-        Some(if spuriousness > 0.5 { mask.into_iter().map(|m| 1.0 - m).collect() } else { mask })
-    }
-
     /// What the pictures that training sees depend on.
     pub(super) fn picture_facts(&self) -> Value {
         let mut facts = self.facts.clone();

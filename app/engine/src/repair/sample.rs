@@ -1,5 +1,6 @@
 //! The order in which an epoch shows its images.
 
+use super::CONTROL;
 use crate::seeds::seed_of;
 use ascan_config::sections::{Balance, Groups, RepairSection};
 use ascan_core::Selection;
@@ -8,10 +9,10 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
 use std::collections::BTreeMap;
 
-/// What is balanced: `auto` is decided by where groups come from.
+/// What is balanced: `auto` is decided by where groups come from. The control learns nothing of what was found out.
 pub fn balance_of(repair: &RepairSection) -> Balance {
     match (repair.balance, repair.groups) {
-        (Balance::Auto, Groups::Cue) => Balance::Group,
+        (Balance::Auto, Groups::Cue) if repair.plugin != CONTROL => Balance::Group,
         (Balance::Auto, _) => Balance::Class,
         (chosen, _) => chosen,
     }
