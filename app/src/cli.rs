@@ -2,14 +2,14 @@
 
 use crate::commands::{
     Result, bench, check, compare, completions, demo, export, faithfulness, gallery, init, invert, layers, man, mark,
-    mislabels, mosaic, plugins, repair, report, review, scan, slice, spread, verdicts,
+    mislabels, mosaic, plugins, repair, report, review, scan, slice, spread, suggest, verdicts,
 };
 use crate::commands::{
     bench::BenchArgs, check::CheckArgs, compare::CompareArgs, completions::CompletionsArgs, demo::DemoArgs,
     export::ExportArgs, faithfulness::FaithfulnessArgs, gallery::GalleryArgs, init::InitArgs, invert::InvertArgs,
     layers::LayersArgs, man::ManArgs, mark::MarkArgs, mislabels::MislabelsArgs, mosaic::MosaicArgs,
     plugins::PluginsArgs, repair::RepairArgs, report::ReportArgs, review::ReviewArgs, scan::ScanArgs, slice::SliceArgs,
-    spread::SpreadArgs, verdicts::VerdictsArgs,
+    spread::SpreadArgs, suggest::SuggestArgs, verdicts::VerdictsArgs,
 };
 use crate::globals::Globals;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -26,8 +26,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-const EXIT_CODES: &str =
-    "Exit codes: 0 success, 1 failure, 2 wrong usage or configuration, 3 finished, but some images could not be read.";
+const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure, 2 wrong usage or configuration, 3 finished, but some images could not be read, 4 a repair that did not help.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -40,6 +39,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// Find slices in a scan; results are kept side by side
     Slice(SliceArgs),
+    /// Say which slices to judge first, and what their predictions follow: the object, or the rest of the picture
+    Suggest(SuggestArgs),
     /// Give a verdict on a slice or on images: core, spurious or noisy_label
     Mark(MarkArgs),
     /// List the verdicts on a scan
@@ -99,6 +100,7 @@ impl Cli {
             Command::Report(args) => report::run(args, globals),
             Command::Review(args) => review::run(args, globals),
             Command::Slice(args) => slice::run(args, globals),
+            Command::Suggest(args) => suggest::run(args, globals),
             Command::Mark(args) => mark::run(args, globals),
             Command::Verdicts(args) => verdicts::run(args, globals),
             Command::Faithfulness(args) => faithfulness::run(args, globals),

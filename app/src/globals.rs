@@ -64,8 +64,8 @@ impl Globals {
     /// `Plugin` if one that is built in breaks the contract.
     pub fn host(&self) -> Result<PluginHost, Error> {
         let host = PluginHost::with_static(&static_plugins())?.search(&self.plugin_dir);
-        // A result by the wrong one of two plugins would look like any other.
-        host.rivals().iter().for_each(|text| {
+        // A result by the wrong one of two plugins would look like any other; without any, the errors that follow look like typos.
+        host.warnings().iter().for_each(|text| {
             let _ = writeln!(std::io::stderr(), "warning: {text}");
         });
         Ok(host)

@@ -14,7 +14,7 @@
 #define ASCAN_ABI_MAJOR 1
 
 // Libraries of a newer minor version are refused; older ones are welcome.
-#define ASCAN_ABI_MINOR 2
+#define ASCAN_ABI_MINOR 3
 
 // The kinds of plugin.
 enum AscanKind
@@ -73,6 +73,9 @@ typedef enum AscanErrorCode AscanErrorCode;
 typedef uint32_t AscanErrorCode;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
+
+// What a program must know of a regularizer beside its functions.
+typedef struct Habits Habits;
 
 // Borrowed UTF-8 text, not terminated.
 typedef struct AscanStr {
@@ -149,6 +152,9 @@ typedef struct AscanPlugin {
   // Of a projector that suits a map for people to look at: its parameters for one beside `n_dims`, a JSON object;
   // empty for all others (minor version 2).
   struct AscanStr map_params;
+  // Of a regularizer: 1 if it decides itself how often each image comes, plus 2 if it is not meant to change where a model
+  // looks, plus 4 if it needs the `disagreement` of a training set, plus 8 if it has a direction to suppress (minor version 3).
+  uint32_t habits;
 } AscanPlugin;
 
 // The descriptor of a library, returned by its entry point; lives as long as the process.
@@ -425,6 +431,10 @@ typedef struct AscanTrainingSet {
   const int32_t *corrected_labels;
   // Epochs done so far.
   uint64_t epoch;
+  // `[n]` in [0, 1], or NULL (minor version 3).
+  const float *label_probs;
+  // `[n]` ≥ 0, or NULL (minor version 3).
+  const float *disagreement;
 } AscanTrainingSet;
 
 // A batch from the data set; see [`TrainingBatch`].
@@ -474,7 +484,15 @@ typedef struct AscanRegularizerTable {
                      const float *values,
                      size_t n_values,
                      struct AscanReply *reply);
+  // Reply JSON `{"kept": number or null}`; reply tensors `direction` `[d]` and `through` `[d]` where it is a number.
+  int32_t (*suppress)(void *regularizer,
+                      struct AscanTensor features,
+                      const struct AscanTrainingSet *set,
+                      const struct AscanHost *host,
+                      struct AscanReply *reply);
 } AscanRegularizerTable;
+
+
 
 // Every kind, in the order of the data flow.
 #define AscanKind_ALL { AscanKind_Backend, AscanKind_Attributor, AscanKind_Projector, AscanKind_Slicer, AscanKind_Regularizer, }

@@ -90,9 +90,9 @@ pub use backend::{
 pub use context::{Context, Level, Reporter, Silent};
 pub use error::{Error, ErrorCode, PlainError, Result};
 pub use params::{ParamMap, Params, Problems};
-pub use plugin::{Kind, Plugin, Strengths};
+pub use plugin::{Habits, Kind, Plugin, Strengths};
 pub use projector::{Projection, Projector};
-pub use regularizer::{RegularizedBatch, Regularizer, Selection, TrainingBatch, TrainingSet};
+pub use regularizer::{RegularizedBatch, Regularizer, Selection, Suppression, TrainingBatch, TrainingSet};
 pub use relevance::RelevanceRule;
 pub use slicer::{SliceModel, SliceTable, Slicer};
 pub use tensor::{Tensor, TensorView};

@@ -15,11 +15,19 @@ pub fn accuracy(labels: &[i32], predicted_classes: &[i32]) -> f64 {
 ///
 /// `(0, 1)` if `n` is 0. Source: Wilson 1927.
 pub fn wilson_interval(n_right: usize, n: usize) -> (f64, f64) {
+    mean_interval(n_right as f64 / n as f64, n)
+}
+
+/// Interval of the mean of `n` values in [0, 1] at 95 %: that of a share, which is never too narrow, since no values in
+/// [0, 1] with that mean vary more than zeros and ones.
+///
+/// `(0, 1)` if `n` is 0. Source: Wilson 1927.
+pub fn mean_interval(mean: f64, n: usize) -> (f64, f64) {
     if n == 0 {
         return (0.0, 1.0);
     }
     const Z: f64 = 1.959_963_984_540_054;
-    let (n, p) = (n as f64, n_right as f64 / n as f64);
+    let (n, p) = (n as f64, mean);
     let denominator = 1.0 + Z * Z / n;
     let centre = p + Z * Z / (2.0 * n);
     let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();

@@ -57,12 +57,54 @@ pub struct Strengths {
     /// Of a projector that suits a map for people to look at: its parameters for one beside `n_dims`, a JSON object.
     /// The window offers it for its scatter.
     pub map_params: Option<&'static str>,
+    /// Of a regularizer: what the program must know of it.
+    pub habits: Habits,
+}
+
+/// What a program must know of a regularizer beside its functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Habits {
+    /// It decides itself how often each image comes: `balance = "auto"` adds nothing to that.
+    pub balances: bool,
+    /// It is not meant to change where a model looks, so a repair by it is not checked for that.
+    pub has_other_aim: bool,
+    /// It needs [`crate::TrainingSet::disagreement`], which costs a pass over all images.
+    pub needs_disagreement: bool,
+    /// It has a direction to suppress: [`crate::Regularizer::suppress`].
+    pub suppresses: bool,
+}
+
+impl Habits {
+    /// None.
+    pub const fn none() -> Self {
+        Self { balances: false, has_other_aim: false, needs_disagreement: false, suppresses: false }
+    }
+
+    /// As the bits of a plugin's descriptor: 1 `balances`, 2 `has_other_aim`, 4 `needs_disagreement`, 8
+    /// `suppresses`.
+    pub(crate) const fn bits(self) -> u32 {
+        self.balances as u32
+            | (self.has_other_aim as u32) << 1
+            | (self.needs_disagreement as u32) << 2
+            | (self.suppresses as u32) << 3
+    }
+
+    /// Bits that this program does not know are left out.
+    #[cfg(feature = "host")]
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        Self {
+            balances: bits & 1 != 0,
+            has_other_aim: bits & 2 != 0,
+            needs_disagreement: bits & 4 != 0,
+            suppresses: bits & 8 != 0,
+        }
+    }
 }
 
 impl Strengths {
     /// None that are known.
     pub const fn none() -> Self {
-        Self { speed: 0, map_params: None }
+        Self { speed: 0, map_params: None, habits: Habits::none() }
     }
 }
 

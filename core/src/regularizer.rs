@@ -16,6 +16,11 @@ pub struct TrainingSet<'a> {
     pub predicted_classes: Option<&'a [i32]>,
     /// `[n]` the label after a person's review: another class where it was wrong, −1 where the image should go.
     pub corrected_labels: Option<&'a [i32]>,
+    /// `[n]` in [0, 1]: the probability that the model before the repair gave to the label.
+    pub label_probs: Option<&'a [f32]>,
+    /// `[n]` ≥ 0: how far the prediction of the model before and the same with half of what its head reads dropped at random
+    /// are apart, as the mean Kullback–Leibler divergence. Only for a regularizer whose [`crate::Habits`] ask for it.
+    pub disagreement: Option<&'a [f32]>,
     /// Epochs done so far.
     pub epoch: u64,
 }
@@ -63,6 +68,29 @@ pub struct RegularizedBatch {
     pub penalty: Option<InputGradientPenalty>,
 }
 
+/// A direction of the features that a head reads of which it should see less.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Suppression {
+    /// `[d]`, of length 1.
+    pub direction: Vec<f32>,
+    /// `[d]`, a point that stays where it is.
+    pub through: Vec<f32>,
+    /// What is left of a step along the direction, in [0, 1]: 0 for nothing.
+    pub kept: f32,
+}
+
+impl Suppression {
+    /// Moves features towards the plane through `through` that is at right angles to the direction, in place.
+    ///
+    /// # Shapes
+    /// `features`: `[d]`
+    pub fn apply(&self, features: &mut [f32]) {
+        let along = self.direction.iter().zip(features.iter().zip(&self.through)).map(|(v, (f, z))| v * (f - z));
+        let removed = (1.0 - self.kept) * along.sum::<f32>();
+        features.iter_mut().zip(&self.direction).for_each(|(f, v)| *f -= removed * v);
+    }
+}
+
 /// Turns batches into regularised batches; keeps its own state between steps.
 pub trait Regularizer: Send {
     /// Chooses the images of an epoch and their labels; all of them as they are, unless the method is about that.
@@ -82,6 +110,22 @@ pub trait Regularizer: Send {
     /// # Errors
     /// `Shape` for a batch that does not fit together; `Unsupported` if it lacks what the method needs.
     fn prepare(&mut self, batch: &TrainingBatch, context: &Context) -> Result<RegularizedBatch>;
+
+    /// A direction of which the head should see less, found from the features that it reads before anything is trained; `None`
+    /// for a method that is not about that. The head is then trained on such features, and the same is folded into its weights.
+    ///
+    /// Only asked of a method whose [`crate::Habits`] say so, and only where a head alone is trained that is linear in its
+    /// features.
+    ///
+    /// # Shapes
+    /// `features`: `[n, d]`, one row per image of the set
+    ///
+    /// # Errors
+    /// `Shape` for a set that does not fit together; `Unsupported` if it lacks what the method needs.
+    fn suppress(&mut self, features: TensorView, set: &TrainingSet, context: &Context) -> Result<Option<Suppression>> {
+        let _ = (features, set, context);
+        Ok(None)
+    }
 
     /// Tells the loss of each image of the last batch, `[n]`, after its step.
     ///
@@ -122,7 +166,21 @@ impl Selection {
     }
 }
 
-impl TrainingSet<'_> {
+impl<'a> TrainingSet<'a> {
+    /// Images of which only the labels are known, before the first epoch.
+    pub fn new(labels: &'a [usize]) -> Self {
+        Self {
+            labels,
+            spuriousness: None,
+            groups: None,
+            predicted_classes: None,
+            corrected_labels: None,
+            label_probs: None,
+            disagreement: None,
+            epoch: 0,
+        }
+    }
+
     /// Checks that all columns belong together.
     ///
     /// # Errors
@@ -136,6 +194,8 @@ impl TrainingSet<'_> {
                 ("groups", self.groups.map(<[i32]>::len)),
                 ("predicted_classes", self.predicted_classes.map(<[i32]>::len)),
                 ("corrected_labels", self.corrected_labels.map(<[i32]>::len)),
+                ("label_probs", self.label_probs.map(<[f32]>::len)),
+                ("disagreement", self.disagreement.map(<[f32]>::len)),
             ],
         )
     }
@@ -238,6 +298,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_suppressed_is_one_direction_alone() {
+        let half = Suppression { direction: vec![0.6, 0.8], through: vec![1.0, 1.0], kept: 0.5 };
+        let mut along = [1.6, 1.8];
+        half.apply(&mut along);
+        assert!((along[0] - 1.3).abs() < 1e-6 && (along[1] - 1.4).abs() < 1e-6, "{along:?}");
+        let mut across = [1.8, 0.4];
+        half.apply(&mut across);
+        assert!((across[0] - 1.8).abs() < 1e-6 && (across[1] - 0.4).abs() < 1e-6, "{across:?}");
+    }
+
+    #[test]
     fn a_batch_that_does_not_fit_together_names_the_column() {
         let toy = toy_training_batch(3, 0);
         let batch = toy.view(0);
@@ -246,14 +317,7 @@ mod tests {
         assert_eq!(short.check().unwrap_err().to_string(), "groups: expected [3], one per image, got [2]");
         let outside = TrainingBatch { spuriousness: Some(&[0.0, 1.5, 0.0]), ..batch };
         assert!(outside.check().unwrap_err().to_string().contains("spuriousness"));
-        let set = TrainingSet {
-            labels: &[0, 1],
-            spuriousness: None,
-            groups: None,
-            predicted_classes: Some(&[0]),
-            corrected_labels: None,
-            epoch: 0,
-        };
+        let set = TrainingSet { predicted_classes: Some(&[0]), ..TrainingSet::new(&[0, 1]) };
         assert!(set.check().unwrap_err().to_string().contains("predicted_classes"));
     }
 }

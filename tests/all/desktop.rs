@@ -281,6 +281,17 @@ fn two_windows_on_one_scan_do_not_lose_verdicts() {
 /// What spreads is what is on disk at that moment: marks, and the verdicts that they rest on. A verdict that this window
 /// has not seen yet either spreads or is not named.
 #[test]
+fn the_model_is_asked_in_the_background_and_its_answer_is_kept() {
+    let (_dir, scan) = scan();
+    let user = User::sits_down(Some(&scan), 1000, 700, true);
+    user.does(VerdictsCommand::AskModel);
+    let opened = ascan_store::Scan::open(&scan).unwrap();
+    let set = ascan_engine::slices::SliceSet::load(&opened, None).unwrap();
+    let kept = ascan_engine::reliance::Reliance::kept(&opened, &set.id).expect("an answer");
+    assert_eq!(kept.slices.len(), set.slices.len());
+}
+
+#[test]
 fn a_verdict_of_another_window_is_a_basis_only_of_the_spread_that_it_entered() {
     let (_dir, scan) = scan();
     let user = User::sits_down(Some(&scan), 1000, 700, true);

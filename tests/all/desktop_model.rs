@@ -9,6 +9,7 @@ use ascan_desktop::command::{
 use ascan_desktop::model::{Answer, Changes, Model, Task};
 use ascan_desktop::open_session;
 use ascan_desktop::settings::Settings;
+use ascan_engine::reliance::{Estimate, Reliance, SliceReliance};
 use ascan_store::annotations::{Judgement, Mark, Subject};
 
 fn model() -> (Dir, Model) {
@@ -66,6 +67,27 @@ fn filters_and_orders_of_the_list() {
     assert_eq!(model.list.order, [id]);
     model.apply(ListCommand::Search("no such words".into()));
     assert!(model.list.order.is_empty());
+}
+
+#[test]
+fn what_the_model_says_of_a_slice_is_shown_with_the_verdict_that_it_speaks_for() {
+    let (_dir, mut model) = model();
+    let (id, slice) = (model.session.set.id.clone(), model.list.order[0]);
+    model.apply(VerdictsCommand::AskModel);
+    assert!(model.tasks.contains(&Task::Reliance(id.clone())) && model.busy.len() == 1, "{:?}", model.tasks);
+    let estimate = |mean: f64| Estimate::of(std::iter::repeat_n(mean, 20));
+    let of =
+        |object| SliceReliance { slice, region: estimate(0.9), object: estimate(object), on_object: estimate(0.2) };
+    let said = |set: &str, object| Reliance { set: set.to_owned(), n_passes: 33, slices: vec![of(object)] };
+    // The set was changed meanwhile: the answer is about another.
+    model.take(Answer::Reliance(Ok(Box::new(said("other", 0.1)))));
+    assert_eq!(model.session.evidence(slice), "");
+    for (object, words) in [(0.1, "Speaks for spurious: "), (0.9, "Speaks for core: "), (0.5, "Undecided: ")] {
+        let changes = model.take(Answer::Reliance(Ok(Box::new(said(&id, object)))));
+        assert!(changes.contains(Changes::INSPECTOR) && model.busy.is_empty());
+        assert!(model.session.evidence(slice).starts_with(words), "{}", model.session.evidence(slice));
+    }
+    assert_eq!(model.session.evidence(-1), "");
 }
 
 #[test]

@@ -93,3 +93,18 @@ fn the_example_of_the_page_keeps_its_own_test() {
     cargo.arg(workspace().join("tests/plugins/Cargo.toml")).arg("--target-dir").arg(&target);
     run(cargo.env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS"));
 }
+
+/// Somebody has copied the program and left its libraries behind.
+#[test]
+fn a_program_without_its_libraries_says_so() {
+    let dir = Dir::new();
+    let alone = dir.path().join("ascan-alone");
+    let usual = dir.command(&[]);
+    let program = usual.get_program();
+    std::fs::hard_link(program, &alone).or_else(|_| std::fs::copy(program, &alone).map(|_| ())).unwrap();
+    let mut command = Command::new(&alone);
+    command.arg("plugins").env("XDG_DATA_HOME", dir.path()).env_remove("ASCAN_PLUGIN_PATH");
+    let told = command.output().unwrap();
+    let said = String::from_utf8_lossy(&told.stderr);
+    assert!(said.contains("no plugin was found") && said.contains("--plugin-dir"), "{said}");
+}

@@ -24,4 +24,5 @@ mod real_data;
 mod repair;
 mod repair_numerics;
 mod resume;
+mod suggest;
 mod verdicts;

@@ -66,7 +66,7 @@ fn the_demo_goes_the_whole_way_and_the_worst_group_rises() {
 #[test]
 fn every_regularizer_repairs() {
     let (dir, _) = demo();
-    for plugin in ["erm", "corm", "group_dro", "jtt", "dfr", "slim_subset"] {
+    for plugin in ["erm", "corm", "group_dro", "jtt", "dfr", "verdict_dfr", "afr", "self", "slim_subset"] {
         for layers in ["head", "all"] {
             let out = format!("{plugin}-{layers}");
             let set = format!("repair.layers={layers}");
@@ -76,6 +76,22 @@ fn every_regularizer_repairs() {
         }
     }
     repair(&dir, "rrr", &["-p", "rrr", "--set", "repair.epochs=1"]).exits(0);
+    for plugin in ["p_clarc", "rr_clarc"] {
+        let told = repair(
+            &dir,
+            plugin,
+            &["-p", plugin, "--set", "repair.layers=head", "--set", "repair.validation_split=test", "--json"],
+        )
+        .exits(0)
+        .json();
+        // What is folded into the weights is what was trained: the whole model says what the head said of its features.
+        let (out, set) = (format!("{plugin}-scan"), format!("model.path={plugin}/model.onnx"));
+        let scan = ["scan", "demo/demo.toml", "--out", &out, "--set", &set, "--no-slice", "--json"];
+        let scanned = dir.ascan(&scan).exits(0).json()["accuracy"].as_f64().unwrap();
+        assert!((told["after"]["accuracy"].as_f64().unwrap() - scanned).abs() < 0.006, "{told:#}\n{scanned}");
+        let whole = repair(&dir, &format!("{plugin}-all"), &["-p", plugin, "--set", "repair.layers=all"]);
+        whole.exits(1).says(&["repair.layers", "linear in a pooled feature map"]);
+    }
     repair(&dir, "label", &["-p", "label_repair"]).exits(1).says(&["ascan mislabels"]);
     dir.ascan(&["mark", "demo/review", "--images", "0-3", "noisy_label"]).exits(0);
     repair(&dir, "label", &["-p", "label_repair"]).exits(0);

@@ -61,12 +61,10 @@ impl Golden {
 
     fn set(&self) -> TrainingSet<'_> {
         TrainingSet {
-            labels: &self.labels,
             spuriousness: Some(&self.spuriousness),
             groups: Some(&self.groups),
             predicted_classes: Some(&self.predicted_classes),
-            corrected_labels: None,
-            epoch: 0,
+            ..TrainingSet::new(&self.labels)
         }
     }
 

@@ -1,4 +1,5 @@
-//! `ascan bench slicers`: every method on identical tables, quality beside time and memory.
+//! `ascan bench slicers`: every method on identical tables, quality beside time and memory. [`regularizers`] are compared by the
+//! models that they make, on real pictures or those of [`plant`].
 //!
 //! Three sorts of tables: with a planted slice ([`planted`]), real scans in every form of their features ([`variants`]), and
 //! tables of growing size. A measurement is a [`Job`], done in a process of its own; one that is done is kept under
@@ -6,8 +7,10 @@
 
 pub mod child;
 pub mod job;
+pub mod plant;
 pub mod planted;
 mod real;
+pub mod regularizers;
 pub mod results;
 pub mod score;
 mod tables;

@@ -182,9 +182,17 @@ impl PluginHost {
         self.names(Kind::Projector).into_iter().filter(suits).collect()
     }
 
-    /// Plugins of one kind and name in two libraries of one folder, a sentence each: which of them is used is decided by
-    /// the names of the files alone. Most often one library was left there by an older version.
-    pub fn rivals(&self) -> Vec<String> {
+    /// What is wrong with the plugins as a whole, a sentence each: none was found, or one is in two libraries of one folder, and
+    /// which of them is used is decided by the names of the files alone (most often an older version left one there).
+    pub fn warnings(&self) -> Vec<String> {
+        if self.plugins.is_empty() {
+            let searched: Vec<String> = self.searched.iter().map(|dir| dir.display().to_string()).collect();
+            return vec![format!(
+                "no plugin was found, and the program does nothing without them: keep the folder `deps` of the build (libraries \
+                 named ascan_*) beside it, or name their folder with --plugin-dir; searched: {}",
+                searched.join(", ")
+            )];
+        }
         let shadowed = self.plugins.iter().filter_map(|plugin| {
             let used = self.find(plugin.kind(), plugin.name())?;
             let (used, unused) = (used.path()?, plugin.path()?);

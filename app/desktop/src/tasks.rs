@@ -6,6 +6,7 @@ use super::model::{Answer, ImageFacts, Task};
 use ascan_config::host::PluginHost;
 use ascan_core::{Context, Error, Result, Silent};
 use ascan_engine::mislabels::{self, Basis, Candidates};
+use ascan_engine::reliance::Reliance;
 use ascan_engine::slices::{self, SliceSet};
 use ascan_engine::spread::Spread;
 use ascan_report::album::{self, Album};
@@ -46,6 +47,8 @@ pub fn run(task: Task, album: &Album, set: &SliceSet, host: &PluginHost) -> Done
         }
         Task::Candidates => Answer::Candidates(candidates(album)),
         Task::Spread { .. } => Answer::Spread(spread(album, &context).map(Box::new)),
+        // Of the set that is shown, or of the one that was shown when it was asked for.
+        Task::Reliance(id) => Answer::Reliance(reliance(album, set, &id, host, &context).map(Box::new)),
         Task::Export(what, path) => Answer::Exported(export(what, &path, album, set).map(|()| path)),
         Task::SliceOf(rows) => Answer::Sliced(slice_of(album, set, &rows).map(Box::new)),
     })
@@ -69,6 +72,13 @@ fn spread(album: &Album, context: &Context) -> Result<Spread> {
     let found = Spread::of_scan(&album.scan, &annotations(album)?, context)?;
     found.save(&album.scan)?;
     Ok(found)
+}
+
+fn reliance(album: &Album, set: &SliceSet, id: &str, host: &PluginHost, context: &Context) -> Result<Reliance> {
+    if set.id == id {
+        return Reliance::measure(&album.scan, set, host, context);
+    }
+    Reliance::measure(&album.scan, &SliceSet::load(&album.scan, Some(id))?, host, context)
 }
 
 fn slice_of(album: &Album, set: &SliceSet, rows: &[usize]) -> Result<SliceSet> {

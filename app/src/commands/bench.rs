@@ -3,11 +3,13 @@
 use super::{Result, note, print, print_json};
 use crate::globals::Globals;
 use crate::progress::{STOPPED, Terminal};
+use ascan_bench::plant::{Cue, Planting, plant};
+use ascan_bench::regularizers::{markdown, table};
 use ascan_bench::{self as bench, Job, Parts, child};
 use ascan_config::bench::BenchConfig;
 use ascan_config::repair::RepairConfig;
 use ascan_core::{Error, Kind, Level, Reporter};
-use ascan_engine::repair::table::{markdown, table};
+use ascan_engine::images::ImageSet;
 use ascan_report::curves;
 use ascan_store::Scan;
 use clap::{Args, Subcommand, ValueEnum};
@@ -31,6 +33,8 @@ pub enum BenchCommand {
     Slicers(BenchSlicersArgs),
     /// Every regularizer on one scan, judged on a scan of other images
     Regularizers(BenchRegularizersArgs),
+    /// Plant a shortcut into real pictures: a mark on nearly all images of one class, and on few others
+    Plant(BenchPlantArgs),
     /// One measurement, asked for on standard input by the bench that started this process
     #[command(hide = true)]
     Job,
@@ -75,6 +79,9 @@ pub struct BenchRegularizersArgs {
     /// Folder for the repairs and the table; an unfinished run there is resumed
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Folder of a scan of more images to train on, as for `ascan repair`
+    #[arg(long, value_name = "SCAN")]
+    pub also: Option<PathBuf>,
     /// Number of seeds, counted from 0
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub seeds: u64,
@@ -84,6 +91,44 @@ pub struct BenchRegularizersArgs {
     /// Override a value of the configuration for one regularizer only; may be given several times
     #[arg(long = "for", value_name = "NAME:KEY=VALUE", value_parser = of_one)]
     pub of_one: Vec<(String, String)>,
+}
+
+/// `ascan bench plant`
+#[derive(Debug, Args)]
+pub struct BenchPlantArgs {
+    /// A configuration of a scan, of which the images are taken: [data]
+    pub config: PathBuf,
+    /// What is planted
+    #[arg(long, value_enum)]
+    pub cue: PlantCue,
+    /// The class that gets it
+    #[arg(long, value_name = "NAME")]
+    pub class: String,
+    /// Share of its images that have it in training; of the other classes as many have not
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95, value_parser = share)]
+    pub share: f64,
+    /// Images per class at most; 0: all
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub per_class: usize,
+    /// Folder for images, masks and metadata.csv
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// What `ascan bench plant --cue` plants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlantCue {
+    /// A translucent white mark in the lower right corner
+    Watermark,
+    /// A dark red frame
+    Border,
+    /// More red and less blue everywhere
+    ColourCast,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.5..=1.0).contains(share));
+    share.ok_or_else(|| "expected a number from 0.5 to 1".to_owned())
 }
 
 /// `rrr:repair.epochs=2`
@@ -100,6 +145,7 @@ pub(crate) fn run(args: BenchArgs, globals: &Globals) -> Result {
     match args.command {
         BenchCommand::Slicers(args) => slicers(args, globals),
         BenchCommand::Regularizers(args) => regularizers(args, globals),
+        BenchCommand::Plant(args) => planted(args, globals),
         BenchCommand::Job => {
             child::serve(&globals.host()?, &mut std::io::stdin(), &mut std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
@@ -162,9 +208,10 @@ fn regularizers(args: BenchRegularizersArgs, globals: &Globals) -> Result {
     });
     let configs = configs.collect::<Result<Vec<_>, _>>()?;
     let (scan, test) = (Scan::open(&args.scan)?, Scan::open(&args.test)?);
+    let also = args.also.as_deref().map(Scan::open).transpose()?;
     let seeds: Vec<u64> = (0..args.seeds).collect();
     let terminal = Terminal::new(globals.quiet);
-    let entries = match table([&scan, &test], &configs, &seeds, &host, &args.out, &terminal) {
+    let entries = match table(([&scan, &test], also.as_ref()), &configs, &seeds, &host, &args.out, &terminal) {
         Err(Error::Cancelled) => {
             terminal.clear();
             terminal.log(Level::Info, "stopped; finished work is kept: run the same command again to resume");
@@ -181,6 +228,26 @@ fn regularizers(args: BenchRegularizersArgs, globals: &Globals) -> Result {
         print_json(&entries)?
     } else {
         print(markdown(&entries).trim_end())?
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn planted(args: BenchPlantArgs, globals: &Globals) -> Result {
+    let config = globals.config(&args.config, &[])?.config;
+    let cue = match args.cue {
+        PlantCue::Watermark => Cue::Watermark,
+        PlantCue::Border => Cue::Border,
+        PlantCue::ColourCast => Cue::ColourCast,
+    };
+    let (class, share, per_class) = (args.class, args.share, args.per_class);
+    let planting = Planting { cue, class, share, per_class, seed: config.run.seed };
+    let rows = plant(&ImageSet::open(&config.data)?, &planting, &args.out)?;
+    if globals.json {
+        print_json(&rows)?;
+    } else {
+        let n_planted = rows.iter().filter(|row| row.planted == "yes").count();
+        let table = args.out.join("metadata.csv");
+        print(&format!("{n_planted} of {} images have the mark: {}", rows.len(), table.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

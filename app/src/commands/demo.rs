@@ -95,7 +95,7 @@ fn repaired(folder: &Path, made: &Demo, globals: &Globals, host: &PluginHost, co
         ),
     );
     let config = RepairConfig::load(&made.config, &globals.with_overrides(&[]), host)?;
-    let mut plan = RepairPlan::compile(&review, config, host)?;
+    let mut plan = RepairPlan::compile(&review, None, config, host)?;
     let out = folder.join("repair");
     let summary = repair(&mut plan, host, &out, context.reporter)?;
     ascan_report::curves::draw(&out)?;

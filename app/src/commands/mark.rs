@@ -2,24 +2,26 @@
 
 use super::{Failure, Result, print, print_json, selection, warn_of_problems};
 use crate::globals::Globals;
-use ascan_core::Error;
-use ascan_engine::slices::SliceSet;
+use crate::progress::Terminal;
+use ascan_core::{Context, Error};
+use ascan_engine::slices::{SliceSet, carried};
 use ascan_store::Scan;
 use ascan_store::annotations::{Annotator, Fix, Judgement, Mark, Subject, Verdict, default_author};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// `ascan mark`
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("subject").args(["slice", "images", "undo", "redo"]).required(true))]
-#[command(group = ArgGroup::new("judgement").args(["mark", "clear"]).conflicts_with_all(["undo", "redo"]))]
+#[command(group = ArgGroup::new("subject").args(["slice", "images", "from", "undo", "redo"]).required(true))]
+#[command(group = ArgGroup::new("judgement").args(["mark", "clear"]).conflicts_with_all(["undo", "redo", "from"]))]
 pub struct MarkArgs {
     /// Folder of the scan
     pub scan: PathBuf,
     /// core: the model looks at what makes the class; spurious: at something else; noisy_label: labels are wrong
-    #[arg(value_parser = mark_words(), required_unless_present_any = ["clear", "undo", "redo"])]
+    #[arg(value_parser = mark_words(), required_unless_present_any = ["clear", "undo", "redo", "from"])]
     pub mark: Option<Mark>,
     /// The slice
     #[arg(long, value_name = "ID", allow_negative_numbers = true)]
@@ -27,6 +29,9 @@ pub struct MarkArgs {
     /// Images instead of a slice: uris or rows ("0-4,9") separated by commas, or a file with one per line
     #[arg(long, value_name = "FILE|LIST")]
     pub images: Option<String>,
+    /// Carry the verdicts on slices of this scan over: to the images that its slices hold here
+    #[arg(long, value_name = "SCAN")]
+    pub from: Option<PathBuf>,
     /// Which slice set; default: the newest
     #[arg(long, value_name = "ID", requires = "slice")]
     pub slices: Option<String>,
@@ -69,12 +74,61 @@ pub(crate) fn run(args: MarkArgs, globals: &Globals) -> Result {
         say(&verdict, &format!("{done}: "), globals)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(from) = &args.from {
+        return carry(&Scan::open(from)?, &scan, &mut annotations, globals);
+    }
     let subject = subject(&scan, &args)?;
     let judgement = match args.mark.filter(|_| !args.clear) {
         Some(mark) => Judgement::Mark { mark, note: args.note.unwrap_or_default() },
         None => Judgement::Clear,
     };
     say(&give(&mut annotations, subject, judgement)?, "", globals)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Carries the verdicts on slices of one scan over to another.
+fn carry(from: &Scan, onto: &Scan, annotations: &mut Annotator, globals: &Globals) -> Result {
+    let host = globals.host()?;
+    let config = globals.config(&onto.dir.join("scan.toml"), &[])?.config;
+    let terminal = Terminal::new(globals.quiet);
+    let context = Context { seed: config.run.seed, n_threads: config.run.threads(), reporter: &terminal };
+    let before = super::annotations(from, globals)?;
+    let (mut found, mut given, mut n_images) = (BTreeMap::new(), Vec::new(), 0);
+    for verdict in before.in_force() {
+        let (Subject::Slice { set, slice, .. }, Judgement::Mark { mark, note }) =
+            (&verdict.subject, &verdict.judgement)
+        else {
+            n_images += 1;
+            continue;
+        };
+        if !found.contains_key(set) {
+            found.insert(set.clone(), carried(from, &SliceSet::load(from, Some(set))?, onto, &host, &context)?);
+            terminal.clear();
+        }
+        let rows: Vec<usize> =
+            (found[set].iter().enumerate()).filter(|(_, here)| *here == slice).map(|(row, _)| row).collect();
+        if rows.is_empty() {
+            super::note(globals, format_args!("slice {slice} of {set} holds no image of {}", onto.dir.display()));
+            continue;
+        }
+        let origin = format!("from slice {slice} of {set} in {}", from.dir.display());
+        let note = if note.is_empty() { origin } else { format!("{note} ({origin})") };
+        given.push(give(annotations, Subject::Images { rows }, Judgement::Mark { mark: *mark, note })?);
+    }
+    if n_images > 0 {
+        super::note(globals, format_args!("{n_images} verdicts on single images were not carried: they are not here"));
+    }
+    if given.is_empty() {
+        let message = format!("no verdict on a slice of {} applies to {}", from.dir.display(), onto.dir.display());
+        return Err(
+            Error::unsupported(message, "judge slices of it first: `ascan verdicts` lists what was judged").into()
+        );
+    }
+    if globals.json {
+        print_json(&given)?;
+    } else {
+        given.iter().try_for_each(|verdict| print(&describe(verdict)))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -23,6 +23,7 @@ pub(crate) mod scan;
 mod selection;
 pub(crate) mod slice;
 pub(crate) mod spread;
+pub(crate) mod suggest;
 pub(crate) mod verdicts;
 
 use crate::globals::Globals;

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 /// `ascan repair`
 #[derive(Debug, Args)]
+#[command(after_help = "Exit code 4: the repair did not help; keep the model before.")]
 pub struct RepairArgs {
     /// Folder of the scan of the training images by the model to repair
     pub scan: PathBuf,
@@ -22,6 +23,9 @@ pub struct RepairArgs {
     /// Folder for the repair; an unfinished one there is resumed
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Folder of a scan of more images to train on, by the same model: of a split, say, that the model has not seen
+    #[arg(long, value_name = "SCAN")]
+    pub also: Option<PathBuf>,
     /// Regularizer plugin; default: the one in the configuration
     #[arg(short, long)]
     pub plugin: Option<String>,
@@ -38,7 +42,8 @@ pub(crate) fn run(args: RepairArgs, globals: &Globals) -> Result {
     let host = globals.host()?;
     let config = RepairConfig::load(&args.config, &globals.with_overrides(&args.overrides()), &host)?;
     let scan = Scan::open(&args.scan)?;
-    let mut plan = RepairPlan::compile(&scan, config, &host)?;
+    let also = args.also.as_deref().map(Scan::open).transpose()?;
+    let mut plan = RepairPlan::compile(&scan, also.as_ref(), config, &host)?;
     for text in &plan.notes {
         note(globals, format_args!("note: {text}"));
     }

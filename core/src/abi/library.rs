@@ -60,6 +60,9 @@ pub struct AscanPlugin {
     /// Of a projector that suits a map for people to look at: its parameters for one beside `n_dims`, a JSON object;
     /// empty for all others (minor version 2).
     pub(super) map_params: AscanStr,
+    /// Of a regularizer: 1 if it decides itself how often each image comes, plus 2 if it is not meant to change where a model
+    /// looks, plus 4 if it needs the `disagreement` of a training set, plus 8 if it has a direction to suppress (minor version 3).
+    pub(super) habits: u32,
 }
 
 // SAFETY: a descriptor and all it points to is constant.
@@ -116,6 +119,7 @@ pub const fn export_plugin<P: ExportPlugin<KIND>, const KIND: u32>() -> AscanPlu
             Some(params) => AscanStr::new(params),
             None => AscanStr::EMPTY,
         },
+        habits: P::STRENGTHS.habits.bits(),
     }
 }
 

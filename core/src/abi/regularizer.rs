@@ -6,7 +6,7 @@ use super::reply::{Reply, answer};
 use super::table::{Entry, Table};
 use super::tensor::{AscanTensor, slice};
 use super::types::{AscanHost, AscanReply};
-use crate::{Regularizer, Tensor, TrainingBatch, TrainingSet};
+use crate::{Regularizer, Suppression, Tensor, TrainingBatch, TrainingSet};
 use serde::{Deserialize, Serialize};
 use std::ffi::c_void;
 
@@ -30,6 +30,10 @@ pub struct AscanTrainingSet {
     pub corrected_labels: *const i32,
     /// Epochs done so far.
     pub epoch: u64,
+    /// `[n]` in [0, 1], or NULL (minor version 3).
+    pub label_probs: *const f32,
+    /// `[n]` ≥ 0, or NULL (minor version 3).
+    pub disagreement: *const f32,
 }
 
 /// A batch from the data set; see [`TrainingBatch`].
@@ -91,6 +95,23 @@ pub struct AscanRegularizerTable {
         n_values: usize,
         reply: *mut AscanReply,
     ) -> i32,
+    // Of minor version 3: a table that ends here, or has NULL here, does without.
+    /// Reply JSON `{"kept": number or null}`; reply tensors `direction` `[d]` and `through` `[d]` where it is a number.
+    pub suppress: Option<
+        unsafe extern "C" fn(
+            regularizer: *mut c_void,
+            features: AscanTensor,
+            set: *const AscanTrainingSet,
+            host: *const AscanHost,
+            reply: *mut AscanReply,
+        ) -> i32,
+    >,
+}
+
+/// What `suppress` sends beside its tensors.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Suppressed {
+    pub kept: Option<f32>,
 }
 
 /// What `select` sends.
@@ -108,8 +129,15 @@ pub(super) struct Prepared {
     pub penalty_strength: Option<f32>,
 }
 
-pub(super) static EXPORT: AscanRegularizerTable =
-    AscanRegularizerTable { size: size_of::<AscanRegularizerTable>(), select, prepare, observe, state, restore };
+pub(super) static EXPORT: AscanRegularizerTable = AscanRegularizerTable {
+    size: size_of::<AscanRegularizerTable>(),
+    select,
+    prepare,
+    observe,
+    state,
+    restore,
+    suppress: Some(suppress),
+};
 
 /// A column of `n` values that may be missing.
 ///
@@ -118,6 +146,50 @@ pub(super) static EXPORT: AscanRegularizerTable =
 unsafe fn column<'a, T>(ptr: *const T, n: usize) -> Option<&'a [T]> {
     // SAFETY: as required of the caller.
     (!ptr.is_null()).then(|| unsafe { slice(ptr, n) })
+}
+
+/// The set behind what a host lends.
+///
+/// # Safety
+/// The columns are NULL or have as many values as the set says, for `'a`.
+unsafe fn training_set<'a>(raw: &AscanTrainingSet) -> TrainingSet<'a> {
+    // SAFETY: as required of the caller.
+    unsafe {
+        TrainingSet {
+            labels: slice(raw.labels, raw.n),
+            spuriousness: column(raw.spuriousness, raw.n),
+            groups: column(raw.groups, raw.n),
+            predicted_classes: column(raw.predicted_classes, raw.n),
+            corrected_labels: column(raw.corrected_labels, raw.n),
+            label_probs: column(raw.label_probs, raw.n),
+            disagreement: column(raw.disagreement, raw.n),
+            epoch: raw.epoch,
+        }
+    }
+}
+
+unsafe extern "C" fn suppress(
+    regularizer: *mut c_void,
+    features: AscanTensor,
+    set: *const AscanTrainingSet,
+    host: *const AscanHost,
+    reply: *mut AscanReply,
+) -> i32 {
+    // SAFETY: the caller keeps the contract of the boundary.
+    unsafe {
+        answer(reply, || {
+            let set = training_set(&*set);
+            let reporter = ForeignReporter::new(host);
+            let regularizer = state_mut::<dyn Regularizer>(regularizer);
+            let Some(made) = regularizer.suppress(features.view()?, &set, &reporter.context())? else {
+                return Reply::json(&Suppressed { kept: None });
+            };
+            let column = |values: Vec<f32>| Tensor::new([values.len()], values);
+            let Suppression { direction, through, kept } = made;
+            let reply = Reply::json(&Suppressed { kept: Some(kept) })?;
+            Ok(reply.with("direction", column(direction)?).with("through", column(through)?))
+        })
+    }
 }
 
 unsafe extern "C" fn select(
@@ -129,15 +201,7 @@ unsafe extern "C" fn select(
     // SAFETY: the caller keeps the contract of the boundary.
     unsafe {
         answer(reply, || {
-            let raw = &*raw;
-            let set = TrainingSet {
-                labels: slice(raw.labels, raw.n),
-                spuriousness: column(raw.spuriousness, raw.n),
-                groups: column(raw.groups, raw.n),
-                predicted_classes: column(raw.predicted_classes, raw.n),
-                corrected_labels: column(raw.corrected_labels, raw.n),
-                epoch: raw.epoch,
-            };
+            let set = training_set(&*raw);
             let reporter = ForeignReporter::new(host);
             let made = state_mut::<dyn Regularizer>(regularizer).select(&set, &reporter.context())?;
             Reply::json(&Selected { rows: made.rows, labels: made.labels })
@@ -227,5 +291,6 @@ unsafe impl Table for AscanRegularizerTable {
         Entry::needed("observe"),
         Entry::needed("state"),
         Entry::needed("restore"),
+        Entry::later("suppress"),
     ];
 }

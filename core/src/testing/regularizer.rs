@@ -58,6 +58,8 @@ fn check_selection(laws: &Laws, make: &dyn Fn() -> Box<dyn Regularizer>) {
         groups: Some(&toy.groups),
         predicted_classes: Some(&toy.predicted_classes),
         corrected_labels: Some(&corrected),
+        label_probs: Some(&toy.spuriousness),
+        disagreement: Some(&toy.spuriousness),
         epoch: 0,
     };
     for epoch in 0..2 {
@@ -82,6 +84,8 @@ fn check_selection(laws: &Laws, make: &dyn Fn() -> Box<dyn Regularizer>) {
             groups: Some(&[]),
             predicted_classes: Some(&[]),
             corrected_labels: Some(&[]),
+            label_probs: Some(&[]),
+            disagreement: Some(&[]),
             epoch: 0,
         };
         make().select(&none, &context(0, 1))

@@ -37,7 +37,7 @@ fn exercise(plugin: &LoadedPlugin, lie: &str) -> Result<()> {
         Kind::Regularizer => {
             let (mut regularizer, toy) = (plugin.regularizer(&params)?, toy_training_batch(4, 0));
             let TrainingBatch { labels, spuriousness, groups, predicted_classes, .. } = toy.view(0);
-            let set = TrainingSet { labels, spuriousness, groups, predicted_classes, corrected_labels: None, epoch: 0 };
+            let set = TrainingSet { spuriousness, groups, predicted_classes, ..TrainingSet::new(labels) };
             regularizer.select(&set, &context)?;
             regularizer.prepare(&toy.view(0), &context)?;
             regularizer.observe(&[0.5; 4])?;

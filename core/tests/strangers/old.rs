@@ -88,14 +88,7 @@ fn an_old_regularizer_gets_the_batch_that_its_header_describes() {
     let (library, context) = (old_abi(), Context::default());
     let mut regularizer = of_kind(&library, Kind::Regularizer).regularizer(&ParamMap::new()).unwrap();
     let toy = toy_training_batch(1, 0);
-    let set = TrainingSet {
-        labels: &[1, 0],
-        spuriousness: None,
-        groups: None,
-        predicted_classes: None,
-        corrected_labels: None,
-        epoch: 0,
-    };
+    let set = TrainingSet::new(&[1, 0]);
     assert_eq!(regularizer.select(&set, &context).unwrap(), Selection::all(&set));
     let made = regularizer.prepare(&toy.view(77), &context).unwrap();
     assert_eq!((made.images, made.weights, made.labels), (toy.images.clone(), vec![77.0], toy.labels.clone()));

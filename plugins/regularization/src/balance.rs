@@ -1,9 +1,18 @@
 //! Drawing the same number of images from each cell.
 
+use ascan_core::{Habits, Strengths};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
 use std::collections::BTreeMap;
+
+/// Of a method that decides itself how often each image comes.
+pub(crate) const BALANCES: Strengths =
+    Strengths { habits: Habits { balances: true, ..Habits::none() }, ..Strengths::none() };
+
+/// Of a method that is not meant to change where a model looks.
+pub(crate) const OTHER_AIM: Strengths =
+    Strengths { habits: Habits { has_other_aim: true, ..Habits::none() }, ..Strengths::none() };
 
 /// Rows by cell, in the order of the cells' names.
 pub(crate) type Cells = BTreeMap<(usize, i32), Vec<usize>>;

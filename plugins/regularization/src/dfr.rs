@@ -1,9 +1,9 @@
 //! Deep feature reweighting.
 
-use crate::balance::{cells, draw, of_epoch};
+use crate::balance::{BALANCES, cells, draw, of_epoch};
 use ascan_core::{
-    Context, Error, Params, Plugin, Problems, RegularizedBatch, Regularizer, Result, Selection, TrainingBatch,
-    TrainingSet,
+    Context, Error, Params, Plugin, Problems, RegularizedBatch, Regularizer, Result, Selection, Strengths,
+    TrainingBatch, TrainingSet,
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,7 @@ pub struct Dfr {
 impl Plugin for Dfr {
     const NAME: &'static str = "dfr";
     const SUMMARY: &'static str = "DFR: the head anew, on as many images of each group (Kirichenko et al. 2023)";
+    const STRENGTHS: Strengths = BALANCES;
     type Params = DfrParams;
 
     fn new(params: DfrParams) -> Result<Self> {

@@ -1,7 +1,8 @@
 //! Plain training.
 
+use crate::balance::OTHER_AIM;
 use ascan_core::params::NoParams;
-use ascan_core::{Context, Plugin, RegularizedBatch, Regularizer, Result, TrainingBatch};
+use ascan_core::{Context, Plugin, RegularizedBatch, Regularizer, Result, Strengths, TrainingBatch};
 
 /// Training goes on as it was: empirical risk minimisation, the control that every other method is measured against.
 pub struct Erm;
@@ -9,6 +10,7 @@ pub struct Erm;
 impl Plugin for Erm {
     const NAME: &'static str = "erm";
     const SUMMARY: &'static str = "plain training (empirical risk minimisation): the control";
+    const STRENGTHS: Strengths = OTHER_AIM;
     type Params = NoParams;
 
     fn new(_params: NoParams) -> Result<Self> {

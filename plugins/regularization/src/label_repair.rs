@@ -1,8 +1,9 @@
 //! Training on repaired labels.
 
+use crate::balance::OTHER_AIM;
 use ascan_core::params::NoParams;
 use ascan_core::{
-    Context, Error, Plugin, RegularizedBatch, Regularizer, Result, Selection, TrainingBatch, TrainingSet,
+    Context, Error, Plugin, RegularizedBatch, Regularizer, Result, Selection, Strengths, TrainingBatch, TrainingSet,
 };
 
 /// Trains on the labels as a person has corrected them; images that should go are left out.
@@ -11,6 +12,7 @@ pub struct LabelRepair;
 impl Plugin for LabelRepair {
     const NAME: &'static str = "label_repair";
     const SUMMARY: &'static str = "labels as a person has corrected them, without the images that should go";
+    const STRENGTHS: Strengths = OTHER_AIM;
     type Params = NoParams;
 
     fn new(_params: NoParams) -> Result<Self> {

@@ -1,9 +1,9 @@
 //! SLIM's balanced subset.
 
-use crate::balance::{cells, draw, of_epoch};
+use crate::balance::{BALANCES, cells, draw, of_epoch};
 use ascan_core::{
-    Context, Error, Params, Plugin, Problems, RegularizedBatch, Regularizer, Result, Selection, TrainingBatch,
-    TrainingSet,
+    Context, Error, Params, Plugin, Problems, RegularizedBatch, Regularizer, Result, Selection, Strengths,
+    TrainingBatch, TrainingSet,
 };
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,7 @@ pub struct SlimSubset {
 impl Plugin for SlimSubset {
     const NAME: &'static str = "slim_subset";
     const SUMMARY: &'static str = "SLIM: a balanced subset of images whose attribution is right (Xuan et al. 2024)";
+    const STRENGTHS: Strengths = BALANCES;
     type Params = SlimSubsetParams;
 
     fn new(params: SlimSubsetParams) -> Result<Self> {

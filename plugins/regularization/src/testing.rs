@@ -5,14 +5,7 @@ use std::collections::BTreeMap;
 
 /// A set of which these columns are known.
 pub fn set<'a>(labels: &'a [usize], groups: &'a [i32], predicted: &'a [i32]) -> TrainingSet<'a> {
-    TrainingSet {
-        labels,
-        spuriousness: None,
-        groups: Some(groups),
-        predicted_classes: Some(predicted),
-        corrected_labels: None,
-        epoch: 0,
-    }
+    TrainingSet { groups: Some(groups), predicted_classes: Some(predicted), ..TrainingSet::new(labels) }
 }
 
 const LABELS: [usize; 10] = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1];
@@ -21,12 +14,11 @@ const GROUPS: [i32; 10] = [0, 0, 0, 0, 1, 1, 0, 0, 0, 1];
 /// Ten images of two labels and two groups, in cells of 4, 2, 3 and 1.
 pub fn ten_images(epoch: u64) -> TrainingSet<'static> {
     TrainingSet {
-        labels: &LABELS,
         spuriousness: Some(&[0.9, 0.1, 0.1, 0.1, 0.1, 0.9, 0.2, 0.3, f32::NAN, 0.4]),
         groups: Some(&GROUPS),
-        predicted_classes: None,
         corrected_labels: Some(&[1, 0, 0, 0, 0, -1, 1, 1, 1, 1]),
         epoch,
+        ..TrainingSet::new(&LABELS)
     }
 }
 

@@ -122,7 +122,7 @@ pub enum Balance {
     Group,
 }
 
-/// What a regularizer gets as groups. Annotated groups are never used: they only score.
+/// What a regularizer gets as groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Groups {
@@ -133,6 +133,8 @@ pub enum Groups {
     Spuriousness,
     /// The slices of the newest set.
     Slices,
+    /// The annotated groups, which else only score: a ceiling to measure other methods against.
+    Annotated,
 }
 
 /// What an epoch is chosen by, on validation images.
@@ -214,7 +216,7 @@ impl Params for RepairSection {
         ("train_batch_norm", "whether batch normalisation is trained, where the model still has it"),
         (
             "groups",
-            "what the regularizer gets as groups: \"cue\" (whether the cue alone says the label), \"spuriousness\" (label and verdict) or \"slices\"",
+            "what the regularizer gets as groups: \"cue\" (whether the cue alone says the label), \"spuriousness\" (label and verdict), \"slices\", or \"annotated\" (true groups: a ceiling, for benchmarks)",
         ),
         (
             "validation_split",

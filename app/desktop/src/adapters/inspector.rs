@@ -5,6 +5,7 @@ use super::{Dispatch, color, mark, replace, unmark};
 use crate::command::{ShellCommand, VerdictsCommand, View};
 use crate::model::figures::Figure;
 use crate::model::{Changes, Model};
+use ascan_engine::reliance::{Estimate, SliceReliance};
 use ascan_engine::slices::SliceReport;
 use ascan_store::annotations::Mark;
 use ascan_ui::{Fact, InspectorVm, MainWindow, Share};
@@ -44,6 +45,10 @@ impl InspectorAdapter {
             let dispatch = dispatch.clone();
             move |note| dispatch(VerdictsCommand::Note(note.into()).into())
         });
+        vm.on_ask_model({
+            let dispatch = dispatch.clone();
+            move || dispatch(VerdictsCommand::AskModel.into())
+        });
         vm.on_show_images({
             let dispatch = dispatch.clone();
             move || dispatch(ShellCommand::Show(View::Images).into())
@@ -76,6 +81,8 @@ impl InspectorAdapter {
         vm.set_verdict_words(session.sentence(slice).into());
         vm.set_swatch(color(figure.color(figure.value(slice, spuriousness), &session.set)));
         let verdict = session.mark(slice.id);
+        vm.set_undecided(verdict.is_none() && slice.id >= 0);
+        vm.set_evidence(session.evidence(slice.id).into());
         vm.set_mark(mark(verdict.map(|(mark, _)| mark)));
         vm.set_note(verdict.map_or("", |(_, note)| note).into());
         let standing = session.annotations.of_slice(&session.set.id, slice.id).filter(|_| verdict.is_some());
@@ -88,6 +95,11 @@ impl InspectorAdapter {
             let value = figure.value(slice, spuriousness)?;
             Some(fact(figure.title(), figure.text(Some(value))))
         };
+        let follows = |name: &str, figure: fn(&SliceReliance) -> Estimate| {
+            let Estimate { mean, low, high, n } = figure(session.reliance.as_ref()?.of_slice(slice.id)?);
+            let text = format!("{}  ({} to {})", percent(mean), percent(low), percent(high));
+            (n > 0).then(|| fact(name, text))
+        };
         let facts = [
             of(Figure::Accuracy),
             interval,
@@ -98,6 +110,8 @@ impl InspectorAdapter {
             of(Figure::Coherence),
             of(Figure::Compactness),
             of(Figure::Spuriousness),
+            follows("Follows object", |found| found.object),
+            follows("Follows region", |found| found.region),
         ];
         replace(&self.facts, facts.into_iter().flatten().collect());
         let cells = slice.confusion.iter().take(N_SHARES).map(|cell| {
@@ -124,6 +138,8 @@ impl InspectorAdapter {
         let marks: Vec<Option<Mark>> = picked.iter().map(|&row| session.marks.get(row).copied().flatten()).collect();
         let same = marks.iter().all(|mark| *mark == marks[0]);
         vm.set_mark(mark(if same { marks[0] } else { None }));
+        vm.set_undecided(marks.iter().all(Option::is_none));
+        vm.set_evidence(SharedString::new());
         vm.set_note(SharedString::new());
         vm.set_provenance(SharedString::new());
         replace(&self.facts, Vec::new());

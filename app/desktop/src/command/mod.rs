@@ -231,6 +231,8 @@ pub enum VerdictsCommand {
     Refresh,
     /// Spread the verdicts to every image.
     Spread,
+    /// Ask the model what the predictions of each slice follow.
+    AskModel,
 }
 
 /// The images of what is selected, and the one that is open.

@@ -71,6 +71,12 @@ pub const NAMED: &[Named] = &[
     named("overlay", "Show attributions over the images", "", Command::Images(ImagesCommand::Drawing(2))),
     named("clear-picked", "Clear the picked images", "", Command::Images(ImagesCommand::ClearPicked)),
     named("slice-of-picked", "Make a slice of the picked images", "", Command::Scatter(ScatterCommand::SliceOfPicked)),
+    named(
+        "ask-model",
+        "Ask the model what each slice follows: the object, or the rest of the picture",
+        "a",
+        Command::Verdicts(VerdictsCommand::AskModel),
+    ),
     named("spread", "Spread the verdicts to every image", "", Command::Verdicts(VerdictsCommand::Spread)),
     named("toggle-table", "Show or hide the list of slices", "Ctrl+B", Command::Shell(ShellCommand::ToggleTable)),
     named("toggle-inspector", "Show or hide the inspector", "Ctrl+I", Command::Shell(ShellCommand::ToggleInspector)),

@@ -1,7 +1,9 @@
 //! An open scan: its rows, one slice set, and the verdicts on it.
 
+use super::mark_name;
 use ascan_core::Result;
 use ascan_engine::classes::{class_name, outcome, slice_title};
+use ascan_engine::reliance::Reliance;
 use ascan_engine::slices::{SliceReport, SliceSet};
 use ascan_engine::spread::Spread;
 use ascan_report::album::Album;
@@ -26,6 +28,8 @@ pub struct Session {
     pub marks: Vec<Option<Mark>>,
     /// Spuriousness of each row after the review, if verdicts have been spread; NaN where nothing is known.
     pub spuriousness: Option<Vec<f32>>,
+    /// What the predictions of the slices follow, once the model was asked.
+    pub reliance: Option<Reliance>,
     /// How far the images of a slice lie from its middle, by slice and row, once that was asked for.
     pub distances: HashMap<i32, HashMap<usize, f32>>,
     /// Attribution plugins that can be tried on single images.
@@ -48,6 +52,7 @@ impl Session {
             annotations,
             marks: Vec::new(),
             spuriousness: None,
+            reliance: None,
             distances: HashMap::new(),
             attributors: Vec::new(),
             projections: Vec::new(),
@@ -64,6 +69,7 @@ impl Session {
         for (row, &slice) in set.assignment.iter().enumerate() {
             self.members.entry(slice).or_default().push(row);
         }
+        self.reliance = Reliance::kept(&self.album.scan, &set.id);
         self.set = set;
         self.refresh_marks();
     }
@@ -139,6 +145,16 @@ impl Session {
         class_name(&self.album.class_names, class)
     }
 
+    /// What the model said of a slice when it was asked, with the verdict that this speaks for, if any; empty before.
+    pub fn evidence(&self, slice: i32) -> String {
+        let Some(found) = self.reliance.as_ref().and_then(|found| found.of_slice(slice)) else { return String::new() };
+        let (proposal, reason) = found.proposal();
+        match proposal {
+            Some(mark) => format!("Speaks for {}: {reason}.", mark_name(mark)),
+            None => format!("Undecided: {reason}."),
+        }
+    }
+
     /// One sentence that says what the slice is and what to do about it.
     pub fn sentence(&self, slice: &SliceReport) -> String {
         let (Some(accuracy), Some(overall)) = (slice.accuracy, self.set.accuracy) else {
@@ -146,11 +162,7 @@ impl Session {
         };
         let right = percent(accuracy);
         if slice.needs_verdict && self.mark(slice.id).is_none() {
-            format!(
-                "{right} right, {} overall: clearly worse than the rest. Does the model look at the object itself (core), \
-                 at something else (spurious), or are the labels wrong (noisy)?",
-                percent(overall)
-            )
+            format!("{right} right, {} overall: clearly worse than the rest.", percent(overall))
         } else {
             format!("{right} right, {} overall.", percent(overall))
         }

@@ -3,6 +3,7 @@
 use crate::command::Artefact;
 use ascan_core::Result;
 use ascan_engine::mislabels::Candidates;
+use ascan_engine::reliance::Reliance;
 use ascan_engine::slices::SliceSet;
 use ascan_engine::spread::Spread;
 use ascan_store::annotations::VerdictId;
@@ -28,6 +29,8 @@ pub enum Task {
         /// Their names.
         basis: Vec<VerdictId>,
     },
+    /// What the predictions of the slices of this set follow.
+    Reliance(String),
     /// Write a file.
     Export(Artefact, PathBuf),
     /// A slice set like the shown one with a slice of these rows.
@@ -48,6 +51,8 @@ pub enum Answer {
     Candidates(Result<Candidates>),
     /// For [`Task::Spread`].
     Spread(Result<Box<Spread>>),
+    /// For [`Task::Reliance`].
+    Reliance(Result<Box<Reliance>>),
     /// For [`Task::Export`].
     Exported(Result<PathBuf>),
     /// For [`Task::SliceOf`].

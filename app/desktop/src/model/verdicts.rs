@@ -56,6 +56,10 @@ impl Model {
                 self.begin("spreading verdicts", Task::Spread { basis });
                 return Changes::SHELL;
             }
+            VerdictsCommand::AskModel => {
+                self.begin("exchanging regions between images", Task::Reliance(self.session.set.id.clone()));
+                return Changes::SHELL;
+            }
         };
         if let Err(error) = done {
             return self.fail(&error);

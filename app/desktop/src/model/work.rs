@@ -98,6 +98,19 @@ impl Model {
                     Err(error) => self.fail(&error),
                 }
             }
+            Answer::Reliance(found) => {
+                self.end("exchanging regions between images");
+                match found {
+                    // Meanwhile another set may be shown.
+                    Ok(found) if found.set != self.session.set.id => Changes::SHELL,
+                    Ok(found) => {
+                        self.session.reliance = Some(*found);
+                        self.toast = "The model was asked: see the selected slice".to_owned();
+                        Changes::INSPECTOR | Changes::SHELL
+                    }
+                    Err(error) => self.fail(&error),
+                }
+            }
             Answer::Exported(path) => {
                 self.end("writing a file");
                 match path {

@@ -75,8 +75,7 @@ impl Reader<'_> {
         let (mut images, mut masks) = (Vec::new(), Vec::new());
         let mut batch = self.without_pictures(&[]);
         for &(place, label) in chosen {
-            let row = self.training.data.rows[place];
-            let mut picture = match self.unit.load(&self.training.data.images, row) {
+            let mut picture = match self.training.data.load(self.unit, place) {
                 Ok(picture) => picture,
                 Err(error) => {
                     batch.failed.push(error.to_string());

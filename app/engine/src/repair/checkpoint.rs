@@ -1,7 +1,7 @@
 //! What a run that was ended needs to go on, in one file that is replaced whole.
 
 use super::curves::Curves;
-use super::tensors;
+use crate::tensors;
 use ascan_core::{Error, Result, Tensor};
 use ascan_store::{LocalStorage, Storage};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,8 @@
 //! The images of a repair: those of the scan, and those that choose the epoch.
 
-use super::masks::mask;
 use crate::images::{ImageSet, labels};
+use crate::scanned::Labelled;
+use crate::scanned::mask::mask;
 use crate::seeds::seed_of;
 use crate::slices::SliceSet;
 use crate::spread::Spread;
@@ -14,16 +15,7 @@ use ascan_store::table::ScanTable;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
-
-/// Images with labels, and how they are read.
-pub struct Labelled {
-    /// Where they come from.
-    pub images: ImageSet,
-    /// Rows of the set.
-    pub rows: Vec<usize>,
-    /// `[rows]`
-    pub labels: Vec<usize>,
-}
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is trained on.
 pub struct Training {
@@ -33,16 +25,22 @@ pub struct Training {
     pub spuriousness: Vec<f32>,
     /// `[n]`, whether that comes from a verdict.
     pub is_known: Vec<bool>,
-    /// Rows of the scan under each standing verdict `spurious`.
-    pub spurious_verdicts: Vec<Vec<usize>>,
+    /// The images under each standing verdict `spurious`: the set of [`Labelled`], and the rows there.
+    pub spurious_verdicts: Vec<(usize, Vec<usize>)>,
     /// `[n]`, −1 for none.
     pub groups: Vec<i32>,
     /// `[n]`
     pub predicted_classes: Vec<i32>,
+    /// `[n]`: the probability that the model before gave to the label.
+    pub label_probs: Vec<f32>,
+    /// `[n]`: how sure the model before is of its prediction, where the method asks; see [`TrainingSet::disagreement`].
+    pub disagreement: Option<Vec<f32>>,
     /// `[n]`, where somebody has looked at labels.
     pub corrected_labels: Option<Vec<i32>>,
-    /// The raw maps.
-    pub table: ScanTable,
+    /// `[n]`, the raw maps, each of `map_size`.
+    pub maps: Vec<Vec<f32>>,
+    /// Height and width.
+    pub map_size: [usize; 2],
     /// What is worth knowing, one sentence each.
     pub notes: Vec<String>,
 }
@@ -75,10 +73,10 @@ impl Training {
         let is_known = spuriousness.iter().map(|value| !value.is_nan()).collect();
         spuriousness.iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = repair.unknown);
         let spurious = annotations.in_force().into_iter().filter(|verdict| verdict.mark() == Some(Mark::Spurious));
-        let spurious_verdicts = spurious.map(|verdict| verdict.subject.rows().to_vec()).collect();
+        let spurious_verdicts = spurious.map(|verdict| (0, verdict.subject.rows().to_vec())).collect();
         let groups = match repair.groups {
-            // Known once the model has run over the images.
-            Groups::Cue => vec![0; rows.len()],
+            // Known once the model has run over the images, or all scans are open.
+            Groups::Cue | Groups::Annotated => vec![0; rows.len()],
             Groups::Spuriousness => {
                 labels.iter().zip(&spuriousness).map(|(&label, &s)| 2 * label as i32 + i32::from(s > 0.5)).collect()
             }
@@ -89,18 +87,70 @@ impl Training {
         };
         let corrected_labels = corrected(&annotations, scan.plan.data.n_rows, &rows, &labels);
         let predicted_classes = rows.iter().map(|&row| table.predicted_classes[row]).collect();
-        let data = Labelled { images, rows, labels };
         Ok(Self {
-            data,
+            label_probs: rows.iter().zip(&labels).map(|(&row, &label)| table.probs.row(row)[label]).collect(),
+            disagreement: None,
+            maps: rows.iter().map(|&row| table.maps.row(row).to_vec()).collect(),
+            map_size: [table.maps.shape()[1], table.maps.shape()[2]],
+            data: Labelled::of(images, rows, labels),
             spuriousness,
             is_known,
             spurious_verdicts,
             groups,
             predicted_classes,
             corrected_labels,
-            table,
             notes,
         })
+    }
+
+    /// These images and then those of another scan.
+    ///
+    /// # Errors
+    /// `Shape` for maps of another size: the scans differ in more than their images.
+    pub fn append(&mut self, other: Self, groups: Groups) -> Result<()> {
+        if self.map_size != other.map_size {
+            let expected = format!("maps of {:?}, as in the other scan", self.map_size);
+            return Err(Error::shape("attribution maps", expected, other.map_size));
+        }
+        if self.corrected_labels.is_some() || other.corrected_labels.is_some() {
+            let own = |of: &Self| of.data.labels.iter().map(|&label| label as i32).collect();
+            let more = other.corrected_labels.clone().unwrap_or_else(|| own(&other));
+            let mut corrected = self.corrected_labels.take().unwrap_or_else(|| own(self));
+            corrected.extend(more);
+            self.corrected_labels = Some(corrected);
+        }
+        let n_sets = self.data.sets.len();
+        self.spurious_verdicts.extend(other.spurious_verdicts.into_iter().map(|(set, rows)| (n_sets + set, rows)));
+        // The slices of two scans have nothing to do with each other.
+        let after = self.groups.iter().max().filter(|_| groups == Groups::Slices).map_or(0, |largest| largest + 1);
+        self.groups.extend(other.groups.into_iter().map(|group| if group < 0 { group } else { after + group }));
+        self.data.append(other.data);
+        self.spuriousness.extend(other.spuriousness);
+        self.is_known.extend(other.is_known);
+        self.predicted_classes.extend(other.predicted_classes);
+        self.label_probs.extend(other.label_probs);
+        self.maps.extend(other.maps);
+        self.notes.extend(other.notes);
+        Ok(())
+    }
+
+    /// Takes the annotated groups as groups.
+    ///
+    /// # Errors
+    /// `Unsupported` for images without.
+    pub fn annotate(&mut self) -> Result<()> {
+        let group = |&(set, row): &(usize, usize)| self.data.sets[set].samples[row].groups.join("/");
+        let named: Vec<String> = self.data.rows.iter().map(group).collect();
+        let names: BTreeSet<&String> = named.iter().collect();
+        if names.len() < 2 {
+            let hint = "name columns of the table in `data.columns.group`, or leave `repair.groups` out";
+            return Err(Error::unsupported("`repair.groups = \"annotated\"` needs annotated groups", hint));
+        }
+        let ids: BTreeMap<&String, i32> = names.into_iter().zip(0..).collect();
+        self.groups = named.iter().map(|name| ids[name]).collect();
+        self.notes
+            .push("the annotated groups are trained with: the result is a ceiling, not a repair without them".into());
+        Ok(())
     }
 
     /// What a regularizer may choose from.
@@ -111,6 +161,8 @@ impl Training {
             groups: Some(&self.groups),
             predicted_classes: Some(&self.predicted_classes),
             corrected_labels: self.corrected_labels.as_deref(),
+            label_probs: Some(&self.label_probs),
+            disagreement: self.disagreement.as_deref(),
             epoch,
         }
     }
@@ -118,9 +170,7 @@ impl Training {
     /// The frozen mask of image `i`, `[h, w]`, and its spuriousness. Where the map says nothing, both are such that
     /// no region counts less.
     pub fn mask(&self, i: usize, size: [usize; 2], absolute: bool, repair: &RepairSection) -> (Vec<f32>, f32) {
-        let map = self.table.maps.row(self.data.rows[i]);
-        let map_size = [self.table.maps.shape()[1], self.table.maps.shape()[2]];
-        match mask(map, map_size, size, absolute, &repair.masks) {
+        match mask(&self.maps[i], self.map_size, size, absolute, &repair.masks) {
             Some(mask) => (mask, self.spuriousness[i]),
             None => (vec![1.0; size[0] * size[1]], 0.0),
         }
@@ -132,8 +182,7 @@ impl Training {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, [2, 0]));
         let mut held_out = Vec::new();
         for class in 0..n_classes {
-            let mut of_class: Vec<usize> =
-                (0..self.data.rows.len()).filter(|&i| self.data.labels[i] == class).collect();
+            let mut of_class: Vec<usize> = (0..self.data.n()).filter(|&i| self.data.labels[i] == class).collect();
             of_class.shuffle(&mut rng);
             of_class.truncate((of_class.len() as f64 * share).round() as usize);
             held_out.append(&mut of_class);
@@ -152,6 +201,8 @@ impl Training {
         filter(&mut self.is_known, is_kept);
         filter(&mut self.groups, is_kept);
         filter(&mut self.predicted_classes, is_kept);
+        filter(&mut self.label_probs, is_kept);
+        filter(&mut self.maps, is_kept);
         if let Some(labels) = &mut self.corrected_labels {
             filter(labels, is_kept);
         }
@@ -165,15 +216,13 @@ impl Training {
     pub fn validation(&mut self, scan: &Scan, repair: &RepairSection, seed: u64) -> Result<Labelled> {
         let data = &scan.config.data;
         if repair.shuffle_labels {
-            let Labelled { rows, labels, .. } = &self.data;
-            return Ok(Labelled { images: ImageSet::open(data)?, rows: rows.clone(), labels: labels.clone() });
+            return Ok(self.data.clone());
         }
         let Some(split) = &repair.validation_split else {
             let held_out = self.hold_out(repair.validation_share, seed);
-            let pick = |values: &[usize]| held_out.iter().map(|&i| values[i]).collect();
-            let (rows, labels) = (pick(&self.data.rows), pick(&self.data.labels));
+            let validation = self.data.pick(&held_out);
             self.keep(&|i| held_out.binary_search(&i).is_err());
-            return Ok(Labelled { images: ImageSet::open(data)?, rows, labels });
+            return Ok(validation);
         };
         if data.split.as_ref() == Some(split) {
             let message = format!("`repair.validation_split`: \"{split}\" is the split that is trained on");
@@ -184,7 +233,7 @@ impl Training {
         let outputs = labels::map_to_outputs(&images, &other, scan.plan.model.n_classes)?;
         let known = outputs.iter().enumerate().filter_map(|(row, &label)| Some((row, usize::try_from(label).ok()?)));
         let (rows, labels) = known.unzip();
-        Ok(Labelled { images, rows, labels })
+        Ok(Labelled::of(images, rows, labels))
     }
 }
 

@@ -2,18 +2,14 @@
 //! cue alone says another class than the label.
 
 use super::RepairPlan;
-use super::extract::Extractor;
-use super::features::Vectors;
-use super::mixed::{Keep, Mixed, Objects};
-use super::object::share_on_object;
+use super::mixed::{Keep, Mixed};
+use crate::scanned::object::{ON_OBJECT, share_on_object};
+use crate::scanned::{Extractor, Objects, Vectors};
 use crate::seeds::seed_of;
 use ascan_config::sections::Groups;
 use ascan_core::{Context, Level, Result};
 use ascan_math::ridge::cross_fitted;
 use serde::{Deserialize, Serialize};
-
-/// From this share of its attribution on, an image is taken to be judged by its object.
-pub const ON_OBJECT: f32 = 0.5;
 
 /// Copies of each image from which the cue is read; their features are averaged.
 const N_CUES: u64 = 2;
@@ -90,7 +86,7 @@ pub fn gather(plan: &mut RepairPlan, context: &Context) -> Result<(Findings, Opt
     if !repair.evidence && repair.groups != Groups::Cue {
         return Ok((findings, None));
     }
-    if let Err(error) = Extractor::new(plan, context) {
+    if let Err(error) = Extractor::new(&plan.model, context) {
         let text = format!("verdicts count as they are, and the repair is not checked: {error}");
         context.reporter.log(Level::Warning, &text);
         return Ok((findings, None));
@@ -98,7 +94,7 @@ pub fn gather(plan: &mut RepairPlan, context: &Context) -> Result<(Findings, Opt
     let seed = plan.config.run.seed;
     let mut objects = None;
     if repair.evidence {
-        let mut extractor = Extractor::new(plan, context)?;
+        let mut extractor = Extractor::new(&plan.model, context)?;
         let training = extractor.objects(&plan.training.data, "object maps of training images")?;
         let validation = extractor.objects(&plan.validation, "object maps of validation images")?;
         drop(extractor);
@@ -109,7 +105,7 @@ pub fn gather(plan: &mut RepairPlan, context: &Context) -> Result<(Findings, Opt
     if repair.groups == Groups::Cue {
         let cues = cues(plan, training, context)?;
         let progress = |done| context.progress("reading the cue", done, N_FOLDS);
-        let (labels, n_classes) = (&plan.training.data.labels, plan.info.n_classes);
+        let (labels, n_classes) = (&plan.training.data.labels, plan.model.info.n_classes);
         let (groups, cue) = against(&cues, labels, n_classes, seed_of(seed, [9, 0]), progress)?;
         plan.training.groups = groups;
         findings.cue = Some(cue);
@@ -123,12 +119,12 @@ pub fn gather(plan: &mut RepairPlan, context: &Context) -> Result<(Findings, Opt
 
 /// `[n]`: features of what should not count of each training image, `None` where they are not known.
 fn cues(plan: &RepairPlan, objects: Option<Objects>, context: &Context) -> Result<Vectors> {
-    let (n, seed) = (plan.training.data.rows.len(), plan.config.run.seed);
-    let mut extractor = Extractor::new(plan, context)?;
+    let (n, seed) = (plan.training.data.n(), plan.config.run.seed);
+    let mut extractor = Extractor::new(&plan.model, context)?;
     let keep = Keep::Cue(objects);
     let mut draws = (0..N_CUES).map(|draw| {
         let mixed = Mixed::round(keep.clone(), n, seed_of(seed, [6, draw]));
-        extractor.mixed(&mixed, &plan.training.data, ("cue", draw), "what the surroundings say")
+        mixed.vectors(plan, &plan.training.data, ("cue", draw), &mut extractor, "what the surroundings say")
     });
     let first = draws.next().unwrap_or_else(|| Ok(vec![None; n]))?;
     draws.try_fold(first, |sums, draw| {
@@ -142,14 +138,14 @@ fn cues(plan: &RepairPlan, objects: Option<Objects>, context: &Context) -> Resul
 /// Follows a verdict where the pictures do not speak against it, and the pictures where there is none.
 fn weigh(plan: &mut RepairPlan, objects: &Objects, findings: &mut Findings) {
     let training = &plan.training;
-    let [h, w] = [training.table.maps.shape()[1], training.table.maps.shape()[2]];
-    let shares: Vec<Option<f32>> = (training.data.rows.iter().zip(&objects.maps))
-        .map(|(&row, object)| {
-            share_on_object(training.table.maps.row(row), [h, w], plan.absolute, object.as_ref()?, objects.size)
+    let shares: Vec<Option<f32>> = (training.maps.iter().zip(&objects.maps))
+        .map(|(map, object)| {
+            share_on_object(map, training.map_size, plan.model.absolute, object.as_ref()?, objects.size)
         })
         .collect();
-    for rows in &training.spurious_verdicts {
-        let of_rows = rows.iter().filter_map(|row| training.data.rows.binary_search(row).ok().and_then(|i| shares[i]));
+    for (set, rows) in &training.spurious_verdicts {
+        let place = |&row: &usize| training.data.rows.binary_search(&(*set, row)).ok();
+        let of_rows = rows.iter().filter_map(place).filter_map(|i| shares[i]);
         let (sum, n) = of_rows.fold((0.0f32, 0usize), |(sum, n), share| (sum + share, n + 1));
         findings.n_spurious += usize::from(n > 0);
         findings.n_contradicted += usize::from(n > 0 && sum / n as f32 >= ON_OBJECT);

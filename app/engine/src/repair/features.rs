@@ -3,7 +3,8 @@
 //! Kept for a head that is linear in the spatial mean of a feature map: an image is then one vector. A method that
 //! disturbs pictures gets the features of several disturbed copies of each image, drawn before the first step.
 
-use ascan_core::OpenModel;
+use crate::scanned::Vectors;
+use ascan_core::{OpenModel, Suppression};
 use ascan_onnx::proto::NodeProto;
 use ascan_onnx::proto::tensor_shape_proto::dimension::Value as Dim;
 use ascan_onnx::proto::type_proto::Value as Type;
@@ -25,12 +26,11 @@ pub struct Features {
     pub draws: Vec<Draw>,
     /// `[n_validation]`
     pub validation: Vectors,
+    /// What the head sees less of, where the method has found something: it is applied to all of these.
+    pub suppressed: Option<Suppression>,
     /// `[n_validation]`, of their copies with other surroundings; empty where there are none.
     pub mixed: Vectors,
 }
-
-/// `[n]` vectors; `None` for an image that cannot be read.
-pub type Vectors = Vec<Option<Vec<f32>>>;
 
 /// `[n]`, the rows that a method made of each image.
 pub type Draw = Vec<Vec<Row>>;
@@ -44,6 +44,16 @@ pub struct Row {
     pub label: usize,
     /// Its weight.
     pub weight: f32,
+}
+
+impl Features {
+    /// Shows the head less of a direction, in all features.
+    pub fn suppress(&mut self, found: Suppression) {
+        let vectors = [&mut self.clean, &mut self.validation, &mut self.mixed];
+        vectors.into_iter().flatten().flatten().for_each(|vector| found.apply(vector));
+        self.draws.iter_mut().flatten().flatten().for_each(|row| found.apply(&mut row.features));
+        self.suppressed = Some(found);
+    }
 }
 
 /// The head alone, a model whose input is its feature map with [`N_PLACES`] places; `None` if the head is not linear

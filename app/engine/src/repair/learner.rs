@@ -1,7 +1,8 @@
 //! A model that is being trained: the file, what of it is run, and the trainer.
 
+use super::fold::Folded;
 use ascan_config::sections::{OptimizerName, RepairSection};
-use ascan_core::{Error, OpenModel, Optimizer, Result, Runtime, Trainable, Trainer, TrainerOptions};
+use ascan_core::{Error, OpenModel, Optimizer, Result, Runtime, Suppression, Trainable, Trainer, TrainerOptions};
 use ascan_onnx::Model;
 use std::path::Path;
 
@@ -11,6 +12,8 @@ pub struct Learner {
     original: Model,
     /// What the trainer runs, where that is not the whole model.
     part: Option<Model>,
+    /// What its head sees less of: folded into the weights that are written.
+    suppressed: Option<Folded>,
     /// How the trained net is opened to be run.
     pub open: OpenModel,
     /// Moves its weights.
@@ -64,7 +67,7 @@ impl Learner {
             other => other,
         })?;
         open.path = net.to_owned();
-        Ok(Self { original, part, open, trainer })
+        Ok(Self { original, part, suppressed: None, open, trainer })
     }
 
     /// Writes the net with the weights as they are now where [`Self::open`] finds it.
@@ -77,13 +80,26 @@ impl Learner {
         net.save(&self.open.path)
     }
 
+    /// From now on features come with less of a direction, and the model that is written does the same to them by itself.
+    ///
+    /// # Errors
+    /// `Unsupported` for a head whose weights and bias cannot be told apart.
+    pub fn suppress(&mut self, found: Suppression) -> Result<()> {
+        self.suppressed = Some(Folded::new(found, &self.trainer.weights()?)?);
+        Ok(())
+    }
+
     /// Writes the whole model with the weights as they are now: names, shapes and operators stay.
     ///
     /// # Errors
     /// `File` if it cannot be written.
     pub fn write_model(&self, path: &Path) -> Result<()> {
         let mut model = self.original.clone();
-        model.set_weights(&self.trainer.weights()?)?;
+        let mut weights = self.trainer.weights()?;
+        if let Some(folded) = &self.suppressed {
+            folded.apply(&mut weights);
+        }
+        model.set_weights(&weights)?;
         model.save(path)
     }
 

@@ -1,33 +1,13 @@
 //! Pictures that never were: what counts of one image, with everything around it from another.
 
 use super::RepairPlan;
-use super::data::Labelled;
-use super::features::Vectors;
-use super::masks::mask;
-use super::object::EDGE;
+use crate::scanned::{Extractor, Labelled, Objects, Vectors};
 use crate::seeds::seed_of;
-use ascan_config::sections::MasksSection;
 use ascan_core::{Error, Result};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::{IndexedRandom, SliceRandom};
-
-/// Object maps of images, coarse as the layer that they come from.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Objects {
-    /// `[n]`, each `[h, w]` of `size`; `None` for an image without one.
-    pub maps: Vectors,
-    /// Height and width.
-    pub size: [usize; 2],
-}
-
-impl Objects {
-    /// Where the object of image `i` may be, 0 or 1, at another size.
-    fn region(&self, i: usize, size: [usize; 2]) -> Option<Vec<f32>> {
-        let rule = MasksSection { threshold: EDGE, grow: 0.0 };
-        mask(self.maps.get(i)?.as_ref()?, self.size, size, false, &rule)
-    }
-}
+use serde_json::json;
 
 /// What stays of an image.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +33,7 @@ impl Keep {
         match self {
             Self::Object(objects) => objects.region(i, size),
             Self::Cue(objects) => {
-                let (core, spuriousness) = plan.training.mask(i, size, plan.absolute, &plan.config.repair);
+                let (core, spuriousness) = plan.training.mask(i, size, plan.model.absolute, &plan.config.repair);
                 let is_spurious = spuriousness > 0.5;
                 let Some(objects) = objects else {
                     return Some(if is_spurious { core } else { core.into_iter().map(|m| 1.0 - m).collect() });
@@ -91,16 +71,27 @@ impl Mixed {
     /// # Errors
     /// What reading either image reports; `Unsupported` for an image of which nothing is known.
     pub fn picture(&self, plan: &RepairPlan, data: &Labelled, i: usize) -> Result<Vec<f32>> {
-        let [_, h, w] = plan.unit.input_shape();
+        let [_, h, w] = plan.model.unit.input_shape();
         let missing = || Error::unsupported("what is to be kept of the image is not known", "");
         let keep = self.keep.region(plan, i, [h, w]).ok_or_else(missing)?;
-        let mut picture = plan.unit.load(&data.images, data.rows[i])?;
-        let other = plan.unit.load(&data.images, data.rows[self.donors[i]])?;
-        for (own, other) in picture.chunks_exact_mut(keep.len()).zip(other.chunks_exact(keep.len())) {
-            own.iter_mut().zip(other).zip(&keep).for_each(|((own, other), keep)| *own = other + keep * (*own - other));
-        }
-        plan.normalise.apply(&mut picture, plan.unit.input_shape());
-        Ok(picture)
+        let load = |i: usize| data.load(&plan.model.unit, i);
+        Ok(plan.model.mixed(load(i)?, &load(self.donors[i])?, &keep))
+    }
+
+    /// The vectors of all copies; `name` tells them from others of the same plan.
+    ///
+    /// # Errors
+    /// Whatever the model reports; `Cancelled`.
+    pub fn vectors(
+        &self,
+        plan: &RepairPlan,
+        data: &Labelled,
+        name: (&str, u64),
+        extractor: &mut Extractor,
+        stage: &str,
+    ) -> Result<Vectors> {
+        let facts = json!({ "pictures": plan.mixed_facts(), "mixed": name, "images": data.facts() });
+        extractor.pictures(facts, data.n(), |i| self.picture(plan, data, i), stage)
     }
 }
 

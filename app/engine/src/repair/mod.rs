@@ -18,21 +18,19 @@ mod batches;
 mod checkpoint;
 mod curves;
 mod data;
+mod disagreement;
 mod evaluate;
 mod evidence;
 mod extract;
 mod features;
+mod fold;
 mod learner;
-mod masks;
 mod mixed;
-mod object;
 mod outcome;
 mod plan;
 mod run;
 mod sample;
 mod summary;
-pub mod table;
-mod tensors;
 
 pub use curves::{Curves, EpochPoint};
 pub use evaluate::{Evaluation, MixedEvaluation};
@@ -49,10 +47,12 @@ use ascan_core::{Context, Error, Level, Reporter, Result};
 use ascan_onnx::Model;
 use ascan_store::{LocalStorage, ScanLock, Storage};
 use checkpoint::{Checkpoint, Progress};
+use disagreement::disagreement;
 use extract::Probe;
 use learner::{Learner, options, trainable};
 use mixed::Mixed;
 use run::Run;
+use sample::balance_of;
 use std::path::Path;
 use std::time::Instant;
 
@@ -76,7 +76,11 @@ pub fn repair(plan: &mut RepairPlan, host: &PluginHost, out: &Path, reporter: &d
     let storage = LocalStorage::new(out);
     claim(plan, &storage, out)?;
     let context = Context { seed: plan.config.run.seed, n_threads: plan.n_threads, reporter };
-    // What the method lacks is said before anything is computed.
+    let habits = plan.habits(host)?;
+    if habits.needs_disagreement {
+        plan.training.disagreement = Some(disagreement(plan, &context)?);
+    }
+    // What the method lacks is said before anything else is computed.
     let repair = &plan.config.repair;
     host.regularizer(&repair.plugin, &repair.params)?.select(&plan.training.set(0), &context)?;
     // With shuffled labels there is nothing to find out.
@@ -89,10 +93,11 @@ pub fn repair(plan: &mut RepairPlan, host: &PluginHost, out: &Path, reporter: &d
     }
     let mut summary = train(plan, mixed.as_ref(), host, out, &context)?;
     let repair = &plan.config.repair;
-    if repair.check && mixed.is_some() && !OTHER_AIMS.contains(&repair.plugin.as_str()) {
+    if repair.check && mixed.is_some() && !habits.has_other_aim {
+        // The control differs in nothing else.
         plan.config.repair.plugin = CONTROL.into();
         plan.config.repair.params = ParamMap::new();
-        plan.config.repair.balance = Balance::Class;
+        plan.config.repair.balance = Balance::Auto;
         let folder = out.join("control");
         let hint = "choose a folder with --out that can be written to";
         let no_folder = |error| Error::file(&folder, format!("cannot be made: {error}"), hint);
@@ -110,9 +115,6 @@ pub fn repair(plan: &mut RepairPlan, host: &PluginHost, out: &Path, reporter: &d
 /// The regularizer that changes nothing.
 const CONTROL: &str = "erm";
 
-/// Regularizers that are not meant to change where a model looks: the control itself, and other labels.
-const OTHER_AIMS: [&str; 2] = [CONTROL, "label_repair"];
-
 /// Trains as a plan says, in the folder `out`.
 fn train(
     plan: &RepairPlan,
@@ -127,20 +129,32 @@ fn train(
     let repair = &plan.config.repair;
     let make = || host.regularizer(&repair.plugin, &repair.params);
     let mut regularizer = make()?;
-    let original = Model::load(&plan.open.path)?;
+    let original = Model::load(&plan.model.open.path)?;
     let learner = |part: Option<Model>| {
         let trained = if part.is_some() { trainable("all") } else { trainable(&repair.layers) };
         let options = options(repair, trained, plan.config.run.seed);
-        Learner::new(original.clone(), part, &plan.open, &out.join(NET), &*plan.runtime, &options)
+        Learner::new(original.clone(), part, &plan.model.open, &out.join(NET), &*plan.runtime, &options)
     };
-    let head = if repair.layers == "head" { features::head_model(&original, &plan.open) } else { None };
+    let head = if repair.layers == "head" { features::head_model(&original, &plan.model.open) } else { None };
     let probe = Probe::new(plan, &mut *make()?, context)?;
     let head = head.filter(|_| !probe.has_penalty());
     let is_head = head.is_some();
     // Before anything is computed: a part that cannot be trained is told now.
     let mut learner = learner(head)?;
     probe.check(plan, &mut *learner.trainer)?;
-    let features = if is_head { Some(extract::features(plan, mixed, &probe, &mut *make()?, context)?) } else { None };
+    let habits = plan.habits(host)?;
+    if habits.suppresses && !is_head {
+        let message =
+            format!("`{}` works on the features of a head that is linear in a pooled feature map", repair.plugin);
+        return Err(Error::unsupported(message, "use it with `repair.layers = \"head\"`, or use another regularizer"));
+    }
+    let features = match is_head {
+        true => Some(extract::features(plan, mixed, (&probe, habits.suppresses), &mut *make()?, context)?),
+        false => None,
+    };
+    if let Some(found) = features.as_ref().and_then(|features| features.suppressed.clone()) {
+        learner.suppress(found)?;
+    }
     reporter.log(Level::Info, &format!("{} weights are trained", learner.n_weights()?));
 
     let mut progress = Progress::default();
@@ -156,6 +170,7 @@ fn train(
         learner,
         regularizer,
         features,
+        balance: balance_of(repair, habits),
         mixed,
         storage,
         out,

@@ -1,18 +1,16 @@
 //! The plan of a repair: a scan met with settings, its model and its images.
 
 use super::batches::Reader;
-use super::data::{Labelled, Training};
-use crate::images::Preprocess;
-use crate::images::unit::{Normalise, unit_pictures};
+use super::data::Training;
+use crate::scanned::{Labelled, ScannedModel};
 use ascan_config::host::PluginHost;
 use ascan_config::repair::RepairConfig;
-use ascan_config::sections::RepairSection;
+use ascan_config::sections::{Groups, RepairSection};
 use ascan_core::params::ParamMap;
-use ascan_core::{Error, Kind, ModelInfo, OpenModel, Result, Runtime};
+use ascan_core::{Error, Habits, Kind, Result, Runtime};
 use ascan_store::Scan;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// Everything a repair needs, opened and checked; nothing is computed yet.
 pub struct RepairPlan {
@@ -22,66 +20,44 @@ pub struct RepairPlan {
     pub training: Training,
     /// What chooses the epoch.
     pub validation: Labelled,
-    /// From a file to the model's input.
-    pub preprocess: Preprocess,
-    /// From a file to a picture in [0, 1].
-    pub unit: Preprocess,
-    /// From there to the model's input.
-    pub normalise: Normalise,
-    /// Whether negative attribution counts by its size, as it did for the features of the scan.
-    pub absolute: bool,
+    /// What is repaired, and judges: by the engine of the scan, or by that which trains.
+    pub model: ScannedModel,
     /// Trains.
     pub runtime: Box<dyn Runtime>,
-    /// Judges: the engine of the scan, or that which trains.
-    pub judge: Box<dyn Runtime>,
-    /// How the model is opened.
-    pub open: OpenModel,
-    /// What it is.
-    pub info: ModelInfo,
     /// Threads, at least 1.
     pub n_threads: usize,
     /// What is worth knowing, one sentence each.
     pub notes: Vec<String>,
-    /// What the features of an image depend on, beside the image.
-    pub(super) model_facts: Value,
-    /// Where the scan is.
-    pub(super) scan_dir: PathBuf,
     facts: Value,
 }
 
 impl RepairPlan {
-    /// Opens the scan's images and model, and finds the plugins.
+    /// Opens the images and the model of a scan, and finds the plugins. The images of the scan `also` are trained on too; it is
+    /// of the same model, and of images that the model may not have seen.
     ///
     /// # Errors
     /// `File` for a scan or a model that cannot be used, a model that has changed since the scan included; `Param`
     /// for settings that do not fit the data; `Unsupported` for a backend that cannot train.
-    pub fn compile(scan: &Scan, config: RepairConfig, host: &PluginHost) -> Result<Self> {
-        let (repair, model) = (&config.repair, &scan.config.model);
-        let sha256 = ascan_onnx::Model::sha256(&model.path)?;
-        if sha256 != scan.plan.model.sha256 {
-            let message = "is not the model that was scanned, so the masks of the scan do not apply to it";
-            return Err(Error::file(&model.path, message, "scan again, then repair"));
-        }
+    pub fn compile(scan: &Scan, also: Option<&Scan>, config: RepairConfig, host: &PluginHost) -> Result<Self> {
+        let repair = &config.repair;
+        let n_threads = config.run.threads();
+        // First: without the model nothing can be done.
+        let model = ScannedModel::open(scan, host, &repair.backend, n_threads)?;
         let runtime = host.backend(&repair.backend, &ParamMap::new())?;
         if !runtime.capabilities().training {
             let message = format!("the backend `{}` cannot train", repair.backend);
             return Err(Error::unsupported(message, "use `repair.backend = \"burn\"`"));
         }
         runtime.available()?;
-        // The engine of the scan may be missing on this machine; the one that trains can judge as well.
-        let judge = host.backend(&scan.plan.model.backend, &scan.plan.model.params);
-        let judge = judge.and_then(|judge| judge.available().map(|()| judge));
-        let (judge, judged_by) = match judge {
-            Ok(judge) => (judge, &scan.plan.model.backend),
-            Err(_) => (host.backend(&repair.backend, &ParamMap::new())?, &repair.backend),
-        };
-
         let mut training = Training::open(scan, repair, config.run.seed)?;
+        if let Some(also) = also {
+            check_also(scan, also, repair)?;
+            training.append(Training::open(also, repair, config.run.seed)?, repair.groups)?;
+        }
+        if repair.groups == Groups::Annotated {
+            training.annotate()?;
+        }
         let validation = training.validation(scan, repair, config.run.seed)?;
-        let n_threads = config.run.threads();
-        let open = model.open(n_threads);
-        let info = runtime.open(&open)?.info().clone();
-        let input_shape = scan.plan.model.input_shape;
         let spuriousness: Vec<u8> = training.spuriousness.iter().flat_map(|s| s.to_le_bytes()).collect();
         let facts = json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -90,46 +66,30 @@ impl RepairPlan {
             "scan": {
                 "data": &scan.plan.data.fingerprint,
                 "labels": &scan.plan.data.labels,
-                "model": sha256,
+                "model": &scan.plan.model.sha256,
                 "attribution": &scan.plan.attribution,
             },
+            "also": also.map(|also| json!([&also.plan.data.fingerprint, &also.plan.data.labels])),
             "spuriousness": blake3::hash(&spuriousness).to_hex().to_string(),
-            "n_training": training.data.rows.len(),
-            "n_validation": validation.rows.len(),
+            "n_training": training.data.n(),
+            "n_validation": validation.n(),
             "regularizer": host.plugin(Kind::Regularizer, &repair.plugin)?.version(),
         });
-        Ok(Self {
-            notes: training.notes.clone(),
-            preprocess: Preprocess::new(&model.preprocess, input_shape)?,
-            unit: unit_pictures(&model.preprocess, input_shape)?,
-            normalise: Normalise::new(&model.preprocess),
-            absolute: scan.config.features.sign == "absolute",
-            training,
-            validation,
-            runtime,
-            judge,
-            model_facts: json!({
-                "sha256": scan.plan.model.sha256,
-                "preprocess": &model.preprocess,
-                "device": &model.device,
-                "judged_by": judged_by,
-            }),
-            scan_dir: scan.dir.clone(),
-            open,
-            info,
-            n_threads,
-            config,
-            facts,
-        })
+        Ok(Self { notes: training.notes.clone(), model, training, validation, runtime, n_threads, config, facts })
+    }
+
+    /// What must be known of the regularizer.
+    pub(super) fn habits(&self, host: &PluginHost) -> Result<Habits> {
+        Ok(host.plugin(Kind::Regularizer, &self.config.repair.plugin)?.habits())
     }
 
     /// Reads batches of the training images.
     pub(super) fn reader(&self) -> Reader<'_> {
         Reader {
             training: &self.training,
-            unit: &self.unit,
+            unit: &self.model.unit,
             repair: &self.config.repair,
-            absolute: self.absolute,
+            absolute: self.model.absolute,
             seed: self.config.run.seed,
         }
     }
@@ -160,6 +120,22 @@ impl RepairPlan {
         serde_json::to_vec_pretty(&self.facts)
             .map_err(|error| Error::unsupported(format!("the plan cannot be written as JSON: {error}"), ""))
     }
+}
+
+/// Whether the images of another scan can be trained on with those of a scan.
+fn check_also(scan: &Scan, also: &Scan, repair: &RepairSection) -> Result<()> {
+    let refuse = |message: &str, hint: &str| Err(Error::file(&also.dir, message, hint));
+    if also.plan.model.sha256 != scan.plan.model.sha256 {
+        return refuse("is a scan by another model", "scan these images with the model that is repaired");
+    }
+    if also.plan.data.fingerprint == scan.plan.data.fingerprint {
+        return refuse("is a scan of the same images", "name a scan of another split");
+    }
+    if repair.validation_split.is_some() && repair.validation_split == also.config.data.split {
+        let message = "is a scan of the split that chooses the epoch (`repair.validation_split`)";
+        return refuse(message, "leave `repair.validation_split` out: a share of all images is then held out");
+    }
+    Ok(())
 }
 
 /// What differs between two plans, one line each.

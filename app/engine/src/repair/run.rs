@@ -8,9 +8,9 @@ use super::evaluate::{Evaluation, MixedEvaluation};
 use super::features::{Features, spread_out};
 use super::learner::Learner;
 use super::mixed::Mixed;
-use super::sample::{balance_of, order};
+use super::sample::order;
 use crate::workers::logits;
-use ascan_config::sections::Schedule;
+use ascan_config::sections::{Balance, Schedule};
 use ascan_core::metrics::argmax;
 use ascan_core::{
     Context, Error, ErrorCode, Level, RegularizedBatch, Regularizer, Result, Selection, StepOutcome, TensorView,
@@ -32,6 +32,8 @@ pub struct Run<'a> {
     pub regularizer: Box<dyn Regularizer>,
     /// Vectors in place of pictures, where only the head trains.
     pub features: Option<Features>,
+    /// What comes equally often in an epoch.
+    pub balance: Balance,
     /// Copies of the validation images with the surroundings of another class, where there are some.
     pub mixed: Option<&'a Mixed>,
     /// Where checkpoints go.
@@ -106,7 +108,7 @@ impl Run<'_> {
             Some(features) => with_features(selection, features),
             None => selection,
         };
-        let order = order(&selection, &plan.training.groups, balance_of(repair), seed, epoch);
+        let order = order(&selection, &plan.training.groups, self.balance, seed, epoch);
         if order.is_empty() {
             return Err(Error::unsupported(
                 "the regularizer left no image to train on",
@@ -176,7 +178,7 @@ impl Run<'_> {
     fn input_shape(&self) -> [usize; 3] {
         match &self.features {
             Some(features) => [features.d, 1, super::features::N_PLACES],
-            None => self.plan.unit.input_shape(),
+            None => self.plan.model.unit.input_shape(),
         }
     }
 
@@ -186,7 +188,7 @@ impl Run<'_> {
             None => {
                 let mut made = self.regularizer.prepare(&batch.view(step), &self.context)?;
                 let mut images = std::mem::take(&mut made.images).into_data();
-                self.plan.normalise.apply(&mut images, self.plan.unit.input_shape());
+                self.plan.model.normalise.apply(&mut images, self.plan.model.unit.input_shape());
                 Ok((images, made))
             }
             Some(features) if features.draws.is_empty() => {
@@ -260,11 +262,11 @@ impl Run<'_> {
             Some(features) => {
                 let missing = || Error::unsupported("the image has no features", "");
                 let load = |i: usize| Ok(spread_out(features.validation[i].as_ref().ok_or_else(missing)?).collect());
-                logits(&*plan.runtime, &self.learner.open, data.rows.len(), &load, &self.context)?
+                logits(&*plan.runtime, &self.learner.open, data.n(), &load, &self.context)?
             }
             None => {
-                let load = |i: usize| plan.preprocess.load(&data.images, data.rows[i]);
-                logits(&*plan.judge, &self.learner.open, data.rows.len(), &load, &self.context)?
+                let load = |i: usize| data.load(&plan.model.preprocess, i);
+                logits(&*plan.model.runtime, &self.learner.open, data.n(), &load, &self.context)?
             }
         };
         let rows: Vec<(Vec<f32>, usize)> =
@@ -282,7 +284,7 @@ impl Run<'_> {
     fn validate_mixed(&self) -> Result<Option<MixedEvaluation>> {
         let (plan, data) = (self.plan, &self.plan.validation);
         let Some(mixed) = self.mixed else { return Ok(None) };
-        let n = data.rows.len();
+        let n = data.n();
         let found = match &self.features {
             Some(features) => {
                 let missing = || Error::unsupported("the copy has no features", "");
@@ -291,7 +293,7 @@ impl Run<'_> {
             }
             None => {
                 let load = |i: usize| mixed.picture(plan, data, i);
-                logits(&*plan.judge, &self.learner.open, n, &load, &self.context)?
+                logits(&*plan.model.runtime, &self.learner.open, n, &load, &self.context)?
             }
         };
         let row =

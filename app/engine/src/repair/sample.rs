@@ -1,18 +1,19 @@
 //! The order in which an epoch shows its images.
 
-use super::CONTROL;
 use crate::seeds::seed_of;
 use ascan_config::sections::{Balance, Groups, RepairSection};
-use ascan_core::Selection;
+use ascan_core::{Habits, Selection};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
 use std::collections::BTreeMap;
 
-/// What is balanced: `auto` is decided by where groups come from. The control learns nothing of what was found out.
-pub fn balance_of(repair: &RepairSection) -> Balance {
+/// What is balanced: `auto` is decided by where groups come from, unless the method decides it. One with another aim, as the
+/// control, learns nothing of what was found out.
+pub fn balance_of(repair: &RepairSection, habits: Habits) -> Balance {
     match (repair.balance, repair.groups) {
-        (Balance::Auto, Groups::Cue) if repair.plugin != CONTROL => Balance::Group,
+        (Balance::Auto, _) if habits.balances => Balance::None,
+        (Balance::Auto, Groups::Cue) if !habits.has_other_aim => Balance::Group,
         (Balance::Auto, _) => Balance::Class,
         (chosen, _) => chosen,
     }

@@ -66,10 +66,10 @@ impl RepairSummary {
         let after = curves.epochs.get(best).map(|epoch| epoch.validation);
         Ok(Self {
             model: run.out.join(MODEL),
-            model_before: run.plan.open.path.clone(),
+            model_before: run.plan.model.open.path.clone(),
             plugin: repair.plugin.clone(),
             layers: repair.layers.clone(),
-            n_training: run.plan.training.data.rows.len(),
+            n_training: run.plan.training.data.n(),
             n_epochs: curves.epochs.len(),
             n_steps: run.progress.step,
             best_epoch: best + 1,

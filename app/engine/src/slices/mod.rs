@@ -1,6 +1,7 @@
 //! From a scan to slices: project, slice, and say what is in each slice.
 
 pub mod advice;
+mod carried;
 pub mod evidence;
 mod layout;
 mod per_class;
@@ -10,6 +11,7 @@ mod stored;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use carried::carried;
 pub use picked::with_slice_of;
 pub use report::{ConfusionCell, N_MEMBERS, SliceReport, VERDICT_GAP};
 
@@ -144,7 +146,8 @@ pub fn find(
 ) -> Result<SliceSet> {
     let input = sliced(table, &recipe)?;
     let embeddings = projected(&input, projector, context)?;
-    let assigned = assigned(slicer, &input.table(&embeddings), recipe.per_class, context)?;
+    let view = input.table(&embeddings);
+    let assigned = assigned(slicer, &view, &view, recipe.per_class, context)?;
     Ok(describe(table, recipe, &input.rows, &embeddings, &assigned))
 }
 
@@ -173,21 +176,27 @@ fn projected(input: &SliceInput, projector: Option<&dyn Projector>, context: &Co
     )
 }
 
-/// The slice of each image.
-fn assigned(slicer: &dyn Slicer, table: &SliceTable, per_class: PerClass, context: &Context) -> Result<Vec<i32>> {
-    match per_class::column(per_class, table) {
-        None => Ok(assign(slicer, table, context)?.0),
-        Some(classes) => per_class::assign(slicer, table, classes, context),
+/// The slice of each image of `onto`, by slices that are fitted to `table`.
+fn assigned(
+    slicer: &dyn Slicer,
+    table: &SliceTable,
+    onto: &SliceTable,
+    per_class: PerClass,
+    context: &Context,
+) -> Result<Vec<i32>> {
+    match per_class::column(per_class, table).zip(per_class::column(per_class, onto)) {
+        None => Ok(assign(slicer, table, onto, context)?.0),
+        Some(classes) => per_class::assign(slicer, (table, classes.0), (onto, classes.1), context),
     }
 }
 
-/// Fits a slicer to a table and applies it: the slice of each image, and the number of slices.
-fn assign(slicer: &dyn Slicer, table: &SliceTable, context: &Context) -> Result<(Vec<i32>, usize)> {
+/// Fits a slicer to a table and applies it to `onto`: the slice of each of its images, and the number of slices.
+fn assign(slicer: &dyn Slicer, table: &SliceTable, onto: &SliceTable, context: &Context) -> Result<(Vec<i32>, usize)> {
     let model = slicer.fit(table, context)?;
-    let membership = model.membership(table, context)?;
+    let membership = model.membership(onto, context)?;
     let [n, k] = membership.view().dims("membership", "[n, n_slices]")?;
-    if n != table.n() {
-        return Err(Error::shape("membership", format!("{} rows, one per image", table.n()), n));
+    if n != onto.n() {
+        return Err(Error::shape("membership", format!("{} rows, one per image", onto.n()), n));
     }
     Ok((slicer::assignment(&membership), k))
 }

@@ -13,26 +13,35 @@ pub(super) fn column<'a>(per_class: PerClass, table: &SliceTable<'a>) -> Option<
     }
 }
 
-/// The slice of each image, by one model for each class: its slices are numbered after those of the classes before it.
+/// The slice of each image of `onto`, by one model for each class of `table`: its slices are numbered after those of the classes
+/// before it.
 ///
 /// Images without a class (−1) are in no slice, nor are those of a class that cannot be sliced (too few images, say), which is
 /// a warning. Only an assignment is made, never the membership of all images in the slices of all classes.
 ///
 /// # Errors
 /// The first class's, if no class can be sliced; `Param` if no image has a class; `Cancelled`.
-pub(super) fn assign(slicer: &dyn Slicer, table: &SliceTable, classes: &[i32], context: &Context) -> Result<Vec<i32>> {
+pub(super) fn assign(
+    slicer: &dyn Slicer,
+    (table, classes): (&SliceTable, &[i32]),
+    (onto, classes_onto): (&SliceTable, &[i32]),
+    context: &Context,
+) -> Result<Vec<i32>> {
     table.check()?;
+    onto.check()?;
     let mut known: Vec<i32> = classes.iter().copied().filter(|&class| class >= 0).collect();
     known.sort_unstable();
     known.dedup();
-    let mut assignment = vec![-1; table.n()];
+    let mut assignment = vec![-1; onto.n()];
+    let of_class =
+        |classes: &[i32], class: i32| -> Vec<usize> { (0..classes.len()).filter(|&i| classes[i] == class).collect() };
     let (mut n_slices, mut failure) = (0, None);
     for &class in &known {
-        let rows: Vec<usize> = (0..table.n()).filter(|&i| classes[i] == class).collect();
-        let part = Part::of(table, &rows)?;
+        let rows = of_class(classes_onto, class);
+        let (part, part_onto) = (Part::of(table, &of_class(classes, class))?, Part::of(onto, &rows)?);
         // Another stream for each class, so that equal classes are not seeded alike.
         let seed = context.seed.wrapping_add((class as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        match assign_all(slicer, &part.view(), &Context { seed, ..*context }) {
+        match assign_all(slicer, &part.view(), &part_onto.view(), &Context { seed, ..*context }) {
             Ok((slices, k)) => {
                 for (&row, slice) in rows.iter().zip(slices) {
                     assignment[row] = if slice < 0 { -1 } else { n_slices as i32 + slice };
@@ -142,7 +151,8 @@ mod tests {
     }
 
     fn divided(table: &ToyTable, per_class: PerClass, context: &Context) -> Result<Vec<i32>> {
-        assign(&Halves, &table.view(), column(per_class, &table.view()).unwrap(), context)
+        let both = (&table.view(), column(per_class, &table.view()).unwrap());
+        assign(&Halves, both, both, context)
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub(super) unsafe fn read_regularizer(table: *const c_void) -> Result<(AscanRegu
         }
         let FirstRegularizerTable { prepare, observe, .. } = table::read(table.cast())?;
         let size = size_of::<AscanRegularizerTable>();
-        Ok((AscanRegularizerTable { size, select, prepare, observe, state, restore }, true))
+        Ok((AscanRegularizerTable { size, select, prepare, observe, state, restore, suppress: None }, true))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::abi::trainer::read_trainers;
 use crate::abi::types::{AscanReply, AscanStr};
 use crate::abi::{AscanAttributorTable, AscanProjectorTable, AscanRegularizerTable, AscanSlicerTable, table};
 use crate::params::Resolved;
-use crate::{Attributor, Error, Kind, ParamMap, Projector, Regularizer, Result, Runtime, Slicer};
+use crate::{Attributor, Error, Habits, Kind, ParamMap, Projector, Regularizer, Result, Runtime, Slicer};
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,6 +29,7 @@ pub struct LoadedPlugin {
     path: Option<PathBuf>,
     speed: u32,
     map_params: Option<ParamMap>,
+    habits: Habits,
     functions: Functions,
 }
 
@@ -122,6 +123,7 @@ impl LoadedPlugin {
                 path: path.map(Into::into),
                 speed: raw.speed,
                 map_params,
+                habits: Habits::from_bits(raw.habits),
                 functions,
             })
         }
@@ -160,6 +162,11 @@ impl LoadedPlugin {
     /// See [`crate::Strengths::map_params`].
     pub fn map_params(&self) -> Option<&ParamMap> {
         self.map_params.as_ref()
+    }
+
+    /// See [`crate::Strengths::habits`].
+    pub fn habits(&self) -> Habits {
+        self.habits
     }
 
     /// Defaults, problems and help for these parameters.

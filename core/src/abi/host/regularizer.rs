@@ -2,12 +2,15 @@
 
 use super::context::lend;
 use super::first::FirstTrainingBatch;
-use crate::abi::regularizer::{AscanRegularizerTable, AscanTrainingBatch, AscanTrainingSet, Prepared, Selected};
+use crate::abi::regularizer::{
+    AscanRegularizerTable, AscanTrainingBatch, AscanTrainingSet, Prepared, Selected, Suppressed,
+};
 use crate::abi::reply::{Sent, ask};
 use crate::abi::state::State;
 use crate::abi::tensor::AscanTensor;
 use crate::{
-    Context, InputGradientPenalty, RegularizedBatch, Regularizer, Result, Selection, Tensor, TrainingBatch, TrainingSet,
+    Context, Error, InputGradientPenalty, RegularizedBatch, Regularizer, Result, Selection, Suppression, Tensor,
+    TensorView, TrainingBatch, TrainingSet,
 };
 
 /// Most images that a step can become; a number above is a mistake.
@@ -27,20 +30,27 @@ fn pointer<T>(column: Option<&[T]>) -> *const T {
     column.map_or(std::ptr::null(), <[T]>::as_ptr)
 }
 
+/// A set as it crosses; it must outlive the call.
+fn lent(set: &TrainingSet) -> AscanTrainingSet {
+    AscanTrainingSet {
+        size: size_of::<AscanTrainingSet>(),
+        n: set.labels.len(),
+        labels: set.labels.as_ptr(),
+        spuriousness: pointer(set.spuriousness),
+        groups: pointer(set.groups),
+        predicted_classes: pointer(set.predicted_classes),
+        corrected_labels: pointer(set.corrected_labels),
+        epoch: set.epoch,
+        label_probs: pointer(set.label_probs),
+        disagreement: pointer(set.disagreement),
+    }
+}
+
 impl Regularizer for ForeignRegularizer {
     fn select(&mut self, set: &TrainingSet, context: &Context) -> Result<Selection> {
         set.check()?;
         let n = set.labels.len();
-        let raw = AscanTrainingSet {
-            size: size_of::<AscanTrainingSet>(),
-            n,
-            labels: set.labels.as_ptr(),
-            spuriousness: pointer(set.spuriousness),
-            groups: pointer(set.groups),
-            predicted_classes: pointer(set.predicted_classes),
-            corrected_labels: pointer(set.corrected_labels),
-            epoch: set.epoch,
-        };
+        let raw = lent(set);
         let state = &self.state;
         let sent = lend(context, |host| {
             // SAFETY: the arguments are valid for the call.
@@ -50,6 +60,30 @@ impl Regularizer for ForeignRegularizer {
         let fits = labels.len() == rows.len() && rows.iter().all(|&row| row < n);
         sent.require(fits, || format!("selected {} rows and {} labels of {n} images", rows.len(), labels.len()))?;
         Ok(Selection { rows, labels })
+    }
+
+    fn suppress(&mut self, features: TensorView, set: &TrainingSet, context: &Context) -> Result<Option<Suppression>> {
+        set.check()?;
+        let [n, d] = features.dims("features", "[n, d]")?;
+        if n != set.labels.len() {
+            return Err(Error::shape("features", format!("{} rows, one per image", set.labels.len()), n));
+        }
+        let (raw, state) = (lent(set), &self.state);
+        let Some(suppress) = state.table().suppress else { return Ok(None) };
+        let mut sent = lend(context, |host| {
+            let features = AscanTensor::new(features);
+            // SAFETY: the arguments are valid for the call.
+            unsafe { ask(state.plugin(), |reply| suppress(state.ptr(), features, &raw const raw, host, reply)) }
+        })?;
+        let Suppressed { kept } = sent.json()?;
+        let Some(kept) = kept else { return Ok(None) };
+        sent.require((0.0..=1.0).contains(&kept), || format!("keeps {kept} of a direction, not a share"))?;
+        let direction = sent.take("direction", &[d])?.into_data();
+        let through = sent.take("through", &[d])?.into_data();
+        let length = direction.iter().map(|v| v * v).sum::<f32>().sqrt();
+        sent.require((length - 1.0).abs() < ROUNDING, || format!("sent a direction of length {length}, not 1"))?;
+        sent.require(through.iter().all(|v| v.is_finite()), || "sent a point that is not finite".into())?;
+        Ok(Some(Suppression { direction, through, kept }))
     }
 
     fn prepare(&mut self, batch: &TrainingBatch, context: &Context) -> Result<RegularizedBatch> {

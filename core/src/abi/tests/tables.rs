@@ -1,6 +1,6 @@
 //! Every size of every table, every entry as NULL, every number of a descriptor.
 
-use super::toy::{Toy, exercise};
+use super::toy::{HABITS, Toy, exercise};
 use crate::abi::types::{ASCAN_ABI_MAJOR, ASCAN_ABI_MINOR, ASCAN_MAGIC, AscanStr};
 use crate::abi::{AscanLibrary, AscanPlugin, Library, export_plugin};
 use crate::{Error, Kind, Result};
@@ -108,7 +108,12 @@ fn cases() -> Vec<Case> {
         case("attributor", Kind::Attributor, words(&attributor::EXPORT)),
         case("slicer", Kind::Slicer, words(&slicer::EXPORT)),
         case("projector", Kind::Projector, words(&projector::EXPORT)),
-        Case { n_first: 3, ..case("regularizer", Kind::Regularizer, words(&regularizer::EXPORT)) },
+        Case {
+            n_needed: 6,
+            may_be_null: &[6],
+            n_first: 3,
+            ..case("regularizer", Kind::Regularizer, words(&regularizer::EXPORT))
+        },
     ]
 }
 
@@ -174,6 +179,7 @@ fn what_a_plugin_is_good_at_crosses() {
     let plugin = &library.plugins()[0];
     assert_eq!(plugin.speed(), 7);
     assert_eq!(plugin.map_params().unwrap()["n"], 3);
+    assert_eq!(plugin.habits(), HABITS);
 }
 
 #[test]
@@ -192,7 +198,8 @@ fn every_size_of_a_descriptor_is_a_plugin_or_a_sentence() {
             assert_eq!(opened.plugins().len(), 2);
             for plugin in opened.plugins() {
                 exercise(plugin).unwrap();
-                assert_eq!(plugin.map_params().is_some(), size >= full);
+                assert_eq!(plugin.map_params().is_some(), size >= std::mem::offset_of!(AscanPlugin, habits));
+                assert_eq!(plugin.habits() == HABITS, size >= full);
             }
         } else {
             let error = opened.unwrap_err().to_string();

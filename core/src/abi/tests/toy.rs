@@ -5,13 +5,16 @@ use crate::params::NoParams;
 use crate::testing::{ToyBackend, ToyHead, ToyRegularizer, toy_images, toy_slice_table, toy_training_batch};
 use crate::*;
 
+/// What the toy says of itself.
+pub const HABITS: Habits = Habits { balances: true, needs_disagreement: true, ..Habits::none() };
+
 /// All five kinds in one type.
 pub struct Toy;
 
 impl Plugin for Toy {
     const NAME: &'static str = "toy";
     const SUMMARY: &'static str = "all kinds";
-    const STRENGTHS: Strengths = Strengths { speed: 7, map_params: Some(r#"{"n": 3}"#) };
+    const STRENGTHS: Strengths = Strengths { speed: 7, map_params: Some(r#"{"n": 3}"#), habits: HABITS };
     type Params = NoParams;
 
     fn new(_params: NoParams) -> Result<Self> {
@@ -119,16 +122,16 @@ pub fn exercise(plugin: &LoadedPlugin) -> Result<()> {
             let (mut regularizer, toy) = (plugin.regularizer(&params)?, toy_training_batch(4, 0));
             let batch = toy.view(0);
             let set = TrainingSet {
-                labels: batch.labels,
                 spuriousness: batch.spuriousness,
                 groups: batch.groups,
                 predicted_classes: batch.predicted_classes,
-                corrected_labels: None,
-                epoch: 0,
+                ..TrainingSet::new(batch.labels)
             };
             assert_eq!(regularizer.select(&set, &context)?, Selection::all(&set));
             regularizer.prepare(&batch, &context)?;
             regularizer.observe(&[0.5; 4])?;
+            let none = regularizer.suppress(Tensor::zeros([4, 2]).view(), &set, &context)?;
+            assert_eq!(none, None);
             let state = regularizer.state()?;
             regularizer.restore(&state)
         }

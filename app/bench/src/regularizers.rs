@@ -1,14 +1,13 @@
 //! Every regularizer on one scan, side by side, judged on a scan of other images.
 
-use super::evaluate::Evaluation;
-use super::{MODEL, Outcome, RepairPlan, RepairSummary, repair};
-use crate::images::ImageSet;
-use crate::workers::logits;
 use ascan_config::host::PluginHost;
 use ascan_config::repair::RepairConfig;
-use ascan_config::sections::threads;
+use ascan_config::sections::{Groups, threads};
 use ascan_core::metrics::argmax;
 use ascan_core::{Context, Error, OpenModel, Reporter, Result};
+use ascan_engine::images::{ImageSet, Preprocess};
+use ascan_engine::repair::{Evaluation, MODEL, Outcome, RepairPlan, RepairSummary, repair};
+use ascan_engine::workers::logits;
 use ascan_store::table::ScanTable;
 use ascan_store::{LocalStorage, Scan, Storage};
 use serde::{Deserialize, Serialize};
@@ -23,6 +22,9 @@ pub struct Entry {
     pub plugin: String,
     /// Seed of the repair.
     pub seed: u64,
+    /// What it learnt from; nothing for the model before.
+    #[serde(default)]
+    pub basis: Option<Basis>,
     /// On the test images, or why there is nothing.
     pub result: Result<Judged, String>,
 }
@@ -31,6 +33,39 @@ impl Entry {
     /// The folder of its repair in that of the table.
     pub fn folder(&self, out: &Path) -> PathBuf {
         folder(out, &self.plugin, self.seed)
+    }
+}
+
+/// What a repair learnt from: whoever compares two rows must know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Basis {
+    /// Images that were trained on, with the folders of their scans.
+    pub trained_on: String,
+    /// Images that chose the epoch.
+    pub chosen_by: String,
+    /// Whether annotated groups were trained with.
+    pub group_labels: bool,
+    /// Share of the smallest annotated group in the images that were trained on: balanced sets show here.
+    pub smallest_group: Option<f64>,
+}
+
+impl Basis {
+    fn of(plan: &RepairPlan, scans: impl Iterator<Item = String>) -> Self {
+        let (data, repair) = (&plan.training.data, &plan.config.repair);
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for &(set, row) in &data.rows {
+            *counts.entry(data.sets[set].samples[row].groups.join("/")).or_default() += 1;
+        }
+        let smallest = counts.values().min().filter(|_| counts.len() > 1);
+        Self {
+            trained_on: format!("{} images of {}", data.n(), scans.collect::<Vec<_>>().join(" and ")),
+            chosen_by: match &repair.validation_split {
+                Some(split) => format!("{} images of split {split}", plan.validation.n()),
+                None => format!("{} more of these", plan.validation.n()),
+            },
+            group_labels: repair.groups == Groups::Annotated,
+            smallest_group: smallest.map(|&n| n as f64 / data.n() as f64),
+        }
     }
 }
 
@@ -62,7 +97,7 @@ pub struct Judged {
 /// # Errors
 /// `File` if `out` cannot be written; `Cancelled`.
 pub fn table(
-    [scan, test]: [&Scan; 2],
+    ([scan, test], also): ([&Scan; 2], Option<&Scan>),
     configs: &[RepairConfig],
     seeds: &[u64],
     host: &PluginHost,
@@ -72,21 +107,35 @@ pub fn table(
     let judge = Judge { test, table: test.table()?, images: ImageSet::open(&test.config.data)?, host, reporter };
     let n_threads = configs.first().map_or(0, |config| config.run.n_threads);
     let before = judge.judge(&scan.config.model.path, &RepairSummary::default(), n_threads);
-    let mut entries =
-        vec![Entry { plugin: "before".into(), seed: 0, result: before.map_err(|error| error.to_string()) }];
+    let mut entries = vec![Entry {
+        plugin: "before".into(),
+        seed: 0,
+        basis: None,
+        result: before.map_err(|error| error.to_string()),
+    }];
     for config in configs {
         let plugin = &config.repair.plugin;
         for &seed in seeds {
             let mut config = config.clone();
             config.run.seed = seed;
             let folder = folder(out, plugin, seed);
-            let done = RepairPlan::compile(scan, config, host)
-                .and_then(|mut plan| repair(&mut plan, host, &folder, reporter))
+            let mut basis = None;
+            let done = RepairPlan::compile(scan, also, config, host)
+                .and_then(|mut plan| {
+                    let names = [Some(scan), also].into_iter().flatten().map(|scan| name_of(&scan.dir));
+                    basis = Some(Basis::of(&plan, names));
+                    repair(&mut plan, host, &folder, reporter)
+                })
                 .and_then(|summary| judge.judge(&folder.join(MODEL), &summary, n_threads));
             if done == Err(Error::Cancelled) {
                 return Err(Error::Cancelled);
             }
-            entries.push(Entry { plugin: plugin.clone(), seed, result: done.map_err(|error| error.to_string()) });
+            entries.push(Entry {
+                plugin: plugin.clone(),
+                seed,
+                basis,
+                result: done.map_err(|error| error.to_string()),
+            });
         }
     }
     let json = serde_json::to_vec_pretty(&entries)
@@ -95,6 +144,12 @@ pub fn table(
     storage.put("table.json", &json)?;
     storage.put("table.md", markdown(&entries).as_bytes())?;
     Ok(entries)
+}
+
+/// The name of a scan's folder.
+fn name_of(dir: &Path) -> String {
+    let absolute = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    absolute.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Judges models on the images of a scan.
@@ -109,7 +164,7 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn judge(&self, model: &Path, summary: &RepairSummary, n_threads: usize) -> Result<Judged> {
         let (config, plan) = (&self.test.config.model, &self.test.plan.model);
-        let preprocess = crate::images::Preprocess::new(&config.preprocess, plan.input_shape)?;
+        let preprocess = Preprocess::new(&config.preprocess, plan.input_shape)?;
         let rows: Vec<usize> = self.table.valid_rows().into_iter().filter(|&row| self.table.labels[row] >= 0).collect();
         let labels: Vec<usize> = rows.iter().map(|&row| self.table.labels[row] as usize).collect();
         let open = OpenModel { path: model.to_owned(), ..config.open(1) };
@@ -165,6 +220,27 @@ pub fn markdown(entries: &[Entry]) -> String {
             }
         };
     }
+    // What one repair learnt from holds for all that learnt from the same.
+    let mut bases: Vec<(&Basis, Vec<&str>)> = Vec::new();
+    for Entry { plugin, basis, .. } in entries {
+        let Some(basis) = basis else { continue };
+        match bases.iter_mut().find(|(known, _)| *known == basis) {
+            Some((_, plugins)) if plugins.last() == Some(&plugin.as_str()) => {}
+            Some((_, plugins)) => plugins.push(plugin),
+            None => bases.push((basis, vec![plugin])),
+        }
+    }
+    for (basis, plugins) in bases {
+        let Basis { trained_on, chosen_by, group_labels, smallest_group } = basis;
+        let labels = if *group_labels { "annotated groups were trained with" } else { "no group label was used" };
+        let smallest =
+            smallest_group.map_or_else(String::new, |share| format!(" (smallest group {:.1} %)", share * 100.0));
+        let _ = writeln!(
+            text,
+            "\n{}: trained on {trained_on}{smallest}, epoch chosen by {chosen_by}; {labels}.",
+            plugins.join(", ")
+        );
+    }
     text
 }
 
@@ -201,7 +277,18 @@ mod tests {
             seconds: 2.0,
             outcome: if accuracy > 0.85 { Outcome::Helped } else { Outcome::Failed(Vec::new()) },
         };
-        let entry = |plugin: &str, seed, result| Entry { plugin: plugin.into(), seed, result };
+        let basis = |group_labels| Basis {
+            trained_on: "80 images of train".into(),
+            chosen_by: "20 more of these".into(),
+            group_labels,
+            smallest_group: Some(0.021),
+        };
+        let entry = |plugin: &str, seed, result| Entry {
+            plugin: plugin.into(),
+            seed,
+            basis: Some(basis(plugin == "jtt")),
+            result,
+        };
         let text = markdown(&[
             entry("erm", 0, Ok(judged(0.8))),
             entry("erm", 1, Ok(judged(0.9))),
@@ -210,5 +297,12 @@ mod tests {
         let lines: Vec<&str> = text.lines().skip(2).collect();
         assert_eq!(lines[0], "| `erm` | 85.0 ± 7.1 % | 42.5 ± 3.5 % | 0.0 ± 0.0 % | helped 1 of 2 | 2 |");
         assert_eq!(lines[1], "| `jtt` | not possible: no errors | | | | |");
+        let of_erm = "erm: trained on 80 images of train (smallest group 2.1 %), epoch chosen by 20 more of these; no group label was used.";
+        assert_eq!((lines[3], lines.len()), (of_erm, 6));
+        assert!(
+            lines[5].starts_with("jtt: ") && lines[5].ends_with("annotated groups were trained with."),
+            "{}",
+            lines[5]
+        );
     }
 }

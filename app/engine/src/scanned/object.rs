@@ -1,5 +1,8 @@
 //! Where the object of a picture probably is, found without labels and without attributions.
 
+use super::Vectors;
+use super::mask::mask;
+use ascan_config::sections::MasksSection;
 use ascan_math::resize::resize_map;
 
 /// Standard deviation of the prior for the middle, as a share of each side.
@@ -8,6 +11,33 @@ const SPREAD: f32 = 2.0 / 7.0;
 /// Share of an object map's largest value from which a place may belong to the object. Half of it is the object itself; this
 /// is where surroundings begin for certain.
 pub const EDGE: f32 = 0.3;
+
+/// From this share of its attribution on, an image is taken to be judged by its object.
+pub const ON_OBJECT: f32 = 0.5;
+
+/// Object maps of images, coarse as the layer that they come from.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Objects {
+    /// `[n]`, each `[h, w]` of `size`; `None` for an image without one.
+    pub maps: Vectors,
+    /// Height and width.
+    pub size: [usize; 2],
+}
+
+impl Objects {
+    /// Where the object of image `i` may be, 0 or 1, at another size.
+    pub fn region(&self, i: usize, size: [usize; 2]) -> Option<Vec<f32>> {
+        region(self.maps.get(i)?.as_ref()?, self.size, size)
+    }
+}
+
+/// Where the object may be by its map, 0 or 1, at another size.
+///
+/// # Shapes
+/// `map`: `map_size`; returns `[h, w]` of `size`
+pub fn region(map: &[f32], map_size: [usize; 2], size: [usize; 2]) -> Option<Vec<f32>> {
+    mask(map, map_size, size, false, &MasksSection { threshold: EDGE, grow: 0.0 })
+}
 
 /// An object map in [0, 1]: how strongly each place of a feature map is excited, times a Gaussian around the middle.
 ///

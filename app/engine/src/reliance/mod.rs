@@ -1,0 +1,190 @@
+//! What predictions follow: a region of the picture, or the rest. Asked of the model itself, without a verdict and without
+//! a group label.
+//!
+//! An image and one that the model takes for another class exchange a region, both ways. If the prediction goes with the
+//! region whenever it moves, the *reliance* on the region is 1; if it stays with the rest, 0. It is the mean log odds over
+//! the exchanges, as a probability. It is measured for two
+//! regions: where the attribution says the model looks, and where the object probably is
+//! ([`crate::scanned::object`]). A slice whose predictions follow the attributed region but not the object looks at the
+//! wrong thing.
+
+mod suggest;
+mod swap;
+
+pub use suggest::{Suggestion, suggest};
+
+use crate::images::ImageSet;
+use crate::scanned::ScannedModel;
+use crate::seeds::seed_of;
+use crate::slices::SliceSet;
+use ascan_config::host::PluginHost;
+use ascan_core::{Context, Error, Result, metrics};
+use ascan_store::Scan;
+use ascan_store::table::ScanTable;
+use rand::SeedableRng;
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use swap::{OfImage, Swapper};
+
+/// Images of a slice that are tried.
+pub const N_IMAGES: usize = 20;
+
+/// Images from which the other pictures are taken.
+const N_LENDERS: usize = 64;
+
+/// What the predictions of a scan's slices follow.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Reliance {
+    /// The slice set.
+    pub set: String,
+    /// Forward passes per image that was tried.
+    pub n_passes: usize,
+    /// One per slice that has images which could be tried, by id.
+    pub slices: Vec<SliceReliance>,
+}
+
+/// What the predictions of a slice follow.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SliceReliance {
+    /// Its id.
+    pub slice: i32,
+    /// Reliance on the attributed region.
+    pub region: Estimate,
+    /// Reliance on the object.
+    pub object: Estimate,
+    /// Share of the attribution that lies on the object.
+    pub on_object: Estimate,
+}
+
+/// The mean of a figure in [0, 1] over images.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The mean; ½ if there is no image.
+    pub mean: f64,
+    /// The lower end of its 95 % interval.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+    /// Images that have the figure.
+    pub n: usize,
+}
+
+impl Estimate {
+    /// Of these values.
+    pub fn of(values: impl Iterator<Item = f64>) -> Self {
+        let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+        let n = values.len();
+        let mean = if n == 0 { 0.5 } else { values.iter().sum::<f64>() / n as f64 };
+        let (low, high) = metrics::mean_interval(mean, n);
+        Self { mean, low, high, n }
+    }
+}
+
+impl Reliance {
+    /// Asks the model about at most [`N_IMAGES`] images of each slice, and keeps the answers in the scan's cache.
+    ///
+    /// # Errors
+    /// `File` if images or model have gone; `Unsupported` for a model without a feature map, or one that takes all images
+    /// for the same class; what the engine reports; `Cancelled`.
+    pub fn measure(scan: &Scan, set: &SliceSet, host: &PluginHost, context: &Context) -> Result<Self> {
+        let (table, images) = (scan.table()?, ImageSet::of_scan(scan)?);
+        let model = ScannedModel::open(scan, host, "burn", context.n_threads)?;
+        let lenders = lenders(&table, context.seed);
+        let swapper = Swapper::new(&model, &table, &images, &lenders, context)?;
+        let tried: Vec<(i32, usize)> = (set.slices.iter())
+            .flat_map(|slice| {
+                some(set.rows(slice.id), seed_of(context.seed, [21, slice.id as u64])).map(|row| (slice.id, row))
+            })
+            .collect();
+        let rows: Vec<usize> = tried.iter().map(|(_, row)| *row).collect();
+        let found = swapper.ask(&rows, context)?;
+        let mut by_slice: BTreeMap<i32, Vec<OfImage>> = BTreeMap::new();
+        for ((slice, _), found) in tried.into_iter().zip(found) {
+            by_slice.entry(slice).or_default().extend(found);
+        }
+        let of = |found: &[OfImage], figure: fn(&OfImage) -> Option<f64>| Estimate::of(found.iter().filter_map(figure));
+        let slices = by_slice.into_iter().filter(|(_, found)| !found.is_empty()).map(|(slice, found)| SliceReliance {
+            slice,
+            region: of(&found, |image| image.region),
+            object: of(&found, |image| image.object),
+            on_object: of(&found, |image| image.on_object),
+        });
+        let reliance = Self { set: set.id.clone(), n_passes: swap::N_PASSES, slices: slices.collect() };
+        if let Ok(json) = serde_json::to_vec_pretty(&reliance) {
+            scan.cache(&file(&set.id), &json);
+        }
+        Ok(reliance)
+    }
+
+    /// What was measured before; `None` if nothing was.
+    pub fn kept(scan: &Scan, set: &str) -> Option<Self> {
+        serde_json::from_slice(&scan.cached(&file(set))?).ok()
+    }
+
+    /// That of a slice.
+    pub fn of_slice(&self, slice: i32) -> Option<&SliceReliance> {
+        self.slices.iter().find(|found| found.slice == slice)
+    }
+}
+
+fn file(set: &str) -> String {
+    format!("reliance-{set}.json")
+}
+
+/// Some of these rows, drawn by lot.
+fn some(mut rows: Vec<usize>, seed: u64) -> impl Iterator<Item = usize> {
+    rows.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
+    rows.into_iter().take(N_IMAGES)
+}
+
+/// Rows whose pictures are put into others, as many of each predicted class as there are, in turn.
+fn lenders(table: &ScanTable, seed: u64) -> Vec<usize> {
+    let mut rows = table.valid_rows();
+    rows.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed_of(seed, [22, 0])));
+    let mut turns: BTreeMap<i32, usize> = BTreeMap::new();
+    let mut in_turn: Vec<(usize, usize)> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let turn = turns.entry(table.predicted_classes[row]).or_default();
+        in_turn.push((*turn, row));
+        *turn += 1;
+    }
+    // Stable: within a turn the order stays drawn.
+    in_turn.sort_by_key(|(turn, _)| *turn);
+    in_turn.into_iter().take(N_LENDERS).map(|(_, row)| row).collect()
+}
+
+/// There is nothing to exchange with.
+fn one_class() -> Error {
+    Error::unsupported(
+        "the model says the same class of every image, so there is no other picture to exchange regions with",
+        "scan images of at least two classes",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_images_say_little() {
+        let few = Estimate::of([0.9, 1.0, f64::NAN].into_iter());
+        assert_eq!((few.mean, few.n), (0.95, 2));
+        assert!(few.low < 0.5, "{few:?}");
+        let many = Estimate::of((0..20).map(|i| 0.8 + 0.01 * f64::from(i)));
+        assert!(many.low > 0.6 && many.low < many.mean && many.high > many.mean, "{many:?}");
+        assert_eq!(Estimate::of(std::iter::empty()), Estimate { mean: 0.5, low: 0.0, high: 1.0, n: 0 });
+    }
+
+    #[test]
+    fn every_class_lends() {
+        let n = 500;
+        let predicted_classes: Vec<i32> = (0..n).map(|i| i32::from(i % 50 == 0)).collect();
+        let uris = (0..n).map(|i| format!("{i}.png")).collect();
+        let table = ScanTable { uris, predicted_classes, errors: vec![None; n as usize], ..ScanTable::default() };
+        let lenders = lenders(&table, 1);
+        assert_eq!(lenders.len(), N_LENDERS);
+        assert_eq!(lenders.iter().filter(|&&row| table.predicted_classes[row] == 1).count(), 10);
+    }
+}
