@@ -68,3 +68,19 @@ fi
 alone all all.toml alone-newcomer 3
 "$ascan" bench regularizers all all.toml test --only corm --out alone-as-they-are --seeds 1 --set repair.evidence=false \
     --set repair.groups=slices --set repair.metric=worst_class_accuracy --set repair.params.clean_weight=0
+
+# The program's own proposals, accepted unseen.
+"$ascan" scan alone.toml --out suggested
+if [ ! -e suggested/spread ]; then
+    "$ascan" suggest suggested --accept
+    "$ascan" spread suggested --accept
+fi
+alone suggested alone.toml alone-suggested 3
+# With a held-out split whose places are balanced inside each class: beside the training images, alone, and with true groups.
+"$ascan" scan alone.toml --out held-out --set data.split=1
+"$ascan" bench regularizers bare alone.toml test --also held-out --only corm --out block-c
+"$ascan" bench regularizers held-out alone.toml test --only afr,dfr,erm,self --out block-c-alone
+"$ascan" bench regularizers held-out alone.toml test --only dfr --out block-d --set repair.groups=annotated
+# How well reliance tells slices that follow the place.
+python3 "$here/reliance.py" "$ascan" held-out place 0=landbird 1=waterbird
+python3 "$here/reliance.py" "$ascan" test place 0=landbird 1=waterbird
