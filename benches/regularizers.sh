@@ -82,5 +82,11 @@ alone suggested alone.toml alone-suggested 3
 "$ascan" bench regularizers held-out alone.toml test --only afr,dfr,erm,self --out block-c-alone
 "$ascan" bench regularizers held-out alone.toml test --only dfr --out block-d --set repair.groups=annotated
 # How well reliance tells slices that follow the place.
-python3 "$here/reliance.py" "$ascan" held-out place 0=landbird 1=waterbird
-python3 "$here/reliance.py" "$ascan" test place 0=landbird 1=waterbird
+reliance() { python3 "$here/reliance.py" "$ascan" "$1" place 0=landbird 1=waterbird; }
+for n in 8 14 24; do
+    "$ascan" slice held-out --plugin kmeans --per-class label --set slicing.params.n_slices=$n
+    reliance held-out
+done
+"$ascan" slice held-out --plugin domino
+reliance held-out
+reliance test

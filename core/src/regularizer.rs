@@ -105,11 +105,15 @@ pub trait Regularizer: Send {
         Ok(Selection::all(set))
     }
 
-    /// Prepares one step. Same seed and same step: same result.
+    /// Prepares one step; the batch as it is, unless the method is about that. Same seed and same step: same result.
     ///
     /// # Errors
     /// `Shape` for a batch that does not fit together; `Unsupported` if it lacks what the method needs.
-    fn prepare(&mut self, batch: &TrainingBatch, context: &Context) -> Result<RegularizedBatch>;
+    fn prepare(&mut self, batch: &TrainingBatch, context: &Context) -> Result<RegularizedBatch> {
+        let _ = context;
+        batch.check()?;
+        Ok(batch.unchanged())
+    }
 
     /// A direction of which the head should see less, found from the features that it reads before anything is trained; `None`
     /// for a method that is not about that. The head is then trained on such features, and the same is folded into its weights.

@@ -78,11 +78,11 @@ fn what_the_model_says_of_a_slice_is_shown_with_the_verdict_that_it_speaks_for()
     let estimate = |mean: f64| Estimate::of(std::iter::repeat_n(mean, 20));
     let of =
         |object| SliceReliance { slice, region: estimate(0.9), object: estimate(object), on_object: estimate(0.2) };
-    let said = |set: &str, object| Reliance { set: set.to_owned(), n_passes: 33, slices: vec![of(object)] };
+    let said = |set: &str, object| Reliance { set: set.to_owned(), slices: vec![of(object)], ..Reliance::default() };
     // The set was changed meanwhile: the answer is about another.
     model.take(Answer::Reliance(Ok(Box::new(said("other", 0.1)))));
     assert_eq!(model.session.evidence(slice), "");
-    for (object, words) in [(0.1, "Speaks for spurious: "), (0.9, "Speaks for core: "), (0.5, "Undecided: ")] {
+    for (object, words) in [(0.1, "Speaks for spurious: "), (0.9, "Speaks for core: "), (0.5, "Speaks for neither: ")] {
         let changes = model.take(Answer::Reliance(Ok(Box::new(said(&id, object)))));
         assert!(changes.contains(Changes::INSPECTOR) && model.busy.is_empty());
         assert!(model.session.evidence(slice).starts_with(words), "{}", model.session.evidence(slice));

@@ -134,6 +134,13 @@ fn the_cue_is_found_without_groups() {
     let cue = &told["findings"]["cue"];
     assert_eq!(cue["chance"], 0.5, "{cue:#}");
     assert_eq!(cue["is_better"] == true, cue["n_against"].as_u64().unwrap() > 0, "{cue:#}");
+    // A method that needs several groups is refused only where the cue has found none.
+    let both = ["-p", "group_dro", "--set", "repair.groups=cue", "--set", "repair.evidence=true"];
+    let told = repair(&dir, "dro", &both);
+    match cue["is_better"] == true {
+        true => drop(told.exits(0)),
+        false => drop(told.exits(1).says(&["all training images are in one group"])),
+    }
     let off = repair(&dir, "off", &["-p", "dfr", "--set", "repair.groups=cue", "--json"]).exits(0).json();
     assert_eq!((&off["findings"]["n_overruled"], &off["outcome"]["result"]), (&0.into(), &"not_checked".into()));
     assert!(off["findings"]["cue"]["accuracy"].as_f64().unwrap() > 0.0);

@@ -12,7 +12,7 @@ use ascan_store::table::ScanTable;
 use ascan_store::{LocalStorage, Scan, Storage};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// One repair, judged.
@@ -66,6 +66,17 @@ impl Basis {
             group_labels: repair.groups == Groups::Annotated,
             smallest_group: smallest.map(|&n| n as f64 / data.n() as f64),
         }
+    }
+}
+
+impl fmt::Display for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { trained_on, chosen_by, group_labels, smallest_group } = self;
+        let labels = if *group_labels { "annotated groups were trained with" } else { "no group label was used" };
+        // In whole percent: seeds hold out other images.
+        let smallest =
+            smallest_group.map_or_else(String::new, |share| format!(" (smallest group {:.0} %)", share * 100.0));
+        write!(f, "trained on {trained_on}{smallest}, epoch chosen by {chosen_by}; {labels}")
     }
 }
 
@@ -221,9 +232,9 @@ pub fn markdown(entries: &[Entry]) -> String {
         };
     }
     // What one repair learnt from holds for all that learnt from the same.
-    let mut bases: Vec<(&Basis, Vec<&str>)> = Vec::new();
+    let mut bases: Vec<(String, Vec<&str>)> = Vec::new();
     for Entry { plugin, basis, .. } in entries {
-        let Some(basis) = basis else { continue };
+        let Some(basis) = basis.as_ref().map(Basis::to_string) else { continue };
         match bases.iter_mut().find(|(known, _)| *known == basis) {
             Some((_, plugins)) if plugins.last() == Some(&plugin.as_str()) => {}
             Some((_, plugins)) => plugins.push(plugin),
@@ -231,15 +242,7 @@ pub fn markdown(entries: &[Entry]) -> String {
         }
     }
     for (basis, plugins) in bases {
-        let Basis { trained_on, chosen_by, group_labels, smallest_group } = basis;
-        let labels = if *group_labels { "annotated groups were trained with" } else { "no group label was used" };
-        let smallest =
-            smallest_group.map_or_else(String::new, |share| format!(" (smallest group {:.1} %)", share * 100.0));
-        let _ = writeln!(
-            text,
-            "\n{}: trained on {trained_on}{smallest}, epoch chosen by {chosen_by}; {labels}.",
-            plugins.join(", ")
-        );
+        let _ = writeln!(text, "\n{}: {basis}.", plugins.join(", "));
     }
     text
 }
@@ -297,7 +300,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().skip(2).collect();
         assert_eq!(lines[0], "| `erm` | 85.0 ± 7.1 % | 42.5 ± 3.5 % | 0.0 ± 0.0 % | helped 1 of 2 | 2 |");
         assert_eq!(lines[1], "| `jtt` | not possible: no errors | | | | |");
-        let of_erm = "erm: trained on 80 images of train (smallest group 2.1 %), epoch chosen by 20 more of these; no group label was used.";
+        let of_erm = "erm: trained on 80 images of train (smallest group 2 %), epoch chosen by 20 more of these; no group label was used.";
         assert_eq!((lines[3], lines.len()), (of_erm, 6));
         assert!(
             lines[5].starts_with("jtt: ") && lines[5].ends_with("annotated groups were trained with."),

@@ -76,9 +76,9 @@ fn spread(album: &Album, context: &Context) -> Result<Spread> {
 
 fn reliance(album: &Album, set: &SliceSet, id: &str, host: &PluginHost, context: &Context) -> Result<Reliance> {
     if set.id == id {
-        return Reliance::measure(&album.scan, set, host, context);
+        return Reliance::of_scan(&album.scan, set, host, context);
     }
-    Reliance::measure(&album.scan, &SliceSet::load(&album.scan, Some(id))?, host, context)
+    Reliance::of_scan(&album.scan, &SliceSet::load(&album.scan, Some(id))?, host, context)
 }
 
 fn slice_of(album: &Album, set: &SliceSet, rows: &[usize]) -> Result<SliceSet> {

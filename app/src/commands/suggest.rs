@@ -52,7 +52,7 @@ pub(crate) fn run(args: SuggestArgs, globals: &Globals) -> Result {
     let config = globals.config(&args.scan.join("scan.toml"), &[])?.config;
     let terminal = Terminal::new(globals.quiet);
     let context = Context { seed: config.run.seed, n_threads: config.run.threads(), reporter: &terminal };
-    let reliance = Reliance::measure(&scan, &set, &host, &context)?;
+    let reliance = Reliance::of_scan(&scan, &set, &host, &context)?;
     terminal.clear();
     let mut annotations = annotator(&scan, args.accept.then_some(AUTHOR), globals)?;
     let suggestions = suggest(&set, &reliance, &annotations, Spread::load(&scan)?.as_ref());

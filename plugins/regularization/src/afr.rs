@@ -1,10 +1,7 @@
 //! Automatic feature reweighting.
 
 use crate::balance::{BALANCES, of_epoch};
-use ascan_core::{
-    Context, Error, Params, Plugin, Problems, RegularizedBatch, Regularizer, Result, Selection, Strengths,
-    TrainingBatch, TrainingSet,
-};
+use ascan_core::{Context, Error, Params, Plugin, Problems, Regularizer, Result, Selection, Strengths, TrainingSet};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
@@ -89,11 +86,6 @@ impl Regularizer for Afr {
             |(label, prob): (&usize, &f32)| f64::from(-self.params.gamma * prob).exp() / n_of_class[label] as f64;
         let weights: Vec<f64> = set.labels.iter().zip(probs).map(weight).collect();
         Ok(Selection::of(set, systematic(&weights, of_epoch(context.seed, set.epoch))))
-    }
-
-    fn prepare(&mut self, batch: &TrainingBatch, _context: &Context) -> Result<RegularizedBatch> {
-        batch.check()?;
-        Ok(batch.unchanged())
     }
 }
 

@@ -1,10 +1,7 @@
 //! Deep feature reweighting.
 
 use crate::balance::{BALANCES, cells, draw, of_epoch};
-use ascan_core::{
-    Context, Error, Params, Plugin, Problems, RegularizedBatch, Regularizer, Result, Selection, Strengths,
-    TrainingBatch, TrainingSet,
-};
+use ascan_core::{Context, Error, Params, Plugin, Problems, Regularizer, Result, Selection, Strengths, TrainingSet};
 use serde::{Deserialize, Serialize};
 
 /// Parameters of [`Dfr`].
@@ -67,11 +64,6 @@ impl Regularizer for Dfr {
             ));
         };
         Ok(Selection::of(set, draw(&cells, n, of_epoch(context.seed, set.epoch))))
-    }
-
-    fn prepare(&mut self, batch: &TrainingBatch, _context: &Context) -> Result<RegularizedBatch> {
-        batch.check()?;
-        Ok(batch.unchanged())
     }
 }
 

@@ -2,9 +2,7 @@
 
 use crate::balance::OTHER_AIM;
 use ascan_core::params::NoParams;
-use ascan_core::{
-    Context, Error, Plugin, RegularizedBatch, Regularizer, Result, Selection, Strengths, TrainingBatch, TrainingSet,
-};
+use ascan_core::{Context, Error, Plugin, Regularizer, Result, Selection, Strengths, TrainingSet};
 
 /// Trains on the labels as a person has corrected them; images that should go are left out.
 pub struct LabelRepair;
@@ -33,11 +31,6 @@ impl Regularizer for LabelRepair {
             return Err(Error::unsupported("every training image is to be dropped", "keep some of them"));
         }
         Ok(Selection { rows, labels })
-    }
-
-    fn prepare(&mut self, batch: &TrainingBatch, _context: &Context) -> Result<RegularizedBatch> {
-        batch.check()?;
-        Ok(batch.unchanged())
     }
 }
 

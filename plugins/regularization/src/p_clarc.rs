@@ -2,10 +2,7 @@
 
 use crate::clarc::{SUPPRESSES, suppression};
 use ascan_core::params::NoParams;
-use ascan_core::{
-    Context, Plugin, RegularizedBatch, Regularizer, Result, Strengths, Suppression, TensorView, TrainingBatch,
-    TrainingSet,
-};
+use ascan_core::{Context, Plugin, Regularizer, Result, Strengths, Suppression, TensorView, TrainingSet};
 
 /// P-ClArC: nothing is left of the direction, and the head is trained without it.
 ///
@@ -29,11 +26,6 @@ impl Plugin for PClarc {
 impl Regularizer for PClarc {
     fn suppress(&mut self, features: TensorView, set: &TrainingSet, _context: &Context) -> Result<Option<Suppression>> {
         suppression(features, set, 0.0).map(Some)
-    }
-
-    fn prepare(&mut self, batch: &TrainingBatch, _context: &Context) -> Result<RegularizedBatch> {
-        batch.check()?;
-        Ok(batch.unchanged())
     }
 }
 

@@ -2,8 +2,7 @@
 
 use crate::clarc::{SUPPRESSES, suppression};
 use ascan_core::{
-    Context, Params, Plugin, Problems, RegularizedBatch, Regularizer, Result, Strengths, Suppression, TensorView,
-    TrainingBatch, TrainingSet,
+    Context, Params, Plugin, Problems, Regularizer, Result, Strengths, Suppression, TensorView, TrainingSet,
 };
 use serde::{Deserialize, Serialize};
 
@@ -58,11 +57,6 @@ impl Plugin for RrClarc {
 impl Regularizer for RrClarc {
     fn suppress(&mut self, features: TensorView, set: &TrainingSet, _context: &Context) -> Result<Option<Suppression>> {
         suppression(features, set, self.params.kept).map(Some)
-    }
-
-    fn prepare(&mut self, batch: &TrainingBatch, _context: &Context) -> Result<RegularizedBatch> {
-        batch.check()?;
-        Ok(batch.unchanged())
     }
 }
 

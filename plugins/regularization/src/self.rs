@@ -2,8 +2,7 @@
 
 use crate::balance::{cells, draw, of_epoch};
 use ascan_core::{
-    Context, Error, Habits, Params, Plugin, Problems, RegularizedBatch, Regularizer, Result, Selection, Strengths,
-    TrainingBatch, TrainingSet,
+    Context, Error, Habits, Params, Plugin, Problems, Regularizer, Result, Selection, Strengths, TrainingSet,
 };
 use serde::{Deserialize, Serialize};
 
@@ -72,11 +71,6 @@ impl Regularizer for Selective {
             rows.truncate(n);
         }
         Ok(Selection::of(set, draw(&classes, n, of_epoch(context.seed, set.epoch))))
-    }
-
-    fn prepare(&mut self, batch: &TrainingBatch, _context: &Context) -> Result<RegularizedBatch> {
-        batch.check()?;
-        Ok(batch.unchanged())
     }
 }
 

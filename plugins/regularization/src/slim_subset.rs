@@ -1,10 +1,7 @@
 //! SLIM's balanced subset.
 
 use crate::balance::{BALANCES, cells, draw, of_epoch};
-use ascan_core::{
-    Context, Error, Params, Plugin, Problems, RegularizedBatch, Regularizer, Result, Selection, Strengths,
-    TrainingBatch, TrainingSet,
-};
+use ascan_core::{Context, Error, Params, Plugin, Problems, Regularizer, Result, Selection, Strengths, TrainingSet};
 use serde::{Deserialize, Serialize};
 
 /// Parameters of [`SlimSubset`].
@@ -75,11 +72,6 @@ impl Regularizer for SlimSubset {
         }
         let n = if self.params.n_images == 0 { n_left } else { self.params.n_images };
         Ok(Selection::of(set, draw(&cells, n.div_ceil(cells.len()), of_epoch(context.seed, set.epoch))))
-    }
-
-    fn prepare(&mut self, batch: &TrainingBatch, _context: &Context) -> Result<RegularizedBatch> {
-        batch.check()?;
-        Ok(batch.unchanged())
     }
 }
 

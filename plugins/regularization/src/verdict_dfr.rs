@@ -2,9 +2,7 @@
 
 use crate::balance::BALANCES;
 use crate::dfr::{Dfr, DfrParams};
-use ascan_core::{
-    Context, Error, Plugin, RegularizedBatch, Regularizer, Result, Selection, Strengths, TrainingBatch, TrainingSet,
-};
+use ascan_core::{Context, Error, Plugin, Regularizer, Result, Selection, Strengths, TrainingSet};
 
 /// [`Dfr`] over cells of label and spread verdict: as many images that look at the right thing as at the wrong one, of each
 /// class, from the training images themselves.
@@ -34,10 +32,6 @@ impl Regularizer for VerdictDfr {
         })?;
         let groups: Vec<i32> = spuriousness.iter().map(|&s| i32::from(s > 0.5)).collect();
         self.0.select(&TrainingSet { groups: Some(&groups), ..*set }, context)
-    }
-
-    fn prepare(&mut self, batch: &TrainingBatch, context: &Context) -> Result<RegularizedBatch> {
-        self.0.prepare(batch, context)
     }
 }
 

@@ -151,7 +151,7 @@ impl Session {
         let (proposal, reason) = found.proposal();
         match proposal {
             Some(mark) => format!("Speaks for {}: {reason}.", mark_name(mark)),
-            None => format!("Undecided: {reason}."),
+            None => format!("Speaks for neither: {reason}."),
         }
     }
 

@@ -3,13 +3,14 @@
 //!
 //! An image and one that the model takes for another class exchange a region, both ways. If the prediction goes with the
 //! region whenever it moves, the *reliance* on the region is 1; if it stays with the rest, 0. It is the mean log odds over
-//! the exchanges, as a probability. It is measured for two
-//! regions: where the attribution says the model looks, and where the object probably is
-//! ([`crate::scanned::object`]). A slice whose predictions follow the attributed region but not the object looks at the
-//! wrong thing.
+//! the exchanges, as a probability. It is measured for two regions: where the attribution says the model looks, and where the
+//! object probably is ([`crate::scanned::object`]). A slice whose predictions follow the attributed region but not the object
+//! looks at the wrong thing.
 
 mod suggest;
 mod swap;
+#[cfg(test)]
+mod tests;
 
 pub use suggest::{Suggestion, suggest};
 
@@ -18,7 +19,7 @@ use crate::scanned::ScannedModel;
 use crate::seeds::seed_of;
 use crate::slices::SliceSet;
 use ascan_config::host::PluginHost;
-use ascan_core::{Context, Error, Result, metrics};
+use ascan_core::{Context, Error, Level, Result, metrics};
 use ascan_store::Scan;
 use ascan_store::table::ScanTable;
 use rand::SeedableRng;
@@ -39,6 +40,8 @@ const N_LENDERS: usize = 64;
 pub struct Reliance {
     /// The slice set.
     pub set: String,
+    /// Seed of what was drawn.
+    pub seed: u64,
     /// Forward passes per image that was tried.
     pub n_passes: usize,
     /// One per slice that has images which could be tried, by id.
@@ -83,6 +86,15 @@ impl Estimate {
 }
 
 impl Reliance {
+    /// What was found out before, or what the model says now; see [`Self::measure`].
+    ///
+    /// # Errors
+    /// As [`Self::measure`].
+    pub fn of_scan(scan: &Scan, set: &SliceSet, host: &PluginHost, context: &Context) -> Result<Self> {
+        let kept = Self::kept(scan, &set.id).filter(|kept| kept.seed == context.seed);
+        kept.map_or_else(|| Self::measure(scan, set, host, context), Ok)
+    }
+
     /// Asks the model about at most [`N_IMAGES`] images of each slice, and keeps the answers in the scan's cache.
     ///
     /// # Errors
@@ -99,6 +111,8 @@ impl Reliance {
             })
             .collect();
         let rows: Vec<usize> = tried.iter().map(|(_, row)| *row).collect();
+        let text = format!("asking the model about {} images, {} forward passes each", rows.len(), swap::N_PASSES);
+        context.reporter.log(Level::Info, &text);
         let found = swapper.ask(&rows, context)?;
         let mut by_slice: BTreeMap<i32, Vec<OfImage>> = BTreeMap::new();
         for ((slice, _), found) in tried.into_iter().zip(found) {
@@ -111,7 +125,8 @@ impl Reliance {
             object: of(&found, |image| image.object),
             on_object: of(&found, |image| image.on_object),
         });
-        let reliance = Self { set: set.id.clone(), n_passes: swap::N_PASSES, slices: slices.collect() };
+        let reliance =
+            Self { set: set.id.clone(), seed: context.seed, n_passes: swap::N_PASSES, slices: slices.collect() };
         if let Ok(json) = serde_json::to_vec_pretty(&reliance) {
             scan.cache(&file(&set.id), &json);
         }
@@ -161,30 +176,4 @@ fn one_class() -> Error {
         "the model says the same class of every image, so there is no other picture to exchange regions with",
         "scan images of at least two classes",
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn few_images_say_little() {
-        let few = Estimate::of([0.9, 1.0, f64::NAN].into_iter());
-        assert_eq!((few.mean, few.n), (0.95, 2));
-        assert!(few.low < 0.5, "{few:?}");
-        let many = Estimate::of((0..20).map(|i| 0.8 + 0.01 * f64::from(i)));
-        assert!(many.low > 0.6 && many.low < many.mean && many.high > many.mean, "{many:?}");
-        assert_eq!(Estimate::of(std::iter::empty()), Estimate { mean: 0.5, low: 0.0, high: 1.0, n: 0 });
-    }
-
-    #[test]
-    fn every_class_lends() {
-        let n = 500;
-        let predicted_classes: Vec<i32> = (0..n).map(|i| i32::from(i % 50 == 0)).collect();
-        let uris = (0..n).map(|i| format!("{i}.png")).collect();
-        let table = ScanTable { uris, predicted_classes, errors: vec![None; n as usize], ..ScanTable::default() };
-        let lenders = lenders(&table, 1);
-        assert_eq!(lenders.len(), N_LENDERS);
-        assert_eq!(lenders.iter().filter(|&&row| table.predicted_classes[row] == 1).count(), 10);
-    }
 }

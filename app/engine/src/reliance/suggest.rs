@@ -66,20 +66,23 @@ impl SliceReliance {
         if object.n == 0 {
             return (None, "its images have no object map".to_owned());
         }
-        let interval = format!("{} to {}, {} images", percent(object.low), percent(object.high), object.n);
+        let figures = format!(
+            "object {}, 95 % interval {} to {}, {} images",
+            percent(object.mean),
+            percent(object.low),
+            percent(object.high),
+            object.n
+        );
+        let when = "where images exchange their objects, the prediction";
         if object.high < EVEN {
-            let looks = match self.on_object.mean < EVEN {
-                true => "and so does the attribution",
-                false => "though the attribution lies on it",
-            };
-            let text =
-                format!("the prediction follows what is around the object, not the object ({interval}), {looks}");
+            let looks = if self.on_object.mean < EVEN { "so does" } else { "unlike" };
+            let text = format!("{when} stays with what is around the object, {looks} the attribution ({figures})");
             return (Some(Mark::Spurious), text);
         }
         if object.low > EVEN {
-            return (Some(Mark::Core), format!("the prediction follows the object ({interval})"));
+            return (Some(Mark::Core), format!("{when} goes with the object ({figures})"));
         }
-        (None, format!("the object and what is around it decide together ({interval} for the object): look at it"))
+        (None, format!("{when} goes clearly with neither the object nor what is around it ({figures})"))
     }
 }
 
@@ -104,7 +107,7 @@ mod tests {
         }
         let on_object = Estimate::of([0.9; 20].into_iter());
         let (_, reason) = SliceReliance { on_object, ..found(0, 0.1, 20) }.proposal();
-        assert!(reason.contains("though the attribution lies on it"), "{reason}");
+        assert!(reason.contains("unlike the attribution (object 10 %, 95 % interval"), "{reason}");
     }
 
     #[test]

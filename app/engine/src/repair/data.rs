@@ -33,7 +33,7 @@ pub struct Training {
     pub predicted_classes: Vec<i32>,
     /// `[n]`: the probability that the model before gave to the label.
     pub label_probs: Vec<f32>,
-    /// `[n]`: how sure the model before is of its prediction, where the method asks; see [`TrainingSet::disagreement`].
+    /// `[n]`: how far the model before disagrees with itself, where the method asks; see [`TrainingSet::disagreement`].
     pub disagreement: Option<Vec<f32>>,
     /// `[n]`, where somebody has looked at labels.
     pub corrected_labels: Option<Vec<i32>>,

@@ -41,7 +41,7 @@ pub use run::MODEL;
 pub use summary::RepairSummary;
 
 use ascan_config::host::PluginHost;
-use ascan_config::sections::Balance;
+use ascan_config::sections::{Balance, Groups};
 use ascan_core::params::ParamMap;
 use ascan_core::{Context, Error, Level, Reporter, Result};
 use ascan_onnx::Model;
@@ -80,9 +80,14 @@ pub fn repair(plan: &mut RepairPlan, host: &PluginHost, out: &Path, reporter: &d
     if habits.needs_disagreement {
         plan.training.disagreement = Some(disagreement(plan, &context)?);
     }
-    // What the method lacks is said before anything else is computed.
+    // What the method lacks is said before anything else is computed. Two groups stand in for those that are not known yet.
     let repair = &plan.config.repair;
-    host.regularizer(&repair.plugin, &repair.params)?.select(&plan.training.set(0), &context)?;
+    let stand_ins: Vec<i32> = (0..plan.training.data.n()).map(|i| i as i32 % 2).collect();
+    let mut set = plan.training.set(0);
+    if repair.groups == Groups::Cue {
+        set.groups = Some(&stand_ins);
+    }
+    host.regularizer(&repair.plugin, &repair.params)?.select(&set, &context)?;
     // With shuffled labels there is nothing to find out.
     let (findings, mixed) = match repair.shuffle_labels {
         true => (Findings::default(), None),

@@ -42,7 +42,7 @@ fn compare(
     for k in numbers {
         let mut recipe = recipe.clone();
         recipe.params.insert("n_slices".into(), k.into());
-        tried.push((k, assigned(slicer(&recipe)?.as_ref(), &view, &view, recipe.per_class, context)?));
+        tried.push((k, assigned(slicer(&recipe)?.as_ref(), &view, None, recipe.per_class, context)?.0));
     }
     let candidates: Vec<Candidate> =
         tried.iter().map(|(n_clusters, assignment)| Candidate { n_clusters: *n_clusters, assignment }).collect();

@@ -43,13 +43,12 @@ pub fn carried(from: &Scan, set: &SliceSet, onto: &Scan, host: &PluginHost, cont
         }
     };
     let (view, view_onto) = (input.table(&embeddings), input_onto.table(&embeddings_onto));
-    let again = assigned(&*slicer, &view, &view, recipe.per_class, &context)?;
+    let (again, found) = assigned(&*slicer, &view, Some(&view_onto), recipe.per_class, &context)?;
     if input.rows.iter().zip(&again).any(|(&row, &slice)| set.assignment[row] != slice) {
         let message =
             format!("the slices of {} come out differently today, so the verdicts on them cannot be carried", set.id);
         return Err(Error::unsupported(message, "another version of the slicer is installed: slice and judge again"));
     }
-    let found = assigned(&*slicer, &view, &view_onto, recipe.per_class, &context)?;
     let mut assignment = vec![-1; table_onto.n()];
     input_onto.rows.iter().zip(found).for_each(|(&row, slice)| assignment[row] = slice);
     Ok(assignment)

@@ -146,8 +146,7 @@ pub fn find(
 ) -> Result<SliceSet> {
     let input = sliced(table, &recipe)?;
     let embeddings = projected(&input, projector, context)?;
-    let view = input.table(&embeddings);
-    let assigned = assigned(slicer, &view, &view, recipe.per_class, context)?;
+    let (assigned, _) = assigned(slicer, &input.table(&embeddings), None, recipe.per_class, context)?;
     Ok(describe(table, recipe, &input.rows, &embeddings, &assigned))
 }
 
@@ -176,29 +175,45 @@ fn projected(input: &SliceInput, projector: Option<&dyn Projector>, context: &Co
     )
 }
 
-/// The slice of each image of `onto`, by slices that are fitted to `table`.
+/// The slice of each image of a table, and of each image of `onto` by the same slices.
 fn assigned(
     slicer: &dyn Slicer,
     table: &SliceTable,
-    onto: &SliceTable,
+    onto: Option<&SliceTable>,
     per_class: PerClass,
     context: &Context,
-) -> Result<Vec<i32>> {
-    match per_class::column(per_class, table).zip(per_class::column(per_class, onto)) {
+) -> Result<Both> {
+    match per_class::column(per_class, table) {
         None => Ok(assign(slicer, table, onto, context)?.0),
-        Some(classes) => per_class::assign(slicer, (table, classes.0), (onto, classes.1), context),
+        Some(classes) => {
+            let onto = onto.and_then(|onto| Some((onto, per_class::column(per_class, onto)?)));
+            per_class::assign(slicer, (table, classes), onto, context)
+        }
     }
 }
 
-/// Fits a slicer to a table and applies it to `onto`: the slice of each of its images, and the number of slices.
-fn assign(slicer: &dyn Slicer, table: &SliceTable, onto: &SliceTable, context: &Context) -> Result<(Vec<i32>, usize)> {
+/// The slice of each image of a table, and of another; the second is empty where there is none.
+type Both = (Vec<i32>, Vec<i32>);
+
+/// Fits a slicer to a table and applies it to that and to `onto`: the slice of each image, and the number of slices.
+fn assign(
+    slicer: &dyn Slicer,
+    table: &SliceTable,
+    onto: Option<&SliceTable>,
+    context: &Context,
+) -> Result<(Both, usize)> {
     let model = slicer.fit(table, context)?;
-    let membership = model.membership(onto, context)?;
-    let [n, k] = membership.view().dims("membership", "[n, n_slices]")?;
-    if n != onto.n() {
-        return Err(Error::shape("membership", format!("{} rows, one per image", onto.n()), n));
-    }
-    Ok((slicer::assignment(&membership), k))
+    let apply = |table: &SliceTable| {
+        let membership = model.membership(table, context)?;
+        let [n, k] = membership.view().dims("membership", "[n, n_slices]")?;
+        if n != table.n() {
+            return Err(Error::shape("membership", format!("{} rows, one per image", table.n()), n));
+        }
+        Ok((slicer::assignment(&membership), k))
+    };
+    let (own, k) = apply(table)?;
+    let others = onto.map(apply).transpose()?.map_or_else(Vec::new, |(others, _)| others);
+    Ok(((own, others), k))
 }
 
 /// Everything said about an assignment of the given scan rows.

@@ -1,6 +1,6 @@
 //! Slices of each class separately, by any slicer.
 
-use super::assign as assign_all;
+use super::{Both, assign as assign_all};
 use ascan_config::sections::PerClass;
 use ascan_core::{Context, Error, Result, SliceTable, Slicer, Tensor, TensorView};
 
@@ -13,8 +13,8 @@ pub(super) fn column<'a>(per_class: PerClass, table: &SliceTable<'a>) -> Option<
     }
 }
 
-/// The slice of each image of `onto`, by one model for each class of `table`: its slices are numbered after those of the classes
-/// before it.
+/// The slice of each image of a table, and of each image of `onto`, by one model for each class of the table: its slices are
+/// numbered after those of the classes before it.
 ///
 /// Images without a class (−1) are in no slice, nor are those of a class that cannot be sliced (too few images, say), which is
 /// a warning. Only an assignment is made, never the membership of all images in the slices of all classes.
@@ -24,28 +24,33 @@ pub(super) fn column<'a>(per_class: PerClass, table: &SliceTable<'a>) -> Option<
 pub(super) fn assign(
     slicer: &dyn Slicer,
     (table, classes): (&SliceTable, &[i32]),
-    (onto, classes_onto): (&SliceTable, &[i32]),
+    onto: Option<(&SliceTable, &[i32])>,
     context: &Context,
-) -> Result<Vec<i32>> {
+) -> Result<Both> {
     table.check()?;
-    onto.check()?;
     let mut known: Vec<i32> = classes.iter().copied().filter(|&class| class >= 0).collect();
     known.sort_unstable();
     known.dedup();
-    let mut assignment = vec![-1; onto.n()];
+    let (mut assignment, mut others) = (vec![-1; table.n()], vec![-1; onto.map_or(0, |(onto, _)| onto.n())]);
     let of_class =
         |classes: &[i32], class: i32| -> Vec<usize> { (0..classes.len()).filter(|&i| classes[i] == class).collect() };
     let (mut n_slices, mut failure) = (0, None);
     for &class in &known {
-        let rows = of_class(classes_onto, class);
-        let (part, part_onto) = (Part::of(table, &of_class(classes, class))?, Part::of(onto, &rows)?);
+        let rows = of_class(classes, class);
+        let part = Part::of(table, &rows)?;
+        let rows_onto = onto.map_or_else(Vec::new, |(_, classes)| of_class(classes, class));
+        let part_onto = match onto.filter(|_| !rows_onto.is_empty()) {
+            Some((onto, _)) => Some(Part::of(onto, &rows_onto)?),
+            None => None,
+        };
+        let view_onto = part_onto.as_ref().map(Part::view);
         // Another stream for each class, so that equal classes are not seeded alike.
         let seed = context.seed.wrapping_add((class as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        match assign_all(slicer, &part.view(), &part_onto.view(), &Context { seed, ..*context }) {
-            Ok((slices, k)) => {
-                for (&row, slice) in rows.iter().zip(slices) {
-                    assignment[row] = if slice < 0 { -1 } else { n_slices as i32 + slice };
-                }
+        match assign_all(slicer, &part.view(), view_onto.as_ref(), &Context { seed, ..*context }) {
+            Ok(((own, found), k)) => {
+                let number = |slice: i32| if slice < 0 { -1 } else { n_slices as i32 + slice };
+                rows.iter().zip(own).for_each(|(&row, slice)| assignment[row] = number(slice));
+                rows_onto.iter().zip(found).for_each(|(&row, slice)| others[row] = number(slice));
                 n_slices += k;
             }
             Err(Error::Cancelled) => return Err(Error::Cancelled),
@@ -60,7 +65,7 @@ pub(super) fn assign(
             Err(Error::param("per_class", "no image has a class to be sliced by", "per_class = \"predicted_class\""))
         }
         Some(error) if n_slices == 0 => Err(error),
-        _ => Ok(assignment),
+        _ => Ok((assignment, others)),
     }
 }
 
@@ -151,8 +156,10 @@ mod tests {
     }
 
     fn divided(table: &ToyTable, per_class: PerClass, context: &Context) -> Result<Vec<i32>> {
-        let both = (&table.view(), column(per_class, &table.view()).unwrap());
-        assign(&Halves, both, both, context)
+        let (view, classes) = (&table.view(), column(per_class, &table.view()).unwrap());
+        let (own, others) = assign(&Halves, (view, classes), Some((view, classes)), context)?;
+        assert_eq!(own, others, "the same images are in the same slices");
+        Ok(own)
     }
 
     #[test]
