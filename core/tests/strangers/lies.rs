@@ -39,6 +39,7 @@ fn exercise(plugin: &LoadedPlugin, lie: &str) -> Result<()> {
             let TrainingBatch { labels, spuriousness, groups, predicted_classes, .. } = toy.view(0);
             let set = TrainingSet { spuriousness, groups, predicted_classes, ..TrainingSet::new(labels) };
             regularizer.select(&set, &context)?;
+            regularizer.suppress(Tensor::zeros([4, 2]).view(), &set, &context)?;
             regularizer.prepare(&toy.view(0), &context)?;
             regularizer.observe(&[0.5; 4])?;
             let state = regularizer.state()?;
@@ -152,8 +153,12 @@ fn every_lie_of_an_attributor_is_a_sentence() {
 fn every_lie_of_a_regularizer_is_a_sentence() {
     check_lies(
         Kind::Regularizer,
-        &["prepare images", "prepare weights", "prepare mask"],
+        &["prepare images", "prepare weights", "prepare mask", "suppress direction", "suppress through"],
         &[
+            ("suppress kept", "keeps 1.5 of a direction, not a share"),
+            ("suppress long", "sent a direction of length 2, not 1"),
+            ("suppress direction nan", "sent a direction of length NaN, not 1"),
+            ("suppress through nan", "sent a point that is not finite"),
             ("select row", "selected 2 rows and 2 labels of 4 images"),
             ("select counts", "selected 2 rows and 1 labels of 4 images"),
             ("prepare source", "sent an image from image 4 of a batch of 4"),

@@ -178,8 +178,21 @@ static int32_t restore(void *state, const float *values, size_t n_values, AscanR
   return 0;
 }
 
+static int32_t suppress(void *state, AscanTensor features, const AscanTrainingSet *set, const AscanHost *host,
+                        AscanReply *reply) {
+  (void)set, (void)host;
+  const size_t d = features.shape[1];
+  begin(reply);
+  float *direction = add(reply, "direction", SHAPE(d));
+  for (size_t k = 0; k < d; k++) direction[k] = k ? 0.0f : ELSE("suppress long", 2.0f, 1.0f);
+  spoil(state, "suppress direction", reply);
+  add(reply, "through", SHAPE(d));
+  spoil(state, "suppress through", reply);
+  return say(reply, "{\"kept\": %s}", ELSE("suppress kept", "1.5", "0.5"));
+}
+
 static const AscanRegularizerTable REGULARIZER = {
-    sizeof(AscanRegularizerTable), select_images, prepare, observe, state_of, restore};
+    sizeof(AscanRegularizerTable), select_images, prepare, observe, state_of, restore, suppress};
 
 // --- backend: images [1, 1, 1], the layer `pixel` [1, 1, 1], two classes
 
