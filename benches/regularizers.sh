@@ -56,18 +56,26 @@ alone train alone.toml alone-informed 3
 alone bare alone.toml alone-none 1
 # Verdicts of somebody who did not know the data, on all images of the training split, as they were given.
 sed 's#"core.csv"#"data/waterbirds_lite/metadata.csv"#' alone.toml > all.toml
-"$ascan" scan all.toml --out all
-if [ ! -e all/spread ]; then
-    verdicts=$here/verdicts/new_user.csv
-    for slice in $(tail -n +2 "$verdicts" | cut -d, -f2 | sort -un); do
-        awk -F, -v s="$slice" '$2 == s { print "images/" $1 }' "$verdicts" > rows.txt
-        "$ascan" mark all --images rows.txt "$(awk -F, -v s="$slice" '$2 == s { print $3; exit }' "$verdicts")" --author newcomer
+judged() { # SCAN FILE: the verdicts of a file, given to the images of each of its slices
+    [ ! -e "$1/spread" ] || return 0
+    for slice in $(tail -n +2 "$2" | cut -d, -f2 | sort -un); do
+        awk -F, -v s="$slice" '$2 == s { print "images/" $1 }' "$2" > rows.txt
+        "$ascan" mark "$1" --images rows.txt "$(awk -F, -v s="$slice" '$2 == s { print $3; exit }' "$2")" --author newcomer
     done
-    "$ascan" spread all --accept
-fi
+    "$ascan" spread "$1" --accept
+}
+"$ascan" scan all.toml --out all
+judged all "$here/verdicts/new_user.csv"
 alone all all.toml alone-newcomer 3
 "$ascan" bench regularizers all all.toml test --only corm --out alone-as-they-are --seeds 1 --set repair.evidence=false \
     --set repair.groups=slices --set repair.metric=worst_class_accuracy --set repair.params.clean_weight=0
+
+# Verdicts of three reviewers who saw nothing but pictures of the window, without groups and without the model's answers.
+for who in a b c; do
+    "$ascan" scan alone.toml --out "blind-$who"
+    judged "blind-$who" "$here/verdicts/blind_$who.csv"
+    alone "blind-$who" alone.toml "alone-blind-$who" 3
+done
 
 # The program's own proposals, accepted unseen.
 "$ascan" scan alone.toml --out suggested

@@ -17,7 +17,7 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 /// The demo's scan, made once for all tests here.
-fn demo() -> &'static Path {
+pub fn demo() -> &'static Path {
     static DEMO: OnceLock<Dir> = OnceLock::new();
     DEMO.get_or_init(|| {
         let dir = Dir::new();
@@ -226,7 +226,9 @@ fn keys_reach_every_view_and_escape_comes_back() {
     let (_dir, scan) = scan();
     let user = User::sits_down(Some(&scan), 1280, 800, false);
     for (key, landmark) in [
-        ("c", "Slices of the mosaic"),
+        ("c", "Most confused"),
+        ("p", "Spread the verdicts"),
+        ("t", "Repair the model"),
         ("i", "Order of the images"),
         ("e", "Colour points by"),
         ("l", "Suspicious labels"),

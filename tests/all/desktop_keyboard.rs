@@ -72,7 +72,8 @@ fn tab_comes_to_every_control() {
     let user = User::sits_down(Some(&scan), 1600, 1000, true);
     user.does(ListCommand::NextUnjudged);
     user.clicks("Columns and filters");
-    for view in [View::Mosaic, View::Confusion, View::Images, View::Scatter, View::Labels] {
+    let judging = [View::Mosaic, View::Confusion, View::Images, View::Scatter, View::Labels];
+    for view in judging.into_iter().chain([View::Slicing, View::Spread, View::Repair, View::Compare]) {
         user.does(ShellCommand::Show(view));
         let (there, reached) = (controls(&user), tab_round(&user));
         assert!(there.len() > 25, "{view:?} has controls: {there:?}");

@@ -9,6 +9,7 @@ mod conformance;
 mod desktop;
 mod desktop_golden;
 mod desktop_keyboard;
+mod desktop_loop;
 mod desktop_model;
 mod desktop_smoke;
 mod desktop_waterbirds;

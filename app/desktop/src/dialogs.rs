@@ -2,10 +2,15 @@
 
 use super::Desktop;
 use super::command::ShellCommand;
+use ascan_core::Error;
 use rfd::{AsyncFileDialog, FileHandle};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// A dialog that ends sooner was never shown.
+const NO_DIALOG: Duration = Duration::from_millis(250);
 
 impl Desktop {
     /// What only the window can do: dialogs and quitting.
@@ -31,13 +36,13 @@ impl Desktop {
     /// Asks for the model of a new scan.
     pub fn choose_model(self: &Rc<Self>) {
         self.choose(dialog("Model").add_filter("ONNX", &["onnx"]).pick_file(), |desktop, path| {
-            desktop.edit_start(|start, host| start.set_model(text(path), host));
+            desktop.edit_start(|start| start.set_model(text(path)));
         });
     }
 
     /// Asks for the images of a new scan: a folder, or a manifest or archive.
     pub fn choose_data(self: &Rc<Self>, folder: bool) {
-        let chosen = |desktop: &Self, path: &Path| desktop.edit_start(|start, host| start.set_data(text(path), host));
+        let chosen = |desktop: &Self, path: &Path| desktop.edit_start(|start| start.set_data(text(path)));
         if folder {
             self.choose(dialog("Images").pick_folder(), chosen);
         } else {
@@ -48,7 +53,7 @@ impl Desktop {
     /// Asks for the folder of a new scan.
     pub fn choose_out(self: &Rc<Self>) {
         self.choose(dialog("Folder of the scan").pick_folder(), |desktop, path| {
-            desktop.edit_start(|start, _| start.set_out(text(path)));
+            desktop.edit_start(|start| start.set_out(text(path)));
         });
     }
 
@@ -60,9 +65,16 @@ impl Desktop {
     ) {
         let desktop = Rc::downgrade(self);
         let spawned = slint::spawn_local(async move {
+            let asked = Instant::now();
             let path: Option<PathBuf> = dialog.await.map(|file| file.path().to_owned());
-            if let (Some(desktop), Some(path)) = (desktop.upgrade(), path) {
-                chosen(&desktop, &path);
+            match (desktop.upgrade(), path) {
+                (Some(desktop), Some(path)) => chosen(&desktop, &path),
+                // Nobody closes a dialog so fast: there was none.
+                (Some(desktop), None) if asked.elapsed() < NO_DIALOG => {
+                    let hint = "type the path into the field beside the button";
+                    desktop.fail(&Error::unsupported("this system offers no file dialog", hint));
+                }
+                _ => {}
             }
         });
         // Without an event loop there are no dialogs.

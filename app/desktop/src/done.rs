@@ -42,6 +42,10 @@ pub enum Done {
     Large { row: usize, picture: Result<RgbImage>, heat: Heat, also: Vec<(String, Heat)> },
     /// Another attribution of an image.
     Attribution { row: usize, name: String, heat: Result<Heat> },
+    /// How far a task is.
+    Progress { stage: String, share: f32 },
+    /// What a task says.
+    Said(String),
     /// For the model.
     Answer(Answer),
 }

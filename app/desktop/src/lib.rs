@@ -13,26 +13,30 @@ pub mod headless;
 pub mod launch;
 pub mod model;
 mod pictures;
+mod repairing;
 pub mod settings;
 mod start;
 mod tasks;
+mod telling;
 mod workers;
 
 use adapters::{
-    Dispatch, ImageAdapter, ImagesAdapter, InspectorAdapter, LabelsAdapter, MosaicAdapter, ScatterAdapter,
-    ShellAdapter, StartAdapter, TableAdapter,
+    CompareAdapter, ConfusionAdapter, Dispatch, ImageAdapter, ImagesAdapter, InspectorAdapter, LabelsAdapter,
+    MosaicAdapter, RepairAdapter, ScatterAdapter, ShellAdapter, SpreadAdapter, StartAdapter, StepsAdapter,
+    TableAdapter,
 };
 use ascan_config::host::PluginHost;
-use ascan_core::{Error, Result};
+use ascan_core::{Error, Kind, Result};
 use ascan_engine::slices::SliceSet;
 use ascan_engine::spread::Spread;
 use ascan_report::album::Album;
 use ascan_store::annotations::Annotator;
 use ascan_ui::{MainWindow, Shell};
-use command::{Command, ImagesCommand, VerdictsCommand};
+use command::{Command, ImagesCommand, ShellCommand, VerdictsCommand};
 use crossbeam_channel::{Receiver, Sender};
 use done::Done;
-use model::session::Session;
+use model::methods::Method;
+use model::session::{NamedSet, Session};
 use model::{Changes, Model};
 use pictures::Pictures;
 use settings::Settings;
@@ -48,6 +52,10 @@ use std::time::Duration;
 
 /// How often the verdicts of other windows are looked for.
 const REFRESH: Duration = Duration::from_secs(2);
+/// How long a word about what was done is shown.
+const TOAST: Duration = Duration::from_secs(8);
+/// How long typing pauses before anything is made of it.
+const PAUSE: Duration = Duration::from_millis(350);
 
 /// Tells the thread of the window that a background thread has something for it.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -80,6 +88,7 @@ pub fn event_loop_wake() -> Wake {
 pub struct Desktop {
     /// The window.
     pub window: MainWindow,
+    own: std::rc::Weak<Self>,
     model: RefCell<Option<Model>>,
     start: RefCell<Start>,
     pictures: RefCell<Option<Rc<Pictures>>>,
@@ -93,6 +102,8 @@ pub struct Desktop {
     /// Whether settings are kept.
     remembers: Cell<bool>,
     refresh: Timer,
+    toast: Timer,
+    pause: Timer,
 }
 
 struct Adapters {
@@ -104,6 +115,11 @@ struct Adapters {
     image: ImageAdapter,
     scatter: ScatterAdapter,
     labels: LabelsAdapter,
+    confusion: ConfusionAdapter,
+    steps: StepsAdapter,
+    spread: SpreadAdapter,
+    repair: RepairAdapter,
+    compare: CompareAdapter,
     start: StartAdapter,
 }
 
@@ -145,10 +161,16 @@ impl Desktop {
                 image: ImageAdapter::new(&window, &dispatch),
                 scatter: ScatterAdapter::new(&window, &dispatch),
                 labels: LabelsAdapter::new(&window, &dispatch),
+                confusion: ConfusionAdapter::new(&window, &dispatch),
+                steps: StepsAdapter::new(&window, &dispatch),
+                spread: SpreadAdapter::new(&window, &dispatch),
+                repair: RepairAdapter::new(&window, &dispatch),
+                compare: CompareAdapter::new(&window, &dispatch),
                 start: StartAdapter::new(&window, desktop),
             };
             Self {
                 window,
+                own: desktop.clone(),
                 model: RefCell::new(None),
                 start: RefCell::new(Start::new(settings, &host)),
                 pictures: RefCell::new(None),
@@ -161,6 +183,8 @@ impl Desktop {
                 wake,
                 remembers: Cell::new(true),
                 refresh: Timer::default(),
+                toast: Timer::default(),
+                pause: Timer::default(),
             }
         }))
     }
@@ -247,8 +271,11 @@ impl Desktop {
         loop {
             let Some(command) = self.queue.borrow_mut().pop_front() else { break };
             let before = self.settings();
-            let set = |desktop: &Self| desktop.model.borrow().as_ref().map(|model| model.session.set.id.clone());
-            let set_before = set(self);
+            let toast_before = self.with_model(|model| model.toast.clone());
+            let drawn = |desktop: &Self| {
+                desktop.model.borrow().as_ref().map(|model| (model.session.set.id.clone(), model.images.look))
+            };
+            let drawn_before = drawn(self);
             let stage = |desktop: &Self| {
                 let model = desktop.model.borrow();
                 model.as_ref().map(|model| (model.view, model.overlay, model.images.open.is_some()))
@@ -258,11 +285,12 @@ impl Desktop {
                 Some(model) => model.apply(command),
                 None => Changes::NONE,
             };
-            if set(self) != set_before {
+            if drawn(self) != drawn_before {
                 self.forget_slices();
             }
             self.start_tasks();
             self.sync(changes);
+            self.time_toast(toast_before);
             if self.settings() != before {
                 self.save_settings();
             }
@@ -273,8 +301,36 @@ impl Desktop {
             if self.model.borrow().as_ref().is_some_and(|model| model.close_requested) {
                 self.show_start();
             }
+            self.do_requests();
         }
         self.busy.set(false);
+    }
+
+    /// A word about what was done goes after a while.
+    fn time_toast(&self, before: Option<String>) {
+        let now = self.with_model(|model| model.toast.clone());
+        if now != before && now.is_some_and(|toast| !toast.is_empty()) {
+            let desktop = self.own.clone();
+            self.toast.start(TimerMode::SingleShot, TOAST, move || {
+                if let Some(desktop) = desktop.upgrade() {
+                    desktop.dispatch(ShellCommand::ForgetToast);
+                }
+            });
+        }
+    }
+
+    /// What the model wants of the window around it.
+    fn do_requests(&self) {
+        let (stop, open) = match &mut *self.model.borrow_mut() {
+            Some(model) => (std::mem::take(&mut model.stop_requested), model.open_requested.take()),
+            None => (false, None),
+        };
+        if let (true, Some(pictures)) = (stop, &*self.pictures.borrow()) {
+            pictures.stop();
+        }
+        if let Some(scan) = open {
+            self.open_or_say(&scan);
+        }
     }
 
     fn forget_slices(&self) {
@@ -305,8 +361,13 @@ impl Desktop {
         adapters.inspector.sync(&self.window, model, changes);
         adapters.images.sync(&self.window, model, changes, pictures);
         adapters.image.sync(&self.window, model, changes, &adapters.images, pictures);
-        adapters.scatter.sync(&self.window, model, changes);
+        adapters.scatter.sync(&self.window, model, changes, &adapters.images);
         adapters.labels.sync(&self.window, model, changes, &adapters.images);
+        adapters.confusion.sync(&self.window, model, changes);
+        adapters.steps.sync(&self.window, model, changes);
+        adapters.spread.sync(&self.window, model, changes, &adapters.images);
+        adapters.repair.sync(&self.window, model, changes);
+        adapters.compare.sync(&self.window, model, changes, &adapters.images);
     }
 
     /// Takes what background threads made. Called on the thread of the window whenever it is woken.
@@ -327,7 +388,7 @@ impl Desktop {
                     }
                     adapters.images.take(row, picture.ok());
                     // Neighbours and candidates show thumbnails too.
-                    changes |= Changes::IMAGE | Changes::LABELS;
+                    changes |= Changes::IMAGE | Changes::LABELS | Changes::OUTLINE;
                 }
                 Done::Large { row, picture, heat, also } => {
                     let picture = picture.map_err(|error| with_hint(&error));
@@ -339,6 +400,16 @@ impl Desktop {
                     changes = Changes::IMAGE | Changes::SHELL;
                     if let Some(model) = &mut *self.model.borrow_mut() {
                         model.attributed();
+                    }
+                }
+                Done::Progress { stage, share } => {
+                    if let Some(model) = &mut *self.model.borrow_mut() {
+                        changes = model.take_progress(stage, share);
+                    }
+                }
+                Done::Said(line) => {
+                    if let Some(model) = &mut *self.model.borrow_mut() {
+                        changes = model.take_words(line);
                     }
                 }
                 Done::Answer(answer) => {
@@ -362,7 +433,9 @@ impl Desktop {
 
     /// Whether nothing is being made in the background.
     pub fn is_idle(&self) -> bool {
-        self.inbox.is_empty() && self.pictures.borrow().as_ref().is_none_or(|pictures| pictures.is_idle())
+        !self.start.borrow().is_guessing()
+            && self.inbox.is_empty()
+            && self.pictures.borrow().as_ref().is_none_or(|pictures| pictures.is_idle())
     }
 
     fn save_settings(&self) {
@@ -411,8 +484,24 @@ impl Desktop {
     }
 
     /// Changes the start page.
-    pub fn edit_start(&self, edit: impl FnOnce(&mut Start, &PluginHost)) {
-        edit(&mut self.start.borrow_mut(), &self.host);
+    pub fn edit_start(&self, edit: impl FnOnce(&mut Start)) {
+        edit(&mut self.start.borrow_mut());
+        self.sync_start();
+        if self.start.borrow().wants_guess() {
+            // Not at each key: only once typing pauses.
+            let desktop = self.own.clone();
+            self.pause.start(TimerMode::SingleShot, PAUSE, move || {
+                if let Some(desktop) = desktop.upgrade() {
+                    desktop.start.borrow_mut().begin_guess(desktop.host.clone(), desktop.wake.clone());
+                    desktop.sync_start();
+                }
+            });
+        }
+    }
+
+    /// Makes the demo and opens it.
+    pub fn run_demo(&self) {
+        self.start.borrow_mut().run_demo(self.host.clone(), self.wake.clone());
         self.sync_start();
     }
 
@@ -436,6 +525,13 @@ impl Desktop {
     }
 
     fn take_from_start(&self) {
+        let (has_news, begins) = self.start.borrow_mut().take_guesses();
+        if has_news {
+            self.sync_start();
+        }
+        if begins {
+            self.run_scan();
+        }
         let is_running = self.start.borrow().running.is_some();
         if !is_running {
             return;
@@ -458,15 +554,22 @@ fn with_hint(error: &Error) -> String {
 /// # Errors
 /// `File` if the folder holds no scan; a scan that is damaged opens as far as it can.
 pub fn open_session(dir: &Path, slices: Option<&str>, author: &str, host: &PluginHost) -> Result<Session> {
-    let attributors = host.names(ascan_core::Kind::Attributor).into_iter().map(str::to_owned).collect();
+    let attributors = host.names(Kind::Attributor).into_iter().map(str::to_owned).collect();
     let album = Album::open_partial(dir)?;
-    let set_ids = album.scan.slice_sets()?;
+    let named = |id: String| match SliceSet::load(&album.scan, Some(&id)) {
+        Ok(set) => NamedSet::of(&set),
+        // Damaged; it is told when it is chosen.
+        Err(_) => NamedSet { title: id.clone(), id },
+    };
+    let sets = album.scan.slice_sets()?.into_iter().map(named).collect();
     let set = SliceSet::load(&album.scan, slices)?;
     let annotations = Annotator::open(dir, author)?;
     let spread = Spread::load(&album.scan)?;
-    let mut session = Session::new(Arc::new(album), set_ids, set, annotations);
+    let mut session = Session::new(Arc::new(album), sets, set, annotations);
     session.set_spread(spread);
     session.attributors = attributors;
+    session.slicers = Method::all(host, Kind::Slicer);
+    session.regularizers = Method::all(host, Kind::Regularizer);
     session.projections = host.map_projectors().into_iter().map(str::to_owned).collect();
     Ok(session)
 }

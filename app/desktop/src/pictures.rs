@@ -5,6 +5,7 @@ use super::done::{Done, TileRequest};
 use super::model::Task;
 use super::model::session::Session;
 use super::tasks;
+use super::telling::Telling;
 use super::workers::Pool;
 use ascan_engine::slices::{SliceReport, SliceSet};
 use ascan_report::album::Album;
@@ -12,6 +13,7 @@ use ascan_viz::HeatSum;
 use ascan_viz::heat::Look;
 use ascan_viz::tile::{self, Form, TilePicture};
 use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Pictures behind tiles, kept so that another layout decodes nothing.
@@ -36,6 +38,8 @@ pub struct Pictures {
     sources: Arc<Mutex<Cache<i32, Arc<TilePicture>>>>,
     generation: Cell<u64>,
     host: Arc<ascan_config::host::PluginHost>,
+    /// Set when the long task is to stop.
+    stop: Arc<AtomicBool>,
     /// Rows that the images view shows now; others need not be decoded.
     visible: RefCell<Vec<usize>>,
 }
@@ -62,6 +66,7 @@ impl Pictures {
             sources: Arc::new(Mutex::new(Cache::new(TILE_SOURCES_BYTES))),
             generation: Cell::new(0),
             host,
+            stop: Arc::default(),
             visible: RefCell::default(),
         }
     }
@@ -76,7 +81,7 @@ impl Pictures {
         self.generation.get()
     }
 
-    /// Another slice set is shown: its slices have other pictures.
+    /// Slices have other pictures: another set is shown, or they are drawn otherwise.
     pub fn forget_tiles(&self) {
         self.generation.set(self.generation.get() + 1);
         self.sources.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -84,7 +89,7 @@ impl Pictures {
     }
 
     /// Asks for the picture of a tile.
-    pub fn want_tile(&self, session: &Session, slice: &SliceReport, request: TileRequest) {
+    pub fn want_tile(&self, session: &Session, slice: &SliceReport, look: Look, request: TileRequest) {
         let (album, done, sources) = (self.album.clone(), self.done.clone(), self.sources.clone());
         let generation = self.generation.get();
         let (id, report, set) = (slice.id, slice.clone(), session.set.id.clone());
@@ -99,7 +104,7 @@ impl Pictures {
                 let scene = album.scene_of(&set, [&report]);
                 let mut mean = HeatSum::default();
                 members.iter().for_each(|&row| mean.add(&scene.heat(row)));
-                let source = scene.tile_picture(&report, &members, &mean.mean(), &Look::default(), TILE_PICTURE_PX);
+                let source = scene.tile_picture(&report, &members, &mean.mean(), &look, TILE_PICTURE_PX);
                 let (source, bytes) = (Arc::new(source), 4 * (TILE_PICTURE_PX * TILE_PICTURE_PX * 3) as usize);
                 sources.lock().unwrap_or_else(PoisonError::into_inner).put(id, source.clone(), bytes);
                 source
@@ -147,6 +152,13 @@ impl Pictures {
         let (album, done, host) = (self.album.clone(), self.done.clone(), self.host.clone());
         let set = set.clone();
         let key = Key::Task(task.clone());
-        self.pool.add(key, move || done(tasks::run(task, &album, &set, &host)));
+        self.stop.store(false, Ordering::Relaxed);
+        let reporter = Telling::new(done.clone(), self.stop.clone());
+        self.pool.add(key, move || done(tasks::run(task, &album, &set, &host, &reporter)));
+    }
+
+    /// Asks what runs to stop.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 }

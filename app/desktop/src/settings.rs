@@ -2,6 +2,7 @@
 
 use super::command::View;
 use ascan_core::{Error, Result};
+use ascan_viz::heat::Look;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,8 @@ pub struct Settings {
     pub table_visible: bool,
     /// Whether the inspector is shown.
     pub inspector_visible: bool,
+    /// How pictures are drawn, in tiles as in the grid of images.
+    pub look: Look,
     /// Who judges; empty: the user's name on this machine.
     pub author: String,
     /// Scans opened lately, the last one first.
@@ -58,10 +61,11 @@ impl Default for Settings {
         Self {
             dark: true,
             text_scale: 1.0,
-            table_px: 340.0,
-            inspector_px: 350.0,
+            table_px: 300.0,
+            inspector_px: 340.0,
             table_visible: true,
             inspector_visible: true,
+            look: Look::default(),
             author: String::new(),
             recent: Vec::new(),
             views: Vec::new(),

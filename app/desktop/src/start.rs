@@ -1,18 +1,17 @@
 //! The start page: recent scans, and a new one that runs in the background.
 
 use super::Wake;
+use super::repairing::scan_and_slice;
 use super::settings::Settings;
 use ascan_config::LoadedConfig;
 use ascan_config::host::PluginHost;
+use ascan_core::params::ParamMap;
 use ascan_core::{Context, Error, Kind, Level, Reporter, Result};
 use ascan_engine::guess::{Request, guess};
-use ascan_engine::plan::RunPlan;
-use ascan_engine::scan::scan;
-use ascan_engine::slices;
-use ascan_store::Scan;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// Lines of the log that are shown.
 const N_LOG: usize = 6;
@@ -43,6 +42,24 @@ pub struct Start {
     pub error: String,
     /// The scan that runs.
     pub running: Option<Arc<Running>>,
+    guessing: Guessing,
+}
+
+/// What was asked, by its count, and the configuration or what is wrong.
+type Guessed = (u64, Result<String, String>);
+
+/// The configuration that is being guessed. A guess looks at files, which may take long: never on the window's thread.
+#[derive(Default)]
+struct Guessing {
+    /// Counts what was asked; an answer to something older is of no use.
+    asked: u64,
+    /// Nobody has begun with it yet.
+    waits: bool,
+    /// Guesses that are being made.
+    n_running: usize,
+    answers: Arc<Mutex<Vec<Guessed>>>,
+    /// The scan begins once the guess is there.
+    then_run: bool,
 }
 
 /// A scan in the background.
@@ -61,6 +78,8 @@ pub struct Progress {
     pub share: f32,
     /// Messages, the last ones.
     pub log: Vec<String>,
+    /// The stage, and when it began.
+    since: Option<(String, Instant)>,
     /// How it ended.
     pub ended: Option<Result<PathBuf, String>>,
 }
@@ -81,6 +100,7 @@ impl Start {
             config: String::new(),
             error: String::new(),
             running: None,
+            guessing: Guessing::default(),
         };
         let names = |kind: Kind| host.names(kind).into_iter().map(str::to_owned).collect::<Vec<String>>();
         (start.attributors, start.slicers) = (names(Kind::Attributor), names(Kind::Slicer));
@@ -91,13 +111,13 @@ impl Start {
     }
 
     /// The model was typed or chosen.
-    pub fn set_model(&mut self, path: String, host: &PluginHost) {
+    pub fn set_model(&mut self, path: String) {
         self.model = path;
-        self.guess(host);
+        self.guess();
     }
 
     /// The images were typed or chosen.
-    pub fn set_data(&mut self, path: String, host: &PluginHost) {
+    pub fn set_data(&mut self, path: String) {
         self.data = path;
         if !self.out_is_typed && !self.data.is_empty() {
             // Beside a folder of images; beside the folder that a manifest lies in.
@@ -105,7 +125,7 @@ impl Start {
             let folder = if data.is_file() { data.parent().unwrap_or(data) } else { data };
             self.out = format!("{}-scan", folder.to_string_lossy().trim_end_matches(['/', '\\']));
         }
-        self.guess(host);
+        self.guess();
     }
 
     /// The folder was typed or chosen.
@@ -113,29 +133,71 @@ impl Start {
         (self.out, self.out_is_typed) = (path, true);
     }
 
-    /// Writes the configuration anew, if model and images are there.
-    pub fn guess(&mut self, host: &PluginHost) {
+    /// The configuration is to be written anew.
+    pub fn guess(&mut self) {
         self.config.clear();
         self.error.clear();
-        let (model, data) = (Path::new(&self.model), Path::new(&self.data));
+        self.guessing.asked += 1;
+        self.guessing.waits = true;
+    }
+
+    /// Whether a guess waits for somebody to begin with it.
+    pub fn wants_guess(&self) -> bool {
+        self.guessing.waits
+    }
+
+    /// Whether the configuration is not there yet, but will be.
+    pub fn is_guessing(&self) -> bool {
+        self.guessing.waits || self.guessing.n_running > 0
+    }
+
+    /// Begins to write the configuration in the background, if model and images are there.
+    pub fn begin_guess(&mut self, host: Arc<PluginHost>, wake: Wake) {
+        self.guessing.waits = false;
+        let (model, data) = (PathBuf::from(&self.model), PathBuf::from(&self.data));
         if !model.is_file() || !data.exists() {
             return;
         }
-        let methods = [
-            ("attribution.plugin", self.attributors.get(self.attributor)),
-            ("slicing.plugin", self.slicers.get(self.slicer)),
+        let chosen = [
+            ("attribution.plugin", self.attributors.get(self.attributor).cloned()),
+            ("slicing.plugin", self.slicers.get(self.slicer).cloned()),
         ];
-        let methods = methods.into_iter().filter_map(|(key, name)| Some((key, name?.as_str())));
-        let chosen: Vec<_> = methods.collect();
-        match guess(&Request { model, data, chosen: &chosen, file: None }, host) {
-            Ok(guess) => self.config = guess.text,
-            Err(error) => self.error = super::with_hint(&error),
+        let (asked, answers) = (self.guessing.asked, self.guessing.answers.clone());
+        self.guessing.n_running += 1;
+        std::thread::spawn(move || {
+            let chosen: Vec<(&str, &str)> =
+                chosen.iter().filter_map(|(key, name)| Some((*key, name.as_deref()?))).collect();
+            let found = guess(&Request { model: &model, data: &data, chosen: &chosen, file: None }, &host);
+            let found = found.map(|guess| guess.text).map_err(|error| super::with_hint(&error));
+            answers.lock().unwrap_or_else(PoisonError::into_inner).push((asked, found));
+            wake();
+        });
+    }
+
+    /// Takes guesses that were made; whether there were any, and whether the scan is to begin.
+    pub fn take_guesses(&mut self) -> (bool, bool) {
+        let answers = std::mem::take(&mut *self.guessing.answers.lock().unwrap_or_else(PoisonError::into_inner));
+        let has_news = !answers.is_empty();
+        for (asked, found) in answers {
+            self.guessing.n_running -= 1;
+            if asked == self.guessing.asked {
+                match found {
+                    Ok(text) => self.config = text,
+                    Err(words) => self.error = words,
+                }
+            }
         }
+        let begins = has_news && !self.is_guessing() && std::mem::take(&mut self.guessing.then_run);
+        (has_news, begins && !self.config.is_empty())
     }
 
     /// Starts the scan in the background.
     pub fn run(&mut self, host: Arc<PluginHost>, wake: Wake) {
         self.error.clear();
+        if self.is_guessing() {
+            self.guessing.then_run = true;
+            return;
+        }
         if self.config.is_empty() {
             self.error = "Choose a model (an ONNX file) and images first".to_owned();
             return;
@@ -144,11 +206,26 @@ impl Start {
             self.error = "Choose a folder for the scan first".to_owned();
             return;
         }
+        let (text, out) = (self.config.clone(), PathBuf::from(&self.out));
+        self.begin(wake, move |running| work(&text, &out, &host, running).map(|()| out));
+    }
+
+    /// Makes the demo's pictures and its network in the background, and scans them.
+    pub fn run_demo(&mut self, host: Arc<PluginHost>, wake: Wake) {
+        self.error.clear();
+        let Some(folder) = dirs::data_local_dir().map(|dir| dir.join("ascan").join("demo")) else {
+            self.error = "This user has no folder for data: run `ascan demo -o FOLDER` instead".to_owned();
+            return;
+        };
+        self.begin(wake, move |running| demo(&folder, &host, running));
+    }
+
+    /// Does the work of a scan in the background.
+    fn begin(&mut self, wake: Wake, work: impl FnOnce(&Running) -> Result<PathBuf, Failure> + Send + 'static) {
         let running = Arc::new(Running { stop: AtomicBool::new(false), state: Mutex::default(), wake });
         self.running = Some(running.clone());
-        let (text, out) = (self.config.clone(), PathBuf::from(&self.out));
         std::thread::spawn(move || {
-            let ended = work(&text, &out, &host, &*running).map(|()| out).map_err(|error| match error {
+            let ended = work(&running).map_err(|error| match error {
                 Failure::Stopped => "Stopped. Finished work is kept: start the scan again to resume".to_owned(),
                 Failure::Words(words) => words,
             });
@@ -202,12 +279,33 @@ impl Reporter for Running {
     fn progress(&self, stage: &str, done: u64, total: u64) -> bool {
         {
             let mut state = self.state();
-            state.stage = format!("{stage}: {done} of {total}");
+            let (named, since) = state.since.get_or_insert_with(|| (stage.to_owned(), Instant::now()));
+            if named != stage {
+                (*named, *since) = (stage.to_owned(), Instant::now());
+            }
+            let pace = pace(since.elapsed().as_secs_f64(), done, total);
+            state.stage = format!("{stage}: {done} of {total}{pace}");
             state.share = done as f32 / total.max(1) as f32;
         }
         (self.wake)();
         !self.stop.load(Ordering::Relaxed)
     }
+}
+
+/// `, 82 a second, 2 min left`: once there is enough to go by.
+fn pace(seconds: f64, done: u64, total: u64) -> String {
+    if seconds < 2.0 || done == 0 || done >= total {
+        return String::new();
+    }
+    let rate = done as f64 / seconds;
+    let left = (total - done) as f64 / rate;
+    let left = match left {
+        left if left < 90.0 => format!("{left:.0} s"),
+        left if left < 5400.0 => format!("{:.0} min", left / 60.0),
+        left => format!("{:.1} h", left / 3600.0),
+    };
+    let rate = if rate >= 10.0 { format!("{rate:.0}") } else { format!("{rate:.1}") };
+    format!(", {rate} a second, {left} left")
 }
 
 enum Failure {
@@ -224,6 +322,17 @@ impl From<Error> for Failure {
     }
 }
 
+/// What `ascan demo` begins with: pictures, a network that has learnt the wrong thing, and a scan of both.
+fn demo(folder: &Path, host: &PluginHost, reporter: &dyn Reporter) -> Result<PathBuf, Failure> {
+    let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let context = Context { seed: 0, n_threads, reporter };
+    let made = ascan_engine::demo::make(folder, &*host.backend("burn", &ParamMap::new())?, &context)?;
+    let loaded = LoadedConfig::read(&made.config, &[]).map_err(|errors| Failure::Words(errors.to_string()))?;
+    let out = folder.join("scan");
+    scan_and_slice(loaded, &out, host, reporter)?;
+    Ok(out)
+}
+
 /// What `ascan scan` does, with the configuration kept beside the scan.
 fn work(text: &str, out: &Path, host: &PluginHost, reporter: &dyn Reporter) -> Result<(), Failure> {
     let config = out.with_extension("toml");
@@ -232,13 +341,20 @@ fn work(text: &str, out: &Path, host: &PluginHost, reporter: &dyn Reporter) -> R
     }
     std::fs::write(&config, text)
         .map_err(|error| Error::file(&config, format!("cannot be written: {error}"), "choose another folder"))?;
-    let words = |errors: ascan_config::ConfigErrors| Failure::Words(errors.to_string());
-    let plan = RunPlan::compile(LoadedConfig::read(&config, &[]).map_err(words)?, host).map_err(words)?;
-    plan.notes.iter().for_each(|note| reporter.log(Level::Info, note));
-    scan(&plan, out, reporter)?;
-    let context = Context { seed: plan.config.run.seed, n_threads: plan.n_threads, reporter };
-    drop(plan.runtime);
-    let scan = Scan::open(out)?;
-    slices::slice(&scan.table()?, &scan.config, host, &context)?.save(&scan)?;
+    let loaded = LoadedConfig::read(&config, &[]).map_err(|errors| Failure::Words(errors.to_string()))?;
+    scan_and_slice(loaded, out, host, reporter)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_is_told_once_there_is_one() {
+        assert_eq!(pace(1.0, 50, 100), "");
+        assert_eq!(pace(10.0, 50, 100), ", 5.0 a second, 10 s left");
+        assert_eq!(pace(100.0, 2000, 100_000), ", 20 a second, 82 min left");
+        assert_eq!(pace(9.0, 100, 100), "");
+    }
 }

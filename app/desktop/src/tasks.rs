@@ -3,8 +3,9 @@
 use super::command::Artefact;
 use super::done::Done;
 use super::model::{Answer, ImageFacts, Task};
+use super::repairing;
 use ascan_config::host::PluginHost;
-use ascan_core::{Context, Error, Result, Silent};
+use ascan_core::{Context, Error, Reporter, Result, Silent};
 use ascan_engine::mislabels::{self, Basis, Candidates};
 use ascan_engine::reliance::Reliance;
 use ascan_engine::slices::{self, SliceSet};
@@ -26,9 +27,9 @@ pub fn sample(rows: &[usize]) -> Vec<usize> {
 }
 
 /// Does a task.
-pub fn run(task: Task, album: &Album, set: &SliceSet, host: &PluginHost) -> Done {
+pub fn run(task: Task, album: &Album, set: &SliceSet, host: &PluginHost, reporter: &dyn Reporter) -> Done {
     let n_threads = std::thread::available_parallelism().map_or(1, Into::into);
-    let context = Context { seed: album.scan.config.run.seed, n_threads, reporter: &Silent };
+    let context = Context { seed: album.scan.config.run.seed, n_threads, reporter };
     Done::Answer(match task {
         Task::Points(method) => {
             let points = album.layout(host, &method, &Silent);
@@ -51,6 +52,16 @@ pub fn run(task: Task, album: &Album, set: &SliceSet, host: &PluginHost) -> Done
         Task::Reliance(id) => Answer::Reliance(reliance(album, set, &id, host, &context).map(Box::new)),
         Task::Export(what, path) => Answer::Exported(export(what, &path, album, set).map(|()| path)),
         Task::SliceOf(rows) => Answer::Sliced(slice_of(album, set, &rows).map(Box::new)),
+        Task::Slice(overrides) => {
+            let made = repairing::slice(&album.scan.dir, &overrides, host, &context);
+            Answer::SlicedAnew(made.map(Box::new))
+        }
+        Task::Repair(order) => Answer::Repaired(repairing::mend(&album.scan.dir, &order, host, reporter).map(Box::new)),
+        Task::Compare { model, out, set: id } => {
+            let set = if set.id == id { Ok(set.clone()) } else { SliceSet::load(&album.scan, Some(&id)) };
+            let compared = set.and_then(|set| repairing::both(album, &set, (&model, &out), host, &context));
+            Answer::Compared(compared.map(Box::new))
+        }
     })
 }
 

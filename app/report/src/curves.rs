@@ -21,6 +21,12 @@ pub fn draw(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The accuracies of each epoch.
+pub fn accuracy_chart(curves: &Curves) -> Chart {
+    let [_, (_, chart)] = charts(curves);
+    chart
+}
+
 /// The loss of each step, and the accuracies of each epoch, with their file names.
 fn charts(curves: &Curves) -> [(&'static str, Chart); 2] {
     let axis = |label: &str, range| Axis { label: label.into(), log: false, range };

@@ -4,6 +4,7 @@ use ascan_core::{Error, Result, Tensor};
 use ascan_engine::classes::{class_name, outcome, slice_title};
 use ascan_engine::faithfulness::Faithfulness;
 use ascan_engine::slices::{SliceReport, SliceSet};
+use ascan_store::annotations::Mark;
 use ascan_store::table::ScanTable;
 use ascan_viz::heat::Look;
 use ascan_viz::mosaic::{FRAME, Mosaic, Tile};
@@ -32,6 +33,25 @@ pub type Pictures<'a> = dyn Fn(usize, u32) -> Result<RgbImage> + Sync + 'a;
 /// Gives the raw attribution map `[h, w]` of a scan row.
 pub type Maps<'a> = dyn Fn(usize) -> Result<Tensor> + Sync + 'a;
 
+/// A verdict on a slice, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// What the slice is.
+    pub mark: Mark,
+    /// Why, in the words of who said it; may be empty.
+    pub note: String,
+    /// Who said it.
+    pub author: String,
+}
+
+impl Judged {
+    /// `spurious: water`.
+    pub fn words(&self) -> String {
+        let mark = self.mark.name().replace('_', " ");
+        if self.note.is_empty() { mark } else { format!("{mark}: {}", self.note) }
+    }
+}
+
 /// What pictures of slices are made from.
 pub struct Scene<'a> {
     /// The scan.
@@ -47,6 +67,8 @@ pub struct Scene<'a> {
     pub inversions: BTreeMap<i32, RgbImage>,
     /// Whether negative attribution counts by its size, as it did for the features.
     pub absolute: bool,
+    /// Verdicts on slices, by slice.
+    pub verdicts: BTreeMap<i32, Judged>,
     /// Which attribution method to trust, if that was tested.
     pub faithfulness: Option<&'a Faithfulness>,
     /// What was scanned, for the heading.
@@ -197,7 +219,7 @@ pub fn mosaic(scene: &Scene, set: &SliceSet) -> RgbImage {
         title: scene.title.clone(),
         subtitle: format!("{shown} of {}", set.summary(thousands, percent)),
         caption: format!(
-            "Colour where the model looks, grey elsewhere. In a tile: the most typical image; the attributed part of the \
+            "The model looks inside the white line. In a tile: the most typical image; the attributed part of the \
              next {}; the mean image under the mean attribution. Similar slices are neighbours.",
             N_SMALL - 1
         ),
@@ -246,8 +268,18 @@ fn tile(scene: &Scene, set: &SliceSet, slice: &SliceReport, members: &[usize], m
         bar,
         metric,
         size: images(slice.size),
-        framed: slice.needs_verdict,
+        framed: slice.needs_verdict && !scene.verdicts.contains_key(&slice.id),
+        verdict: scene.verdicts.get(&slice.id).map(|judged| (mark_color(judged.mark), judged.words())),
         cell,
+    }
+}
+
+/// Colour of a mark on dark ground; people with colour-vision deficiencies can tell them apart.
+pub fn mark_color(mark: Mark) -> Rgb {
+    match mark {
+        Mark::Core => [47, 194, 152],
+        Mark::Spurious => [183, 148, 255],
+        Mark::NoisyLabel => [240, 143, 176],
     }
 }
 
@@ -300,6 +332,7 @@ pub(crate) mod tests {
             methods: vec![("grad_cam".into(), maps_of(table))],
             faithfulness: None,
             inversions: BTreeMap::new(),
+            verdicts: BTreeMap::new(),
             absolute: false,
             title: "a on b".into(),
         }
@@ -317,6 +350,11 @@ pub(crate) mod tests {
         for color in bars {
             assert!(page.pixels().filter(|pixel| pixel.0 == color).count() > 1000, "{color:?}");
         }
+        let judged = Judged { mark: Mark::Spurious, note: "water".into(), author: "ann".into() };
+        let scene = Scene { verdicts: BTreeMap::from([(set.slices[0].id, judged)]), ..scene };
+        let said = mosaic(&scene, &set);
+        let of_mark = |page: &RgbImage| page.pixels().filter(|pixel| pixel.0 == mark_color(Mark::Spurious)).count();
+        assert!(of_mark(&page) == 0 && of_mark(&said) > 20, "a verdict is written on its tile");
         assert_eq!(scene.picture(0, 90).dimensions(), (90, 90));
         assert_eq!(scene.title(&set.slices[0]), "land → water");
     }

@@ -32,6 +32,9 @@ pub struct CompareArgs {
     pub training: Option<PathBuf>,
 }
 
+/// Classes with a line of their own.
+const MAX_CLASSES: usize = 20;
+
 pub(crate) fn run(args: CompareArgs, globals: &Globals) -> Result {
     let host = globals.host()?;
     let (before, after) = (Scan::open(&args.before)?, Scan::open(&args.after)?);
@@ -86,6 +89,7 @@ pub(super) fn describe(comparison: &Comparison) -> String {
     let figures = [
         ("mean accuracy", Some(comparison.accuracy)),
         ("training-weighted mean accuracy", comparison.training_weighted_accuracy),
+        ("worst-class accuracy", comparison.worst_class_accuracy),
         ("worst-group accuracy", comparison.worst_group_accuracy),
         ("worst-slice accuracy", comparison.worst_slice_accuracy),
         ("core accuracy", comparison.core_accuracy),
@@ -94,7 +98,8 @@ pub(super) fn describe(comparison: &Comparison) -> String {
         ("AIoU", comparison.aiou),
     ];
     let figures = figures.into_iter().filter_map(|(name, pair)| Some((name.to_owned(), pair?)));
-    let groups = comparison.groups.iter().map(|group| (format!("  {}", group.name), group.accuracy));
+    let classes = comparison.classes.iter().take(MAX_CLASSES);
+    let groups = classes.chain(&comparison.groups).map(|group| (format!("  {}", group.name), group.accuracy));
     let rows = figures.chain(groups).map(|(name, pair): (String, Pair)| {
         let [before, after, change] = [pair.before, pair.after, pair.change()].map(|value| value * 100.0);
         [name, format!("{before:.1} %"), format!("{after:.1} %"), format!("{change:+.1}")]

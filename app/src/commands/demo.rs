@@ -26,7 +26,7 @@ use std::process::ExitCode;
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// Folder to work in
-    #[arg(short, long, value_name = "DIR", default_value = "ascan-demo")]
+    #[arg(short, long = "out", alias = "output", value_name = "DIR", default_value = "ascan-demo")]
     pub output: PathBuf,
 }
 

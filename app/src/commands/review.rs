@@ -68,6 +68,12 @@ pub enum ViewChoice {
     Labels,
     /// One image of the slice
     Image,
+    /// The form for new slices
+    Slicing,
+    /// Verdicts that were spread
+    Spread,
+    /// The repair
+    Repair,
 }
 
 /// A layout of the mosaic.
@@ -116,6 +122,9 @@ pub(crate) fn run(args: ReviewArgs, globals: &Globals) -> Result {
             ViewChoice::Detail | ViewChoice::Image => View::Images,
             ViewChoice::Scatter => View::Scatter,
             ViewChoice::Labels => View::Labels,
+            ViewChoice::Slicing => View::Slicing,
+            ViewChoice::Spread => View::Spread,
+            ViewChoice::Repair => View::Repair,
         },
         layout: args.layout as usize,
         selected: args.select,

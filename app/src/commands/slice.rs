@@ -6,6 +6,7 @@ use crate::progress::Terminal;
 use crate::table::Column::{Left, Right};
 use crate::table::aligned;
 use ascan_core::Context;
+use ascan_engine::classes::outcome;
 use ascan_engine::slices::advice::{Advice, advise};
 use ascan_engine::slices::evidence::Evidence;
 use ascan_engine::slices::{self, SliceSet};
@@ -88,7 +89,7 @@ pub(crate) fn run(args: SliceArgs, globals: &Globals) -> Result {
     if globals.json {
         print_json(&set)?;
     } else {
-        print(&describe(&set))?;
+        print(&describe(&set, &scan.plan.model.class_names))?;
         note(globals, format_args!("`ascan report {} -o report.html` shows them", args.scan.display()));
     }
     Ok(ExitCode::SUCCESS)
@@ -113,7 +114,7 @@ fn tell(advice: &Advice) -> String {
     format!("{}\n{preferred}", aligned(0, &columns, rows))
 }
 
-fn describe(set: &SliceSet) -> String {
+fn describe(set: &SliceSet, class_names: &[String]) -> String {
     let mut text = format!("{}: {} slices of {}", set.id, set.slices.len(), set.summary(|n| n.to_string(), percent));
     if let Some(nmi) = set.nmi_group {
         text += &format!("; agreement with the known groups (NMI) {nmi:.3}");
@@ -124,7 +125,7 @@ fn describe(set: &SliceSet) -> String {
         Right("right"),
         Right("95 % interval"),
         Left("evidence"),
-        Left("main cell (label > prediction)"),
+        Left("mostly"),
         Left("main known group"),
     ];
     let rows = set.slices.iter().take(N_PRINTED).map(|slice| {
@@ -136,7 +137,7 @@ fn describe(set: &SliceSet) -> String {
         let cell = slice
             .confusion
             .first()
-            .map_or_else(String::new, |cell| format!("{} > {} ({})", cell.label, cell.predicted_class, cell.count));
+            .map_or_else(String::new, |cell| outcome(class_names, cell.label, cell.predicted_class));
         let group = slice
             .groups
             .iter()

@@ -6,8 +6,10 @@ use crate::progress::Terminal;
 use crate::table::Column::{Left, Right};
 use crate::table::aligned;
 use ascan_core::{Context, Error};
+use ascan_engine::classes::class_name;
 use ascan_engine::spread::{Check, Review, Spread};
 use ascan_store::Scan;
+use ascan_store::annotations::Mark;
 use ascan_viz::words::percent;
 use clap::Args;
 use serde::Serialize;
@@ -60,9 +62,19 @@ struct Output<'a> {
     #[serde(flatten)]
     spread: &'a Spread,
     review: &'a Review,
-    /// Images with a spuriousness after the review, and those of them that are above one half.
+    #[serde(flatten)]
+    counts: Counts,
+}
+
+/// How the images were counted.
+#[derive(Serialize)]
+struct Counts {
+    /// Images with a spuriousness after the review that something is known of.
     n_known: usize,
+    /// Those of them that are above one half.
     n_spurious: usize,
+    /// Images of which only the prior is known.
+    n_at_prior: usize,
 }
 
 pub(crate) fn run(args: SpreadArgs, globals: &Globals) -> Result {
@@ -93,8 +105,7 @@ pub(crate) fn run(args: SpreadArgs, globals: &Globals) -> Result {
     review(&mut spread, &args)?;
     spread.save(&scan)?;
     if globals.json {
-        let (n_known, n_spurious) = counts(&spread);
-        print_json(&Output { spread: &spread, review: &spread.review, n_known, n_spurious })?;
+        print_json(&Output { spread: &spread, review: &spread.review, counts: Counts::of(&spread) })?;
     } else {
         print(&describe(&spread, &scan.plan.model.class_names))?;
     }
@@ -117,19 +128,26 @@ fn review(spread: &mut Spread, args: &SpreadArgs) -> Result<()> {
     Ok(())
 }
 
-/// Images that have a spuriousness after the review, and those above one half.
-fn counts(spread: &Spread) -> (usize, usize) {
-    let reviewed = spread.reviewed();
-    let is_known = reviewed.iter().filter(|value| !value.is_nan()).count();
-    (is_known, reviewed.iter().filter(|&&value| value > 0.5).count())
+impl Counts {
+    fn of(spread: &Spread) -> Self {
+        let decided = |row: usize| spread.review.overrides.contains_key(&row);
+        let (reviewed, at_prior) = (spread.reviewed(), spread.at_prior());
+        let known: Vec<f32> = (0..reviewed.len())
+            .filter(|&row| !reviewed[row].is_nan() && (!at_prior[row] || decided(row)))
+            .map(|row| reviewed[row])
+            .collect();
+        Self {
+            n_known: known.len(),
+            n_spurious: known.iter().filter(|&&value| value > 0.5).count(),
+            n_at_prior: reviewed.iter().filter(|value| !value.is_nan()).count() - known.len(),
+        }
+    }
 }
 
 fn describe(spread: &Spread, class_names: &[String]) -> String {
     let mut lines = Vec::new();
     for note in &spread.classes {
-        let name = usize::try_from(note.class).ok().and_then(|class| class_names.get(class));
-        let name =
-            name.map_or_else(|| format!("class {}", note.class), |name| format!("class {} ({name})", note.class));
+        let name = class_name(class_names, note.class);
         let marks =
             [("core", note.n_core), ("spurious", note.n_spurious), ("noisy_label, left out", note.n_noisy_label)];
         let marks = marks.iter().filter(|(_, n)| *n > 0).map(|(mark, n)| format!("{n} {mark}"));
@@ -137,8 +155,10 @@ fn describe(spread: &Spread, class_names: &[String]) -> String {
         let marks = if marks.is_empty() { String::new() } else { format!(" (marked: {marks})") };
         lines.push(format!("{name}, {} images{marks}: {}", note.n, note.text));
     }
-    lines.extend(check(&spread.check));
-    let (n_known, n_spurious) = counts(spread);
+    let both = spread.classes.iter().filter(|note| note.n_core > 0 && note.n_spurious > 0);
+    let both: Vec<String> = both.map(|note| class_name(class_names, note.class)).collect();
+    lines.extend(check(&spread.check, &both.join(", ")));
+    let Counts { n_known, n_spurious, n_at_prior } = Counts::of(spread);
     let review = &spread.review;
     let threshold = review.threshold.map_or_else(String::new, |threshold| format!(", threshold {threshold}"));
     let overrides = match review.overrides.len() {
@@ -149,18 +169,30 @@ fn describe(spread: &Spread, class_names: &[String]) -> String {
     lines.push(format!(
         "{n_spurious} of {n_known} images are more spurious than core{threshold}{overrides}; {accepted}"
     ));
+    if n_at_prior > 0 {
+        lines.push(format!("{n_at_prior} more images were compared with nothing, and count neither way"));
+    }
+    for note in &spread.classes {
+        let Some(missing) = note.missing() else { continue };
+        let only = if missing == Mark::Core { Mark::Spurious } else { Mark::Core };
+        lines.push(format!(
+            "note: in class {} all marks are `{only}`. If one of its slices is `{missing}`, mark that too; then its other images \
+             can be told apart",
+            class_name(class_names, note.class)
+        ));
+    }
     lines.join("\n")
 }
 
 /// How well held-out marks were predicted.
-fn check(check: &Check) -> Vec<String> {
+fn check(check: &Check, classes: &str) -> Vec<String> {
     if check.n_held_out == 0 {
         return vec!["not checked: no class has enough marks of both kinds to hold some out".to_owned()];
     }
     let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
     let mut lines = vec![
         format!(
-            "check: {} of {} marks were held out and predicted from the rest: AUROC {}, Brier score {} ({} for always predicting the mean)",
+            "check ({classes}): {} of {} marks were held out and predicted from the rest: AUROC {}, Brier score {} ({} for always predicting the mean)",
             check.n_held_out,
             check.n_marks,
             figure(check.auroc),

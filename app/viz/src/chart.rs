@@ -142,10 +142,15 @@ impl Chart {
         canvas.0 + "</svg>\n"
     }
 
-    /// As a picture.
+    /// As a picture, dark on white.
     pub fn to_picture(&self) -> RgbImage {
-        let mut picture = RgbImage::from_pixel(SIZE[0] as u32, SIZE[1] as u32, image::Rgb(PAPER));
-        self.draw(&mut Pixels(&mut picture));
+        self.to_picture_in(false)
+    }
+
+    /// As a picture, for a dark page or a light one.
+    pub fn to_picture_in(&self, dark: bool) -> RgbImage {
+        let mut picture = RgbImage::from_pixel(SIZE[0] as u32, SIZE[1] as u32, image::Rgb(on(PAPER, dark)));
+        self.draw(&mut Pixels(&mut picture, dark));
         picture
     }
 
@@ -240,7 +245,18 @@ impl Canvas for Svg {
     }
 }
 
-struct Pixels<'a>(&'a mut RgbImage);
+/// The colour of the frame that stands for one on white paper.
+fn on(color: Rgb, dark: bool) -> Rgb {
+    match color {
+        PAPER if dark => [27, 30, 35],
+        INK if dark => [226, 229, 234],
+        GRID if dark => [56, 61, 69],
+        color => color,
+    }
+}
+
+/// A picture, and whether its page is dark.
+struct Pixels<'a>(&'a mut RgbImage, bool);
 
 impl Pixels<'_> {
     /// Colours each pixel of a box by how much of it is covered; `distance` is that of its centre to the shape's edge.
@@ -262,6 +278,7 @@ impl Pixels<'_> {
 
 impl Canvas for Pixels<'_> {
     fn line(&mut self, from: [f32; 2], to: [f32; 2], width: f32, color: Rgb) {
+        let color = on(color, self.1);
         let (dx, dy) = (to[0] - from[0], to[1] - from[1]);
         let length = (dx * dx + dy * dy).max(1e-6);
         let room = width + 1.0;
@@ -285,7 +302,7 @@ impl Canvas for Pixels<'_> {
     }
 
     fn text(&mut self, [x, y]: [f32; 2], anchor: f32, words: &str, size_px: f32) {
-        let style = text::Style { size_px, bold: size_px > FONT_PX, color: INK };
+        let style = text::Style { size_px, bold: size_px > FONT_PX, color: on(INK, self.1) };
         text::draw(self.0, x - anchor * text::width(words, style), y - 0.55 * size_px, words, style);
     }
 }

@@ -1,6 +1,7 @@
 //! Colour maps that people with colour-vision deficiencies can read, and that are even to the eye.
 
 use image::RgbImage;
+use serde::{Deserialize, Serialize};
 
 /// A colour in sRGB.
 pub type Rgb = [u8; 3];
@@ -65,9 +66,10 @@ const GREY: Rgb = [222, 221, 218];
 const BLUE: Rgb = [38, 108, 184];
 
 /// How attribution is coloured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Map {
-    /// The picture's own colours where the model looks, dim grey elsewhere.
+    /// The picture itself where the model looks, dark grey elsewhere.
     #[default]
     Focus,
     /// Violet, green, yellow.

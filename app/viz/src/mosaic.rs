@@ -35,6 +35,8 @@ pub struct Tile {
     pub size: String,
     /// Whether it needs a verdict.
     pub framed: bool,
+    /// What somebody said of it, in a colour of its own.
+    pub verdict: Option<(Rgb, String)>,
     /// `[column, row]`.
     pub cell: [usize; 2],
 }
@@ -121,6 +123,10 @@ impl Tile {
         let styles = [18.0, 16.5, 15.0].map(|size_px| Style { size_px, bold: true, color: INK });
         let style = *styles.iter().find(|style| text::width(&self.title, **style) <= room).unwrap_or(&styles[2]);
         label(page, x, y, &text::fit(&self.title, style, room), style);
+        if let Some((color, words)) = &self.verdict {
+            let style = Style { size_px: 15.0, bold: true, color: *color };
+            label(page, x, y + 27, &text::fit(words, style, TILE_PX[0] as f32 - PATCH_PX), style);
+        }
         self.draw_bar(page, x, y + PICTURES_PX[1]);
     }
 
@@ -174,6 +180,7 @@ mod tests {
             metric: "2 %".into(),
             size: "47 images".into(),
             framed,
+            verdict: None,
             cell,
         }
     }

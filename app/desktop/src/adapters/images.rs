@@ -3,10 +3,12 @@
 use super::{Dispatch, list, mark, opaque, string_model};
 use crate::cache::Cache;
 use crate::command::ImagesCommand;
+use crate::model::filter::{CONFIDENCES, OUTCOMES, VERDICTS};
 use crate::model::images::{DRAWINGS, Images, ORDERS};
 use crate::model::{Changes, Model};
 use crate::pictures::Pictures;
 use ::image::{GrayImage, RgbImage};
+use ascan_engine::classes::{class_name, outcome};
 use ascan_report::album::Album;
 use ascan_store::annotations::Mark;
 use ascan_ui::{ImagesVm, Line, MainWindow, Thumb};
@@ -35,6 +37,16 @@ impl ImagesAdapter {
         vm.set_orders(string_model(ORDERS));
         vm.set_drawings(string_model(DRAWINGS.iter().map(|(_, name)| *name)));
         vm.set_maps(string_model(Map::ALL.iter().map(|map| map.name())));
+        vm.set_verdicts(string_model(VERDICTS.iter().map(|(name, _)| *name)));
+        vm.set_confidences(string_model(CONFIDENCES.iter().map(|(name, ..)| *name)));
+        on!(vm, dispatch, on_set_outcome(index) => ImagesCommand::Outcome(index.max(0) as usize));
+        on!(vm, dispatch, on_set_label(index) => ImagesCommand::Label(index.max(0) as usize));
+        on!(vm, dispatch, on_set_predicted(index) => ImagesCommand::Predicted(index.max(0) as usize));
+        on!(vm, dispatch, on_set_verdict(index) => ImagesCommand::Verdict(index.max(0) as usize));
+        on!(vm, dispatch, on_set_confidence(index) => ImagesCommand::Confidence(index.max(0) as usize));
+        on!(vm, dispatch, on_set_group(index) => ImagesCommand::Group(index.max(0) as usize));
+        on!(vm, dispatch, on_set_words(words) => ImagesCommand::Words(words.into()));
+        on!(vm, dispatch, on_clear_filter() => ImagesCommand::ClearFilter);
         on!(vm, dispatch, on_resized(width, height) => ImagesCommand::Resize(width, height));
         on!(vm, dispatch, on_pick(row, extend, toggle) => ImagesCommand::Pick { row: row.max(0) as usize, extend, toggle });
         on!(vm, dispatch, on_move(by, extend) => ImagesCommand::MoveCursor { by, extend });
@@ -63,6 +75,7 @@ impl ImagesAdapter {
             vm.set_opacity(images.look.opacity);
             vm.set_contour(images.look.contour.is_some());
             vm.set_count(ascan_viz::words::images(images.rows.len()).into());
+            self.show_filter(&vm, model);
             self.lines.show(model, pictures);
         }
         if changes.intersects(Changes::CURSOR | Changes::PICKED | Changes::IMAGES) {
@@ -74,6 +87,29 @@ impl ImagesAdapter {
             vm.set_n_picked(model.images.picked.len() as i32);
             self.lines.remark(model);
         }
+    }
+
+    fn show_filter(&self, vm: &ImagesVm, model: &Model) {
+        let (filter, session) = (&model.images.filter, &model.session);
+        vm.set_filtered(!filter.is_empty());
+        vm.set_outcome(filter.outcome as i32);
+        // Most scans have no image that could not be read.
+        let n_outcomes = if session.n_failed > 0 { OUTCOMES.len() } else { OUTCOMES.len() - 1 };
+        vm.set_outcomes(string_model(OUTCOMES[..n_outcomes].iter().copied()));
+        let named = session.album.class_names.iter().map(String::as_str);
+        vm.set_labels(string_model(std::iter::once("all").chain(named)));
+        let place = |class: Option<i32>| class.map_or(0, |class| class + 1);
+        vm.set_label(place(filter.label));
+        vm.set_predicted(place(filter.predicted_class));
+        vm.set_verdict(filter.verdict as i32);
+        vm.set_confidence(filter.confidence as i32);
+        let groups = session.groups();
+        if !groups.is_empty() {
+            vm.set_groups(string_model(std::iter::once("any group").chain(groups.iter().map(String::as_str))));
+        }
+        let group = filter.group.as_ref().and_then(|group| groups.iter().position(|other| other == group));
+        vm.set_group(group.map_or(0, |place| place as i32 + 1));
+        vm.set_words(filter.words.as_str().into());
     }
 
     /// Takes a picture from a worker.
@@ -168,18 +204,15 @@ impl Shown {
     fn thumb(&mut self, row: usize) -> Thumb {
         let table = &self.album.table;
         let (label, predicted) = (table.labels[row], table.predicted_classes[row]);
-        let name = |class: i32| {
-            let known = usize::try_from(class).ok().and_then(|i| self.class_names.get(i));
-            known.cloned().unwrap_or_else(|| class.to_string())
-        };
-        let wrong = label >= 0 && label != predicted;
-        let caption = if table.errors[row].is_some() {
-            "could not be read".to_owned()
-        } else {
-            format!("{} {}", name(predicted), percent(f64::from(table.confidences[row])))
+        let name = |class: i32| class_name(&self.class_names, class);
+        let confidence = percent(f64::from(table.confidences[row]));
+        let wrong = table.errors[row].is_none() && label >= 0 && label != predicted;
+        let caption = match table.errors[row] {
+            Some(_) => "could not be read".to_owned(),
+            None => format!("{} {confidence}", outcome(&self.class_names, label, predicted)),
         };
         let described = if wrong {
-            format!("Image {row}: {}, taken for {caption}", name(label))
+            format!("Image {row}: {}, taken for {} {confidence}", name(label), name(predicted))
         } else {
             format!("Image {row}: {caption}")
         };

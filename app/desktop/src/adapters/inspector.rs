@@ -17,6 +17,9 @@ use std::rc::Rc;
 /// Cells of the confusion matrix, and groups, in the inspector.
 const N_SHARES: usize = 4;
 
+/// From this accuracy on errors say nothing.
+const NEARLY_ALL: f64 = 0.97;
+
 /// Fills `InspectorVm`.
 pub struct InspectorAdapter {
     facts: Rc<VecModel<Fact>>,
@@ -45,6 +48,7 @@ impl InspectorAdapter {
             let dispatch = dispatch.clone();
             move |note| dispatch(VerdictsCommand::Note(note.into()).into())
         });
+        on!(vm, dispatch, on_draft(text) => VerdictsCommand::Draft(text.into()));
         vm.on_ask_model({
             let dispatch = dispatch.clone();
             move || dispatch(VerdictsCommand::AskModel.into())
@@ -65,10 +69,13 @@ impl InspectorAdapter {
         let picked = &model.images.picked;
         let slice = model.selected.and_then(|id| model.session.set.slice(id));
         vm.set_filled(slice.is_some() || !picked.is_empty());
-        if !picked.is_empty() {
-            self.show_picked(&vm, model);
-        } else if let Some(slice) = slice {
+        vm.set_advice(advice(model).into());
+        // Picked images of a slice keep its figures in place: nothing may move under the pointer.
+        if let Some(slice) = slice {
             self.show_slice(&vm, model, slice);
+        }
+        if !picked.is_empty() {
+            self.show_picked(&vm, model, slice.is_some());
         }
     }
 
@@ -84,7 +91,8 @@ impl InspectorAdapter {
         vm.set_undecided(verdict.is_none() && slice.id >= 0);
         vm.set_evidence(session.evidence(slice.id).into());
         vm.set_mark(mark(verdict.map(|(mark, _)| mark)));
-        vm.set_note(verdict.map_or("", |(_, note)| note).into());
+        let draft = model.drafts.get(&slice.id).map(String::as_str);
+        vm.set_note(draft.or(verdict.map(|(_, note)| note)).unwrap_or_default().into());
         let standing = session.annotations.of_slice(&session.set.id, slice.id).filter(|_| verdict.is_some());
         vm.set_provenance(
             standing.map_or_else(SharedString::new, |verdict| format!("{}, {}", verdict.author, verdict.time()).into()),
@@ -93,7 +101,7 @@ impl InspectorAdapter {
             slice.interval.map(|[low, high]| fact("95 % interval", format!("{} to {}", percent(low), percent(high))));
         let of = |figure: Figure| {
             let value = figure.value(slice, spuriousness)?;
-            Some(fact(figure.title(), figure.text(Some(value))))
+            Some(Fact { tip: figure.tip().into(), ..fact(figure.title(), figure.sentence(value)) })
         };
         let follows = |name: &str, figure: fn(&SliceReliance) -> Estimate| {
             let Estimate { mean, low, high, n } = figure(session.reliance.as_ref()?.of_slice(slice.id)?);
@@ -111,7 +119,7 @@ impl InspectorAdapter {
             of(Figure::Compactness),
             of(Figure::Spuriousness),
             follows("Follows object", |found| found.object),
-            follows("Follows region", |found| found.region),
+            follows("Follows line", |found| found.region),
         ];
         replace(&self.facts, facts.into_iter().flatten().collect());
         let cells = slice.confusion.iter().take(N_SHARES).map(|cell| {
@@ -122,7 +130,7 @@ impl InspectorAdapter {
         replace(&self.groups, shares(&slice.groups, slice.size));
     }
 
-    fn show_picked(&self, vm: &InspectorVm, model: &Model) {
+    fn show_picked(&self, vm: &InspectorVm, model: &Model, of_slice: bool) {
         let (session, picked) = (&model.session, &model.images.picked);
         let table = &session.album.table;
         let known = || picked.iter().filter(|&&row| table.labels[row] >= 0);
@@ -138,9 +146,12 @@ impl InspectorAdapter {
         let marks: Vec<Option<Mark>> = picked.iter().map(|&row| session.marks.get(row).copied().flatten()).collect();
         let same = marks.iter().all(|mark| *mark == marks[0]);
         vm.set_mark(mark(if same { marks[0] } else { None }));
+        vm.set_note(SharedString::new());
+        if of_slice {
+            return;
+        }
         vm.set_undecided(marks.iter().all(Option::is_none));
         vm.set_evidence(SharedString::new());
-        vm.set_note(SharedString::new());
         vm.set_provenance(SharedString::new());
         replace(&self.facts, Vec::new());
         let mut cells: BTreeMap<(i32, i32), usize> = BTreeMap::new();
@@ -154,6 +165,29 @@ impl InspectorAdapter {
         });
         replace(&self.confusion, cells.collect());
         replace(&self.groups, Vec::new());
+    }
+}
+
+/// Where to begin.
+pub(super) fn advice(model: &Model) -> String {
+    let set = &model.session.set;
+    let n_worse = set.slices.iter().filter(|slice| slice.needs_verdict).count();
+    let begin = "Click a tile of the mosaic or a row of the list.";
+    match (set.accuracy, n_worse) {
+        (None, _) => format!(
+            "{begin} Without labels nothing says where the model is wrong: look for tiles in which the line runs around something \
+             else than the object."
+        ),
+        (Some(accuracy), _) if accuracy >= NEARLY_ALL => format!(
+            "{begin} The model is right on {} of these images, perhaps because it was trained on them: errors do not show here. Look for \
+             tiles in which the line runs around something else than the object. A scan of images that the model has not seen shows \
+             errors; verdicts given there can be carried over (`ascan mark TRAINING --from THAT`).",
+            percent(accuracy)
+        ),
+        (Some(_), 0) => format!("{begin} No slice is clearly worse than the rest."),
+        (Some(_), _) => {
+            format!("{begin} Slices with an amber frame are clearly worse than the rest: start with these.")
+        }
     }
 }
 

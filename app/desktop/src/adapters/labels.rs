@@ -42,6 +42,16 @@ impl LabelsAdapter {
             return;
         };
         let (session, fixes) = (&model.session, model.session.annotations.fixes());
+        vm.set_can_export(found.n_labelled > 0);
+        if found.n_labelled == 0 {
+            vm.set_summary(
+                "No image of this scan has a label. Name them in the configuration (`data.columns.label`, or a folder per class), and scan \
+                 again: then labels that disagree with the predictions are listed here."
+                    .into(),
+            );
+            replace(&self.candidates, Vec::new());
+            return;
+        }
         vm.set_summary(
             format!(
                 "{} of {} labels look wrong, {} decided. Ranked by the model's predictions: a model that was trained on these \

@@ -8,24 +8,34 @@ macro_rules! on {
     }};
 }
 
+mod compare;
+mod confusion;
 mod image;
 mod images;
 mod inspector;
 mod labels;
 mod mosaic;
+mod repair;
 mod scatter;
 mod shell;
+mod spread;
 mod start;
+mod steps;
 mod table;
 
+pub use compare::CompareAdapter;
+pub use confusion::ConfusionAdapter;
 pub use image::{ImageAdapter, Large};
 pub use images::ImagesAdapter;
 pub use inspector::InspectorAdapter;
 pub use labels::LabelsAdapter;
 pub use mosaic::MosaicAdapter;
+pub use repair::RepairAdapter;
 pub use scatter::ScatterAdapter;
 pub use shell::{Ask, ShellAdapter};
+pub use spread::SpreadAdapter;
 pub use start::StartAdapter;
+pub use steps::StepsAdapter;
 pub use table::TableAdapter;
 
 use super::command::Command;

@@ -1,4 +1,4 @@
-//! Mosaic and confusion view: one tile per slice, with its picture once a worker has made it.
+//! The mosaic: one tile per slice, with its picture once a worker has made it.
 
 use super::{Dispatch, color, list, mark, picture, replace, string_model};
 use crate::command::{ListCommand, MosaicCommand};
@@ -8,7 +8,7 @@ use crate::model::mosaic::{LAYOUTS, Placed, SIZES};
 use crate::model::{Changes, Model};
 use crate::pictures::Pictures;
 use ascan_engine::slices::SliceReport;
-use ascan_ui::{Block, Card, Fact, MainWindow, MosaicVm, Tile};
+use ascan_ui::{Card, Fact, MainWindow, MosaicVm, Tile};
 use ascan_viz::color::ink_on;
 use ascan_viz::words::{percent, thousands};
 use slint::{ComponentHandle, ModelRc, SharedPixelBuffer, SharedString, VecModel};
@@ -21,7 +21,6 @@ pub(super) const NONE: i32 = -2;
 /// Fills `MosaicVm`.
 pub struct MosaicAdapter {
     tiles: Rc<VecModel<Tile>>,
-    blocks: Rc<VecModel<Block>>,
     /// Pictures that are there, and what they were drawn for.
     pictures: HashMap<i32, (TileRequest, slint::Image)>,
 }
@@ -30,9 +29,8 @@ impl MosaicAdapter {
     /// Wires the callbacks.
     pub fn new(window: &MainWindow, dispatch: &Dispatch) -> Self {
         let vm = window.global::<MosaicVm>();
-        let adapter = Self { tiles: Rc::default(), blocks: Rc::default(), pictures: HashMap::new() };
+        let adapter = Self { tiles: Rc::default(), pictures: HashMap::new() };
         vm.set_tiles(ModelRc::from(adapter.tiles.clone()));
-        vm.set_blocks(ModelRc::from(adapter.blocks.clone()));
         vm.set_layouts(string_model(LAYOUTS.iter().map(|(_, name)| *name)));
         vm.set_metrics(string_model(Figure::COLORS.iter().map(|figure| figure.title())));
         vm.set_sizes(string_model(SIZES));
@@ -62,7 +60,6 @@ impl MosaicAdapter {
             self.show_legend(&vm, model);
             let tiles = model.mosaic.tiles.iter().filter_map(|placed| self.tile(model, placed, pictures)).collect();
             replace(&self.tiles, tiles);
-            replace(&self.blocks, model.mosaic.blocks.iter().map(|block| show_block(model, block)).collect());
         }
         if changes.intersects(Changes::SELECTION | Changes::TILES) {
             vm.set_selected(model.selected.unwrap_or(NONE));
@@ -89,7 +86,7 @@ impl MosaicAdapter {
         self.pictures.insert(slice, (request, image));
     }
 
-    /// Lets go of all pictures: another slice set is shown.
+    /// Lets go of all pictures: another slice set is shown, or they are drawn otherwise.
     pub fn forget(&mut self) {
         self.pictures.clear();
     }
@@ -102,14 +99,16 @@ impl MosaicAdapter {
         let request = TileRequest::new(&placed.shape, [width, height], shaped, model.settings.text_scale);
         let has = self.pictures.get(&slice.id);
         if has.is_none_or(|(present, _)| *present != request) {
-            pictures.want_tile(&model.session, slice, request.clone());
+            pictures.want_tile(&model.session, slice, model.images.look, request.clone());
         }
         let figure = model.mosaic.figure();
         let value = figure.value(slice, session.slice_spuriousness(slice.id));
         let bar = figure.color(value, &session.set);
         let verdict = session.mark(slice.id);
         let metric = match figure {
-            Figure::Accuracy if value.is_none() => figure_text(Figure::Confidence, slice),
+            Figure::Accuracy | Figure::Confidence if slice.accuracy.is_none() => {
+                format!("{} sure", figure_text(Figure::Confidence, slice))
+            }
             _ => figure.text(value),
         };
         Some(Tile {
@@ -186,7 +185,7 @@ fn card(model: &Model, slice: &SliceReport) -> Card {
         let value = figure.value(slice, session.slice_spuriousness(slice.id));
         value.map(|value| Fact {
             name: figure.title().into(),
-            value: figure.text(Some(value)).into(),
+            value: figure.sentence(value).into(),
             tip: SharedString::new(),
         })
     };
@@ -200,32 +199,20 @@ fn card(model: &Model, slice: &SliceReport) -> Card {
         Figure::Coherence,
         Figure::Spuriousness,
     ];
+    let interval = slice.interval.map(|[low, high]| ("95 %", format!("{} to {}", percent(low), percent(high))));
+    let reliance =
+        session.reliance.as_ref().and_then(|found| found.of_slice(slice.id)).filter(|found| found.object.n > 0);
+    let follows = reliance.map(|found| ("Follows object", percent(found.object.mean)));
+    let words =
+        |(name, value): (&str, String)| Fact { name: name.into(), value: value.into(), tip: SharedString::new() };
+    let further = interval.into_iter().chain(follows).map(words);
     let verdict = session.mark(slice.id);
     Card {
         title: format!("{}  {}", slice.id, session.title(slice)).into(),
         mark: mark(verdict.map(|(mark, _)| mark)),
-        facts: list(figures.into_iter().filter_map(fact)),
+        facts: list(figures.into_iter().filter_map(fact).chain(further)),
         note: verdict.map_or("", |(_, note)| note).into(),
         picture: slint::Image::default(),
-    }
-}
-
-fn show_block(model: &Model, block: &crate::model::mosaic::Block) -> Block {
-    let [x, y, right, bottom] = block.bounds.map(|v| v as f32);
-    let (width, height) = (right - x, bottom - y);
-    let (label, predicted) = block.cell;
-    let session = &model.session;
-    let in_cell = session.set.slices.iter().filter(|slice| {
-        slice.confusion.first().is_some_and(|cell| (cell.label, cell.predicted_class) == (label, predicted))
-    });
-    let (n, images) = in_cell.fold((0, 0), |(n, images), slice| (n + 1, images + slice.size));
-    Block {
-        x,
-        y,
-        width,
-        height,
-        title: session.outcome(label, predicted).into(),
-        subtitle: format!("{n} slices, {}", ascan_viz::words::images(images)).into(),
     }
 }
 

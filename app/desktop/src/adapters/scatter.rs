@@ -1,6 +1,6 @@
 //! The scatter: one picture, redrawn when something changes.
 
-use super::{Dispatch, color, picture, replace, string_model};
+use super::{Dispatch, ImagesAdapter, color, picture, replace, string_model};
 use crate::command::{Pick, ScatterCommand, Tool};
 use crate::model::scatter::COLORS;
 use crate::model::{Changes, Model};
@@ -47,7 +47,7 @@ impl ScatterAdapter {
     }
 
     /// Shows what changed.
-    pub fn sync(&self, window: &MainWindow, model: &Model, changes: Changes) {
+    pub fn sync(&self, window: &MainWindow, model: &Model, changes: Changes, thumbs: &ImagesAdapter) {
         let (vm, scatter, session) = (window.global::<ScatterVm>(), &model.scatter, &model.session);
         if changes.intersects(Changes::SCATTER) {
             vm.set_color(scatter.color as i32);
@@ -74,6 +74,12 @@ impl ScatterAdapter {
             vm.set_tool(tool.unwrap_or_default() as i32);
             vm.set_outline(outline(&scatter.outline));
             vm.set_hint(hint(model).into());
+            vm.set_hover_visible(scatter.hovered.is_some());
+            if let Some(row) = scatter.hovered {
+                vm.set_hover_x(scatter.pointer[0]);
+                vm.set_hover_y(scatter.pointer[1]);
+                vm.set_hover_picture(thumbs.thumb(row).picture);
+            }
         }
     }
 }

@@ -121,11 +121,16 @@ impl ShellAdapter {
         shell.set_overlay(to_overlay(model.overlay));
         shell.set_title(model.session.album.title.as_str().into());
         shell.set_status(model.status().into());
-        shell.set_busy(model.busy.last().map_or_else(SharedString::new, |busy| format!("{busy} …").into()));
+        let busy = model.busy.last().map(|busy| match &model.progress {
+            Some((stage, _)) => SharedString::from(format!("{busy} … {stage}")),
+            None => format!("{busy} …").into(),
+        });
+        shell.set_busy(busy.unwrap_or_default());
+        shell.set_toast_undo(model.toast_undo && model.session.annotations.can_undo());
         shell.set_toast(model.toast.as_str().into());
         replace(&self.problems, model.session.problems.iter().map(SharedString::from).collect());
-        replace(&self.sets, model.session.set_ids.iter().map(SharedString::from).collect());
-        let set = model.session.set_ids.iter().position(|id| *id == model.session.set.id);
+        replace(&self.sets, set_titles(model));
+        let set = model.session.sets.iter().position(|set| set.id == model.session.set.id);
         shell.set_slice_set(set.map_or(-1, |place| place as i32));
         shell.set_can_undo(model.session.annotations.can_undo());
         shell.set_can_redo(model.session.annotations.can_redo());
@@ -143,6 +148,17 @@ impl ShellAdapter {
             replace(&self.palette, found.iter().map(|named| fact(named.title, named.key)).collect());
         }
     }
+}
+
+/// The sets in words; two that were made alike but for a parameter keep their ids apart.
+fn set_titles(model: &Model) -> Vec<SharedString> {
+    let sets = &model.session.sets;
+    let is_alone = |title: &str| sets.iter().filter(|other| other.title == title).count() == 1;
+    let title = |set: &crate::model::session::NamedSet| match is_alone(&set.title) {
+        true => set.title.clone(),
+        false => format!("{}  ({})", set.title, set.id.rsplit('-').next().unwrap_or_default()),
+    };
+    sets.iter().map(|set| title(set).into()).collect()
 }
 
 fn fact(name: &str, value: &str) -> Fact {
@@ -179,6 +195,10 @@ fn from_view(view: ascan_ui::View) -> View {
         ascan_ui::View::Images => View::Images,
         ascan_ui::View::Scatter => View::Scatter,
         ascan_ui::View::Labels => View::Labels,
+        ascan_ui::View::Slicing => View::Slicing,
+        ascan_ui::View::Spread => View::Spread,
+        ascan_ui::View::Repair => View::Repair,
+        ascan_ui::View::Compare => View::Compare,
     }
 }
 
@@ -189,6 +209,10 @@ fn to_view(view: View) -> ascan_ui::View {
         View::Images => ascan_ui::View::Images,
         View::Scatter => ascan_ui::View::Scatter,
         View::Labels => ascan_ui::View::Labels,
+        View::Slicing => ascan_ui::View::Slicing,
+        View::Spread => ascan_ui::View::Spread,
+        View::Repair => ascan_ui::View::Repair,
+        View::Compare => ascan_ui::View::Compare,
     }
 }
 

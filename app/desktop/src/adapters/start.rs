@@ -36,18 +36,19 @@ impl StartAdapter {
         on!(on_browse_model, |desktop| desktop.choose_model());
         on!(on_browse_data, |desktop, folder| desktop.choose_data(folder));
         on!(on_browse_out, |desktop| desktop.choose_out());
-        on!(on_edit_model, |desktop, path| desktop.edit_start(|start, host| start.set_model(path.into(), host)));
-        on!(on_edit_data, |desktop, path| desktop.edit_start(|start, host| start.set_data(path.into(), host)));
-        on!(on_edit_out, |desktop, path| desktop.edit_start(|start, _| start.set_out(path.into())));
-        on!(on_set_attributor, |desktop, index| desktop.edit_start(|start, host| {
+        on!(on_edit_model, |desktop, path| desktop.edit_start(|start| start.set_model(path.into())));
+        on!(on_edit_data, |desktop, path| desktop.edit_start(|start| start.set_data(path.into())));
+        on!(on_edit_out, |desktop, path| desktop.edit_start(|start| start.set_out(path.into())));
+        on!(on_set_attributor, |desktop, index| desktop.edit_start(|start| {
             start.attributor = index.max(0) as usize;
-            start.guess(host);
+            start.guess();
         }));
-        on!(on_set_slicer, |desktop, index| desktop.edit_start(|start, host| {
+        on!(on_set_slicer, |desktop, index| desktop.edit_start(|start| {
             start.slicer = index.max(0) as usize;
-            start.guess(host);
+            start.guess();
         }));
         on!(on_run, |desktop| desktop.run_scan());
+        on!(on_demo, |desktop| desktop.run_demo());
         on!(on_cancel, |desktop| desktop.cancel_scan());
         adapter
     }
@@ -77,7 +78,8 @@ impl StartAdapter {
         vm.set_running(start.running.is_some());
         let progress = start.running.as_ref().map(|running| running.progress()).unwrap_or_default();
         vm.set_progress(progress.share);
-        vm.set_stage(progress.stage.into());
+        let stage = if start.is_guessing() { "looking at model and images …".to_owned() } else { progress.stage };
+        vm.set_stage(stage.into());
         replace(&self.log, progress.log.iter().map(SharedString::from).collect());
     }
 }

@@ -1,8 +1,10 @@
 //! Everything that can be done in the window, nested by view.
 
 mod named;
+mod steps;
 
 pub use named::{NAMED, Named};
+pub use steps::{RepairCommand, SlicingCommand, SpreadCommand};
 
 use ascan_store::annotations::{Fix, Mark};
 
@@ -13,7 +15,7 @@ pub enum View {
     /// All slices at once.
     #[default]
     Mosaic,
-    /// Slices by (label, prediction).
+    /// Images by label and prediction.
     Confusion,
     /// Members of what is selected.
     Images,
@@ -21,6 +23,14 @@ pub enum View {
     Scatter,
     /// Labels that look wrong.
     Labels,
+    /// The form for new slices.
+    Slicing,
+    /// Verdicts that were spread.
+    Spread,
+    /// The repair.
+    Repair,
+    /// The model before and the one after.
+    Compare,
 }
 
 /// What lies over the views.
@@ -89,7 +99,7 @@ pub enum Command {
     Shell(ShellCommand),
     /// The list of slices, and which of them is selected.
     List(ListCommand),
-    /// The mosaic and the confusion view.
+    /// The mosaic.
     Mosaic(MosaicCommand),
     /// What people say about slices, images and labels.
     Verdicts(VerdictsCommand),
@@ -97,6 +107,12 @@ pub enum Command {
     Images(ImagesCommand),
     /// Every image as a point.
     Scatter(ScatterCommand),
+    /// Slices made anew.
+    Slicing(SlicingCommand),
+    /// Verdicts that were spread.
+    Spread(SpreadCommand),
+    /// The repair, and what it changed.
+    Repair(RepairCommand),
 }
 
 /// What is around the views.
@@ -136,6 +152,8 @@ pub enum ShellCommand {
     PaletteSearch(String),
     /// Choose another of the found commands.
     PaletteStep(i32),
+    /// The word about what was done has been read.
+    ForgetToast,
     /// Leave the scan for the start page.
     Leave,
     /// Where exports go.
@@ -167,7 +185,7 @@ pub enum ListCommand {
     ToggleColumn(usize),
 }
 
-/// The mosaic and the confusion view.
+/// The mosaic.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MosaicCommand {
     /// Room for the mosaic, in pixels.
@@ -210,6 +228,8 @@ pub enum VerdictsCommand {
     Judge(Option<Mark>),
     /// The comment of the selected slice's verdict.
     Note(String),
+    /// What is being typed as the comment of the selected slice.
+    Draft(String),
     /// Undo the last verdict.
     Undo,
     /// Redo it.
@@ -268,6 +288,31 @@ pub enum ImagesCommand {
         /// Pick all images on the way.
         extend: bool,
     },
+    /// Only right images, only wrong ones, or all.
+    Outcome(usize),
+    /// Only images of a label; 0: all.
+    Label(usize),
+    /// Only images of a prediction; 0: all.
+    Predicted(usize),
+    /// Only images with a verdict.
+    Verdict(usize),
+    /// Only images that the model is so sure of.
+    Confidence(usize),
+    /// Only images of a known group; 0: all.
+    Group(usize),
+    /// Only images whose address has these words.
+    Words(String),
+    /// All images again.
+    ClearFilter,
+    /// The images of a cell of the confusion matrix.
+    OfCell {
+        /// Its row.
+        row: usize,
+        /// Its column.
+        column: usize,
+    },
+    /// The images of a confused pair of classes.
+    OfPair(usize),
     /// Clear the picked images.
     ClearPicked,
     /// Show one image large.
@@ -321,6 +366,19 @@ pub enum ScatterCommand {
     SliceOfPicked,
 }
 
+impl Command {
+    /// Whether it comes by itself, as the pointer moves or the window changes: nobody asked for anything.
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Mosaic(MosaicCommand::Pointer(..) | MosaicCommand::PointerLeft | MosaicCommand::Resize(..))
+                | Self::Images(ImagesCommand::Resize(..) | ImagesCommand::MoveCursor { by: 0, .. })
+                | Self::Scatter(ScatterCommand::Resize(..) | ScatterCommand::Move(..) | ScatterCommand::Hover(..))
+                | Self::Verdicts(VerdictsCommand::Refresh | VerdictsCommand::Draft(_))
+        )
+    }
+}
+
 /// A command of a view is a command.
 macro_rules! nest {
     ($($view:ident($command:ident)),+) => {$(
@@ -338,7 +396,10 @@ nest!(
     Mosaic(MosaicCommand),
     Verdicts(VerdictsCommand),
     Images(ImagesCommand),
-    Scatter(ScatterCommand)
+    Scatter(ScatterCommand),
+    Slicing(SlicingCommand),
+    Spread(SpreadCommand),
+    Repair(RepairCommand)
 );
 
 impl Artefact {

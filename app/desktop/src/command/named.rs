@@ -1,8 +1,8 @@
 //! Commands with a name: one list for buttons, keys, the palette and the help.
 
 use super::{
-    Command, ImagesCommand, ListCommand, MosaicCommand, Overlay, ScatterCommand, ShellCommand, Tool, VerdictsCommand,
-    View,
+    Command, ImagesCommand, ListCommand, MosaicCommand, Overlay, RepairCommand, ScatterCommand, ShellCommand,
+    SpreadCommand, Tool, VerdictsCommand, View,
 };
 use ascan_store::annotations::Mark;
 
@@ -55,7 +55,7 @@ pub const NAMED: &[Named] = &[
     named("next-image", "Next image", "Right", Command::Images(ImagesCommand::Step(1))),
     named("previous-image", "Previous image", "Left", Command::Images(ImagesCommand::Step(-1))),
     named("mosaic", "Show the mosaic", "m", Command::Shell(ShellCommand::Show(View::Mosaic))),
-    named("confusion", "Show the confusion view", "c", Command::Shell(ShellCommand::Show(View::Confusion))),
+    named("confusion", "Show the confusion matrix", "c", Command::Shell(ShellCommand::Show(View::Confusion))),
     named("images", "Show the images of what is selected", "i", Command::Shell(ShellCommand::Show(View::Images))),
     named("scatter", "Show every image as a point", "e", Command::Shell(ShellCommand::Show(View::Scatter))),
     named("labels", "Show the labels that look wrong", "l", Command::Shell(ShellCommand::Show(View::Labels))),
@@ -69,6 +69,9 @@ pub const NAMED: &[Named] = &[
     named("input", "Show images as they are", "", Command::Images(ImagesCommand::Drawing(0))),
     named("attribution", "Show attributions alone", "", Command::Images(ImagesCommand::Drawing(1))),
     named("overlay", "Show attributions over the images", "", Command::Images(ImagesCommand::Drawing(2))),
+    named("right", "Only images that are right", "", Command::Images(ImagesCommand::Outcome(1))),
+    named("wrong", "Only images that are wrong: all errors", "w", Command::Images(ImagesCommand::Outcome(2))),
+    named("clear-filter", "All images again: no filter", "", Command::Images(ImagesCommand::ClearFilter)),
     named("clear-picked", "Clear the picked images", "", Command::Images(ImagesCommand::ClearPicked)),
     named("slice-of-picked", "Make a slice of the picked images", "", Command::Scatter(ScatterCommand::SliceOfPicked)),
     named(
@@ -77,7 +80,23 @@ pub const NAMED: &[Named] = &[
         "a",
         Command::Verdicts(VerdictsCommand::AskModel),
     ),
+    named("slicing", "Step: make other slices", "", Command::Shell(ShellCommand::Show(View::Slicing))),
+    named(
+        "show-spread",
+        "Step: see what the verdicts say of every image",
+        "p",
+        Command::Shell(ShellCommand::Show(View::Spread)),
+    ),
     named("spread", "Spread the verdicts to every image", "", Command::Verdicts(VerdictsCommand::Spread)),
+    named("accept", "Accept the spread verdicts", "", Command::Spread(SpreadCommand::Accept)),
+    named("repair", "Step: repair the model", "t", Command::Shell(ShellCommand::Show(View::Repair))),
+    named("stop", "Stop the repair or the comparison; what is done is kept", "", Command::Repair(RepairCommand::Stop)),
+    named(
+        "compare",
+        "Step: compare the model before and the one after",
+        "",
+        Command::Shell(ShellCommand::Show(View::Compare)),
+    ),
     named("toggle-table", "Show or hide the list of slices", "Ctrl+B", Command::Shell(ShellCommand::ToggleTable)),
     named("toggle-inspector", "Show or hide the inspector", "Ctrl+I", Command::Shell(ShellCommand::ToggleInspector)),
     named("toggle-theme", "Dark or light", "Ctrl+D", Command::Shell(ShellCommand::ToggleTheme)),

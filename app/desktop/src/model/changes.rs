@@ -32,6 +32,10 @@ bitflags::bitflags! {
         const LABELS = 1 << 12;
         /// The image where the keys are.
         const CURSOR = 1 << 13;
+        /// Steps from slices to a better model.
+        const STEPS = 1 << 14;
+        /// The confusion matrix.
+        const CONFUSION = 1 << 15;
     }
 }
 

@@ -110,6 +110,26 @@ impl Figure {
         }
     }
 
+    /// Its value as somebody says it who has never seen the name.
+    pub fn sentence(self, value: f64) -> String {
+        let points = |value: f64| format!("{:.0} points", (value * 100.0).abs());
+        match self {
+            Self::Gap if value < 0.0 => format!("{} below the whole", points(value)),
+            Self::Gap => format!("{} above the whole", points(value)),
+            Self::Evidence if value > ascan_engine::slices::evidence::FALSE_DISCOVERY_RATE => {
+                "chance explains the difference".to_owned()
+            }
+            Self::Evidence if value <= 0.0 => "no chance: certainly worse than the rest".to_owned(),
+            Self::Evidence if value < 1e-3 => {
+                format!("no chance: luck has odds below 1 in 10^{}", (-value.log10()).floor() as i32)
+            }
+            Self::Evidence => format!("hardly chance: luck has odds of 1 in {:.0}", 1.0 / value),
+            Self::Coherence => format!("{value:.2} (1: it looks at the same place in all)"),
+            Self::Compactness => format!("{value:.2} of the spread of all images"),
+            _ => self.text(Some(value)),
+        }
+    }
+
     /// Its value in few letters.
     pub fn text(self, value: Option<f64>) -> String {
         let Some(value) = value else { return "–".to_owned() };
@@ -170,5 +190,14 @@ mod tests {
         assert_eq!(Figure::Size.text(Some(1200.0)), "1,200");
         assert_eq!(Figure::Evidence.text(Some(0.2)), "chance");
         assert_eq!(Figure::Loss.text(None), "–");
+    }
+
+    #[test]
+    fn sentences_need_no_glossary() {
+        assert_eq!(Figure::Gap.sentence(-0.773), "77 points below the whole");
+        assert_eq!(Figure::Evidence.sentence(3e-68), "no chance: luck has odds below 1 in 10^67");
+        assert_eq!(Figure::Evidence.sentence(0.01), "hardly chance: luck has odds of 1 in 100");
+        assert_eq!(Figure::Evidence.sentence(0.2), "chance explains the difference");
+        assert_eq!(Figure::Size.sentence(1200.0), "1,200");
     }
 }

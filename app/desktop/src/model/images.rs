@@ -1,12 +1,14 @@
 //! The images of what is selected: their order, how they are drawn, which are picked, which one is open.
 
+use super::filter::{CONFIDENCES, Filter, OUTCOMES, VERDICTS};
 use super::session::Session;
 use super::task::Task;
 use super::{Changes, Model};
 use crate::command::{ImagesCommand, ListCommand, View};
 use ascan_viz::color::Map;
-use ascan_viz::heat::{Drawing, Look};
+use ascan_viz::heat::{CONTOUR, Drawing, Look};
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 /// Orders in the order of the list.
 pub const ORDERS: [&str; 7] = [
@@ -23,8 +25,8 @@ pub const ODD_FIRST: usize = 6;
 /// Drawings in the order of the buttons.
 pub const DRAWINGS: [(Drawing, &str); 3] =
     [(Drawing::Input, "Input"), (Drawing::Attribution, "Attribution"), (Drawing::Overlay, "Overlay")];
-/// A contour holds this share of the attribution.
-pub const CONTOUR: f32 = 0.8;
+/// Between the clicks of a double click, at most.
+const DOUBLE_CLICK: Duration = Duration::from_millis(450);
 /// Space between pictures, in pixels.
 const GAP: f32 = 4.0;
 
@@ -37,6 +39,8 @@ pub struct Images {
     pub look: Look,
     /// Side of a picture in the images view.
     pub thumb_px: f32,
+    /// Which images are listed.
+    pub filter: Filter,
     /// Room in pixels.
     pub room: [f32; 2],
     /// Rows in the order of showing.
@@ -49,6 +53,8 @@ pub struct Images {
     pub cursor: Option<usize>,
     /// The row whose image is open.
     pub open: Option<usize>,
+    /// The row that was clicked last, and when.
+    clicked: Option<(usize, Instant)>,
 }
 
 impl Default for Images {
@@ -57,17 +63,24 @@ impl Default for Images {
             order: 5,
             look: Look::default(),
             thumb_px: 96.0,
+            filter: Filter::default(),
             room: [320.0, 300.0],
             rows: Vec::new(),
             picked: BTreeSet::new(),
             anchor: None,
             cursor: None,
             open: None,
+            clicked: None,
         }
     }
 }
 
 impl Images {
+    /// Of a scan that was just opened.
+    pub fn drawn_as(look: Look) -> Self {
+        Self { look, ..Self::default() }
+    }
+
     /// Takes the rows of what is selected, in the chosen order.
     pub fn update(&mut self, session: &Session, selected: Option<i32>) {
         let table = &session.album.table;
@@ -76,6 +89,9 @@ impl Images {
             None if self.picked.is_empty() => (0..table.n()).collect(),
             None => self.picked.iter().copied().collect(),
         };
+        if !self.filter.is_empty() {
+            rows.retain(|&row| self.filter.fits(table, &session.marks, row));
+        }
         let distances = selected.and_then(|id| session.distances.get(&id));
         let distance = |row: usize| distances.and_then(|of| of.get(&row)).copied().unwrap_or(0.0);
         let key = |row: usize| -> f32 {
@@ -98,9 +114,10 @@ impl Images {
             && distances.is_none()
             && let Some(slice) = selected.and_then(|id| session.set.slice(id))
         {
-            let typical: BTreeSet<usize> = slice.typical.iter().copied().collect();
+            let is_listed = |row: &usize| self.filter.is_empty() || self.filter.fits(table, &session.marks, *row);
+            let typical: Vec<usize> = slice.typical.iter().copied().filter(is_listed).collect();
             rows.retain(|row| !typical.contains(row));
-            rows.splice(0..0, slice.typical.iter().copied());
+            rows.splice(0..0, typical);
         }
         self.rows = rows;
     }
@@ -155,6 +172,15 @@ impl Images {
         }
     }
 
+    /// Whether a click is the second of a double click. Judged by the image, not by the place: what is clicked may have been drawn
+    /// anew in between.
+    fn is_second_click(&mut self, row: usize) -> bool {
+        let now = Instant::now();
+        let is_second = self.clicked.is_some_and(|(last, at)| last == row && now - at <= DOUBLE_CLICK);
+        self.clicked = (!is_second).then_some((row, now));
+        is_second
+    }
+
     /// Opens the image this many places further, stopping at the ends.
     pub fn step(&mut self, by: i32) {
         if let Some(open) = self.open {
@@ -201,11 +227,39 @@ impl Model {
                 images.order = order;
                 self.order_images();
             }
-            ImagesCommand::Drawing(drawing) => images.look.drawing = DRAWINGS[drawing].0,
-            ImagesCommand::Map(map) => images.look.map = Map::ALL[map],
-            ImagesCommand::Opacity(opacity) => images.look.opacity = opacity.clamp(0.0, 1.0),
-            ImagesCommand::Contour(on) => images.look.contour = on.then_some(CONTOUR),
+            ImagesCommand::Drawing(drawing) => return self.draw_as(|look| look.drawing = DRAWINGS[drawing].0),
+            ImagesCommand::Map(map) => return self.draw_as(|look| look.map = Map::ALL[map]),
+            ImagesCommand::Opacity(opacity) => return self.draw_as(|look| look.opacity = opacity.clamp(0.0, 1.0)),
+            ImagesCommand::Contour(on) => return self.draw_as(|look| look.contour = on.then_some(CONTOUR)),
+            ImagesCommand::Outcome(outcome) => return self.filter(|f| f.outcome = outcome.min(OUTCOMES.len() - 1)),
+            // The first entry of a menu is "all".
+            ImagesCommand::Label(i) => return self.filter(|f| f.label = i.checked_sub(1).map(|class| class as i32)),
+            ImagesCommand::Predicted(i) => {
+                return self.filter(|f| f.predicted_class = i.checked_sub(1).map(|class| class as i32));
+            }
+            ImagesCommand::Verdict(verdict) => return self.filter(|f| f.verdict = verdict.min(VERDICTS.len() - 1)),
+            ImagesCommand::Confidence(i) => return self.filter(|f| f.confidence = i.min(CONFIDENCES.len() - 1)),
+            ImagesCommand::Group(i) => {
+                let group = i.checked_sub(1).and_then(|i| self.session.groups().get(i).cloned());
+                return self.filter(|f| f.group = group);
+            }
+            ImagesCommand::Words(words) => return self.filter(|f| f.words = words),
+            ImagesCommand::ClearFilter => return self.filter(|f| *f = Filter::default()),
+            ImagesCommand::OfCell { row, column } => {
+                let matrix = self.session.matrix();
+                let cell = Filter::of_cell(matrix.class(row), matrix.class(column));
+                return self.show_all_of(cell);
+            }
+            ImagesCommand::OfPair(index) => {
+                let pair = self.session.matrix().pairs.get(index).copied();
+                return pair.map_or(Changes::NONE, |(label, predicted, _)| {
+                    self.show_all_of(Filter::of_cell(Some(label), Some(predicted)))
+                });
+            }
             ImagesCommand::Pick { row, extend, toggle } => {
+                if !extend && !toggle && images.is_second_click(row) {
+                    return self.apply_to_images(ImagesCommand::Open(row));
+                }
                 images.pick(row, extend, toggle);
                 return self.picked();
             }
@@ -236,6 +290,27 @@ impl Model {
             }
         }
         Changes::IMAGES | Changes::IMAGE
+    }
+
+    fn filter(&mut self, change: impl FnOnce(&mut Filter)) -> Changes {
+        change(&mut self.images.filter);
+        self.order_images();
+        // All errors are of no slice: they are looked at in the grid of images.
+        let to_images = if self.selected.is_none() { self.show(View::Images) } else { Changes::NONE };
+        to_images | Changes::IMAGES | Changes::SHELL
+    }
+
+    /// Shows the images that fit, of all slices.
+    fn show_all_of(&mut self, filter: Filter) -> Changes {
+        self.images.filter = filter;
+        self.select(None) | self.show(View::Images) | Changes::SHELL
+    }
+
+    /// Tiles, thumbnails and the open image are drawn alike, and the next time too.
+    fn draw_as(&mut self, change: impl Fn(&mut Look)) -> Changes {
+        change(&mut self.images.look);
+        self.settings.look = self.images.look;
+        Changes::IMAGES | Changes::IMAGE | Changes::TILES
     }
 
     /// Puts the images in their order, and asks for what it needs.

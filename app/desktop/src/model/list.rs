@@ -138,11 +138,12 @@ impl Model {
 
     /// Selects a slice, everywhere.
     pub(super) fn select(&mut self, slice: Option<i32>) -> Changes {
+        let kept = self.keep_draft();
         self.selected = slice;
         self.images.picked.clear();
         self.images.open = None;
         self.order_images();
-        Changes::SELECTION
+        kept | Changes::SELECTION
             | Changes::INSPECTOR
             | Changes::IMAGES
             | Changes::IMAGE

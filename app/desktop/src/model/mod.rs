@@ -4,26 +4,39 @@
 //! longer than a frame goes out as a [`Task`]; its [`Answer`] comes back to [`Model::take`].
 
 mod changes;
+pub mod confusion;
 pub mod figures;
+pub mod filter;
 pub mod images;
 pub mod list;
+pub mod methods;
 pub mod mosaic;
+pub mod repair;
 pub mod scatter;
 pub mod session;
 mod shell;
+pub mod slicing;
+pub mod spreading;
 mod task;
 mod verdicts;
 mod work;
 
 use super::command::{Command, Overlay, VerdictsCommand, View};
 use super::settings::Settings;
+use ascan_config::sections::{PerClass, RepairSection};
 use ascan_engine::mislabels::Candidates;
 pub use changes::Changes;
+use figures::Figure;
 use images::Images;
 use list::List;
+use methods::Method;
 use mosaic::Mosaic;
+use repair::Repair;
 use scatter::Scatter;
 use session::Session;
+use slicing::Slicing;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 pub use task::{Answer, ImageFacts, Task};
 pub use verdicts::mark_name;
 
@@ -41,12 +54,18 @@ pub struct Model {
     pub selected: Option<i32>,
     /// The list of slices.
     pub list: List,
-    /// Mosaic and confusion view.
+    /// The mosaic.
     pub mosaic: Mosaic,
     /// Images of what is selected.
     pub images: Images,
     /// The points.
     pub scatter: Scatter,
+    /// The form for new slices.
+    pub slicing: Slicing,
+    /// The repair, and what it changed.
+    pub repair: Repair,
+    /// How far the long task is: in words, and in [0, 1].
+    pub progress: Option<(String, f32)>,
     /// Facts of the open image, once they are there.
     pub image: Option<ImageFacts>,
     /// Labels that look wrong, once they were looked for.
@@ -59,12 +78,20 @@ pub struct Model {
     pub palette: (String, usize),
     /// A word about what was just done.
     pub toast: String,
+    /// Whether it is about a verdict, which can be undone.
+    pub toast_undo: bool,
+    /// Comments that were typed and belong to no verdict yet, by slice.
+    pub drafts: BTreeMap<i32, String>,
     /// What runs in the background, in words.
     pub busy: Vec<&'static str>,
     /// Work to hand out.
     pub tasks: Vec<Task>,
     /// Whether it was said that images are gone.
     has_missed: bool,
+    /// What runs is to stop.
+    pub stop_requested: bool,
+    /// Another scan is to be opened.
+    pub open_requested: Option<PathBuf>,
     /// The user wants the start page.
     pub close_requested: bool,
 }
@@ -72,6 +99,8 @@ pub struct Model {
 impl Model {
     /// The window of a scan.
     pub fn new(session: Session, settings: Settings) -> Self {
+        let images = Images::drawn_as(settings.look);
+        let scatter = Scatter::of(&session);
         let mut model = Self {
             session,
             settings,
@@ -80,22 +109,51 @@ impl Model {
             selected: None,
             list: List::default(),
             mosaic: Mosaic { zoom: 1.0, ..Mosaic::default() },
-            images: Images::default(),
-            scatter: Scatter::default(),
+            images,
+            scatter,
+            slicing: Slicing::default(),
+            repair: Repair::default(),
+            progress: None,
             image: None,
             candidates: None,
             candidate: None,
             export_folder: String::new(),
             palette: Default::default(),
             toast: String::new(),
+            toast_undo: false,
+            drafts: BTreeMap::new(),
             busy: Vec::new(),
             tasks: Vec::new(),
             has_missed: false,
+            stop_requested: false,
+            open_requested: None,
             close_requested: false,
         };
         // Beside the scan, never inside it.
         let dir = std::path::absolute(&model.session.album.scan.dir).unwrap_or_default();
         model.export_folder = dir.parent().unwrap_or(&dir).to_string_lossy().into_owned();
+        let name = dir.file_name().unwrap_or_default().to_string_lossy();
+        model.repair.folder = dir.with_file_name(format!("{name}-repair")).to_string_lossy().into_owned();
+        let recipe = &model.session.set.recipe;
+        (model.slicing.methods, model.repair.methods) =
+            (model.session.slicers.clone(), model.session.regularizers.clone());
+        model.slicing.method = Method::place(&model.slicing.methods, &recipe.plugin);
+        // The form begins with how the shown slices were made.
+        if let Some(method) = model.slicing.methods.get_mut(model.slicing.method).filter(|m| m.name == recipe.plugin) {
+            method.set(&recipe.params);
+        }
+        model.slicing.per_class = match recipe.per_class {
+            PerClass::None => 0,
+            PerClass::Label => 1,
+            PerClass::PredictedClass => 2,
+        };
+        model.repair.method = Method::place(&model.repair.methods, &RepairSection::default().plugin);
+        model.repair.epochs = RepairSection::default().epochs;
+        if model.session.set.accuracy.is_none() {
+            // Without labels nothing is right or wrong: how sure the model is takes that place.
+            model.mosaic.metric = Figure::COLORS.iter().position(|figure| *figure == Figure::Confidence).unwrap_or(0);
+            model.list.columns = Figure::ALL.map(|figure| matches!(figure, Figure::Confidence | Figure::Confidences));
+        }
         model.list.update(&model.session);
         model.images.update(&model.session, None);
         model.tasks.push(Task::LookForImages);
@@ -108,8 +166,13 @@ impl Model {
         if command == Command::Verdicts(VerdictsCommand::Refresh) {
             return self.refresh();
         }
-        self.toast.clear();
-        Changes::SHELL
+        let passing = command.is_passing();
+        if !passing {
+            self.toast.clear();
+            self.toast_undo = false;
+        }
+        let shell = if passing { Changes::NONE } else { Changes::SHELL };
+        shell
             | match command {
                 Command::Shell(command) => self.apply_to_shell(command),
                 Command::List(command) => self.apply_to_list(command),
@@ -117,6 +180,9 @@ impl Model {
                 Command::Verdicts(command) => self.apply_to_verdicts(command),
                 Command::Images(command) => self.apply_to_images(command),
                 Command::Scatter(command) => self.apply_to_scatter(command),
+                Command::Slicing(command) => self.apply_to_slicing(command),
+                Command::Spread(command) => self.apply_to_spread(command),
+                Command::Repair(command) => self.apply_to_repair(command),
             }
     }
 
@@ -126,9 +192,13 @@ impl Model {
         let n_judged = session.slices().filter(|slice| session.mark(slice.id).is_some()).count();
         let n_waiting =
             session.slices().filter(|slice| slice.needs_verdict && session.mark(slice.id).is_none()).count();
+        let failed = match session.n_failed {
+            0 => String::new(),
+            n => format!("   ·   {} could not be read (Images, Unread)", ascan_viz::words::images(n)),
+        };
         let summary = session.set.summary(ascan_viz::words::thousands, ascan_viz::words::percent);
         format!(
-            "{} slices of {summary}   ·   {n_judged} judged, {n_waiting} clearly worse without a verdict",
+            "{} slices of {summary}   ·   {n_judged} judged, {n_waiting} clearly worse without a verdict{failed}",
             session.set.slices.len()
         )
     }

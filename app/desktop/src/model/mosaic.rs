@@ -14,22 +14,11 @@ pub const LAYOUTS: [(Layout, &str); 3] =
     [(Layout::Grid, "Grid"), (Layout::Hexagons, "Hexagons"), (Layout::Voronoi, "Voronoi")];
 /// What the area of a tile shows.
 pub const SIZES: [&str; 2] = ["equal", "images"];
-/// Height of a group's title in the confusion view.
-const BLOCK_TITLE: f64 = 20.0;
 const MAX_ZOOM: f32 = 12.0;
 /// Background around cells that touch.
 const SEAM: f64 = 1.5;
 /// Between tiles, in pixels at zoom 1.
 const GAP: f64 = 5.0;
-
-/// A group of tiles in the confusion view.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Block {
-    /// Label and predicted class.
-    pub cell: (i32, i32),
-    /// Left, top, right, bottom.
-    pub bounds: [f64; 4],
-}
 
 /// A tile and its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +29,7 @@ pub struct Placed {
     pub shape: TileShape,
 }
 
-/// State of mosaic and confusion view.
+/// State of the mosaic.
 #[derive(Debug, Clone, Default)]
 pub struct Mosaic {
     /// Index into [`LAYOUTS`].
@@ -49,8 +38,6 @@ pub struct Mosaic {
     pub metric: usize,
     /// Index into [`SIZES`].
     pub size: usize,
-    /// Whether tiles are grouped by (label, prediction).
-    pub confusion: bool,
     /// Room for the mosaic in pixels.
     pub room: [f32; 2],
     /// Magnification.
@@ -63,8 +50,6 @@ pub struct Mosaic {
     pub pointer: [f32; 2],
     /// Tiles in the order of the set.
     pub tiles: Vec<Placed>,
-    /// Groups of the confusion view.
-    pub blocks: Vec<Block>,
 }
 
 impl Mosaic {
@@ -75,7 +60,7 @@ impl Mosaic {
 
     /// Whether tiles have outlines that are no rectangles.
     pub fn is_shaped(&self) -> bool {
-        !self.confusion && self.layout != 0
+        self.layout != 0
     }
 
     /// Places the tiles anew.
@@ -87,27 +72,11 @@ impl Mosaic {
         let room = self.room.map(|side| f64::from(side).max(60.0));
         let weights: Vec<f64> =
             slices.iter().map(|slice| if self.size == 1 { (slice.size as f64).max(1.0) } else { 1.0 }).collect();
-        self.blocks.clear();
-        let shapes: Vec<TileShape> = if self.confusion {
-            let cells: Vec<(i32, i32)> = slices
-                .iter()
-                .map(|slice| slice.confusion.first().map_or((-1, -1), |cell| (cell.label, cell.predicted_class)))
-                .collect();
-            let mut placed: Vec<(usize, TileShape)> = Vec::new();
-            for block in layout::confusion(&cells, &weights, room) {
-                self.blocks.push(Block { cell: (block.label, block.predicted_class), bounds: block.bounds });
-                let tiles = block.tiles.into_iter();
-                placed.extend(tiles.map(|(i, shape)| (i, below_title(&shape, block.bounds))));
-            }
-            placed.sort_by_key(|(i, _)| *i);
-            placed.into_iter().map(|(_, shape)| shape).collect()
-        } else {
-            let positions: Vec<[f64; 2]> = slices.iter().map(|slice| slice.position).collect();
-            let shapes = layout::tiles(LAYOUTS[self.layout].0, &positions, &weights, room);
-            // Cells that touch are told apart by a line of background.
-            let by = if self.is_shaped() { SEAM } else { 0.0 };
-            shapes.into_iter().map(|shape| shape.inset(by)).collect()
-        };
+        let positions: Vec<[f64; 2]> = slices.iter().map(|slice| slice.position).collect();
+        let shapes = layout::tiles(LAYOUTS[self.layout].0, &positions, &weights, room);
+        // Cells that touch are told apart by a line of background.
+        let by = if self.is_shaped() { SEAM } else { 0.0 };
+        let shapes = shapes.into_iter().map(|shape| shape.inset(by));
         self.tiles = slices.iter().zip(shapes).map(|(slice, shape)| Placed { id: slice.id, shape }).collect();
     }
 
@@ -173,12 +142,6 @@ impl Mosaic {
     }
 }
 
-/// A tile of a group, moved and pressed together so that the group's title has room above it.
-fn below_title(shape: &TileShape, [_, top, _, bottom]: [f64; 4]) -> TileShape {
-    let share = 1.0 - BLOCK_TITLE / (bottom - top).max(2.0 * BLOCK_TITLE);
-    TileShape::new(shape.polygon.iter().map(|&[x, y]| [x, bottom - (bottom - y) * share]).collect())
-}
-
 impl Model {
     pub(super) fn apply_to_mosaic(&mut self, command: MosaicCommand) -> Changes {
         let mosaic = &mut self.mosaic;
@@ -196,7 +159,8 @@ impl Model {
                 let id = mosaic.at(x, y);
                 self.select(id)
             }
-            MosaicCommand::Open(x, y) => match mosaic.at(x, y) {
+            // Of a double click the first click selects, and tiles may have made room for the inspector since.
+            MosaicCommand::Open(x, y) => match self.selected.or_else(|| mosaic.at(x, y)) {
                 Some(id) => self.select(Some(id)) | self.show(View::Images),
                 None => Changes::NONE,
             },

@@ -17,6 +17,11 @@ const UNKNOWN: Rgb = [128, 132, 138];
 /// Names in the legend.
 const N_LEGEND: usize = 10;
 
+/// The colour "right or wrong" among [`COLORS`].
+const OUTCOME: usize = 3;
+/// The projection that shows groups best, and the number of images up to which it is quick.
+const BEST: (&str, usize) = ("umap", 20_000);
+
 /// State of the scatter view.
 pub struct Scatter {
     /// Place of each row, once it is computed.
@@ -40,6 +45,8 @@ pub struct Scatter {
     down: bool,
     /// The point under the pointer.
     pub hovered: Option<usize>,
+    /// The pointer, in pixels.
+    pub pointer: [f32; 2],
 }
 
 impl Default for Scatter {
@@ -57,11 +64,20 @@ impl Default for Scatter {
             last: [0.0; 2],
             down: false,
             hovered: None,
+            pointer: [0.0; 2],
         }
     }
 }
 
 impl Scatter {
+    /// Of a scan that was just opened: a map in which groups show, coloured by right or wrong where that is known.
+    pub fn of(session: &Session) -> Self {
+        let is_small = session.album.table.n() <= BEST.1;
+        let best = session.projections.iter().position(|name| is_small && name == BEST.0);
+        let color = if session.set.accuracy.is_some() { OUTCOME } else { 0 };
+        Self { projection: best.unwrap_or(0), color, ..Self::default() }
+    }
+
     /// Takes the computed places.
     pub fn set_points(&mut self, points: Vec<[f32; 2]>) {
         self.index = Some(Index::new(&points));
@@ -224,7 +240,7 @@ impl Model {
             }
             ScatterCommand::Hover(x, y) => {
                 let before = scatter.hovered;
-                scatter.hovered = scatter.at(x, y);
+                (scatter.hovered, scatter.pointer) = (scatter.at(x, y), [x, y]);
                 return if before == scatter.hovered { Changes::NONE } else { Changes::OUTLINE };
             }
             ScatterCommand::Zoom { x, y, steps } => scatter.zoom_at(x, y, steps),

@@ -1,6 +1,8 @@
 //! An open scan: its rows, one slice set, and the verdicts on it.
 
+use super::confusion::Matrix;
 use super::mark_name;
+use super::methods::Method;
 use ascan_core::Result;
 use ascan_engine::classes::{class_name, outcome, slice_title};
 use ascan_engine::reliance::Reliance;
@@ -9,15 +11,32 @@ use ascan_engine::spread::Spread;
 use ascan_report::album::Album;
 use ascan_store::annotations::{Annotator, Judgement, Mark, Subject};
 use ascan_viz::words::percent;
-use std::collections::{BTreeMap, HashMap};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+
+/// A slice set, as it is chosen from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedSet {
+    /// Its id.
+    pub id: String,
+    /// How it was made, in words.
+    pub title: String,
+}
+
+impl NamedSet {
+    /// The name of a set.
+    pub fn of(set: &SliceSet) -> Self {
+        Self { id: set.id.clone(), title: set.recipe.title() }
+    }
+}
 
 /// What all views show parts of.
 pub struct Session {
     /// The scan's rows and pictures; workers share it.
     pub album: Arc<Album>,
-    /// Ids of the slice sets of the scan.
-    pub set_ids: Vec<String>,
+    /// The slice sets of the scan.
+    pub sets: Vec<NamedSet>,
     /// The set that is shown.
     pub set: SliceSet,
     /// Rows of each slice, by id; ascending.
@@ -28,33 +47,50 @@ pub struct Session {
     pub marks: Vec<Option<Mark>>,
     /// Spuriousness of each row after the review, if verdicts have been spread; NaN where nothing is known.
     pub spuriousness: Option<Vec<f32>>,
+    /// The spread verdicts with their review.
+    pub spread: Option<Spread>,
     /// What the predictions of the slices follow, once the model was asked.
     pub reliance: Option<Reliance>,
     /// How far the images of a slice lie from its middle, by slice and row, once that was asked for.
     pub distances: HashMap<i32, HashMap<usize, f32>>,
     /// Attribution plugins that can be tried on single images.
     pub attributors: Vec<String>,
+    matrix: OnceCell<Matrix>,
+    groups: OnceCell<Vec<String>>,
+    /// Slicers to choose from.
+    pub slicers: Vec<Method>,
+    /// Regularizers to choose from.
+    pub regularizers: Vec<Method>,
     /// Projector plugins that suit a map of the images.
     pub projections: Vec<String>,
+    /// Images that could not be read.
+    pub n_failed: usize,
     /// What is wrong with the scan, each with what to do.
     pub problems: Vec<String>,
 }
 
 impl Session {
     /// Of an album and a set of its slices.
-    pub fn new(album: Arc<Album>, set_ids: Vec<String>, set: SliceSet, annotations: Annotator) -> Self {
+    pub fn new(album: Arc<Album>, sets: Vec<NamedSet>, set: SliceSet, annotations: Annotator) -> Self {
         let problems = album.problems.iter().chain(&annotations.problems).cloned().collect();
+        let n_failed = album.table.errors.iter().flatten().count();
         let mut session = Self {
+            n_failed,
             album,
-            set_ids,
+            sets,
             set: SliceSet { slices: Vec::new(), ..set.clone() },
             members: BTreeMap::new(),
             annotations,
             marks: Vec::new(),
             spuriousness: None,
+            spread: None,
             reliance: None,
             distances: HashMap::new(),
             attributors: Vec::new(),
+            matrix: OnceCell::new(),
+            groups: OnceCell::new(),
+            slicers: Vec::new(),
+            regularizers: Vec::new(),
             projections: Vec::new(),
             problems,
         };
@@ -84,6 +120,20 @@ impl Session {
         self.members.get(&slice).map_or(&[], Vec::as_slice)
     }
 
+    /// The known groups that images are in, sorted.
+    pub fn groups(&self) -> &[String] {
+        self.groups.get_or_init(|| {
+            let table = &self.album.table;
+            let named: BTreeSet<String> = (0..table.n()).filter_map(|row| table.group(row)).collect();
+            named.into_iter().collect()
+        })
+    }
+
+    /// The confusion matrix of all images.
+    pub fn matrix(&self) -> &Matrix {
+        self.matrix.get_or_init(|| Matrix::of(&self.album.table))
+    }
+
     /// The standing mark of a slice and its note.
     pub fn mark(&self, slice: i32) -> Option<(Mark, &str)> {
         match &self.annotations.of_slice(&self.set.id, slice)?.judgement {
@@ -99,7 +149,13 @@ impl Session {
 
     /// Takes spread verdicts, as reviewed.
     pub fn set_spread(&mut self, spread: Option<Spread>) {
-        self.spuriousness = spread.map(|spread| spread.reviewed());
+        self.spread = spread;
+        self.review_changed();
+    }
+
+    /// The review of the spread is another.
+    pub fn review_changed(&mut self) {
+        self.spuriousness = self.spread.as_ref().map(Spread::reviewed);
     }
 
     /// Mean spuriousness of a slice, if verdicts have been spread to its images.

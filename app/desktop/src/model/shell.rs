@@ -70,7 +70,7 @@ impl Model {
                 }
             }
             ShellCommand::ChooseSet(index) => {
-                let Some(id) = self.session.set_ids.get(index).cloned() else { return Changes::NONE };
+                let Some(id) = self.session.sets.get(index).map(|set| set.id.clone()) else { return Changes::NONE };
                 let set = SliceSet::load(&self.session.album.scan, Some(&id));
                 return match set {
                     Ok(set) => self.show_set(set),
@@ -88,7 +88,12 @@ impl Model {
                 let place = (self.palette.1 as i64 + i64::from(by)).clamp(0, (n - 1).max(0));
                 self.palette.1 = place as usize;
             }
-            ShellCommand::Leave => self.close_requested = true,
+            ShellCommand::ForgetToast => {}
+            ShellCommand::Leave => {
+                let kept = self.keep_draft();
+                self.close_requested = true;
+                return kept | Changes::SHELL;
+            }
             ShellCommand::ExportFolder(folder) => self.export_folder = folder,
             ShellCommand::Export(what) => {
                 let scan = &self.session.album.scan.dir;
@@ -103,11 +108,11 @@ impl Model {
     pub(super) fn show(&mut self, view: View) -> Changes {
         self.view = view;
         self.images.open = None;
-        self.mosaic.confusion = view == View::Confusion;
         self.mosaic.hovered = None;
         let mut changes = Changes::SHELL | Changes::IMAGE;
         match view {
-            View::Mosaic | View::Confusion => {
+            View::Confusion => changes |= Changes::CONFUSION,
+            View::Mosaic => {
                 self.mosaic.fit();
                 self.mosaic.update(&self.session);
                 changes |= Changes::TILES | Changes::MOSAIC_VIEW | Changes::HOVER;
@@ -117,6 +122,7 @@ impl Model {
                 self.ask_for_points();
                 changes |= Changes::SCATTER;
             }
+            View::Slicing | View::Spread | View::Repair | View::Compare => changes |= Changes::STEPS,
             View::Labels => {
                 if self.candidates.is_none() {
                     self.begin("looking for wrong labels", Task::Candidates);
@@ -129,6 +135,8 @@ impl Model {
 
     pub(super) fn show_set(&mut self, set: SliceSet) -> Changes {
         self.session.show(set);
+        // It was put beside the set that was shown before.
+        self.slicing.beside = None;
         self.list.update(&self.session);
         self.mosaic.update(&self.session);
         self.select(None) | Changes::ALL

@@ -1,9 +1,11 @@
 //! What is asked of background threads, and what they answer, as plain data.
 
 use crate::command::Artefact;
+use crate::repairing::{Compared, RepairOrder};
 use ascan_core::Result;
 use ascan_engine::mislabels::Candidates;
 use ascan_engine::reliance::Reliance;
+use ascan_engine::repair::RepairSummary;
 use ascan_engine::slices::SliceSet;
 use ascan_engine::spread::Spread;
 use ascan_store::annotations::VerdictId;
@@ -35,6 +37,19 @@ pub enum Task {
     Export(Artefact, PathBuf),
     /// A slice set like the shown one with a slice of these rows.
     SliceOf(Vec<usize>),
+    /// A slice set by a configuration with these overrides.
+    Slice(Vec<String>),
+    /// Repair the model.
+    Repair(RepairOrder),
+    /// Scan the same images with a repaired model, and compare.
+    Compare {
+        /// The model.
+        model: PathBuf,
+        /// Folder of its scan.
+        out: PathBuf,
+        /// The slice set.
+        set: String,
+    },
 }
 
 /// What came of a task.
@@ -57,6 +72,12 @@ pub enum Answer {
     Exported(Result<PathBuf>),
     /// For [`Task::SliceOf`].
     Sliced(Result<Box<SliceSet>>),
+    /// For [`Task::Slice`].
+    SlicedAnew(Result<Box<SliceSet>>),
+    /// For [`Task::Repair`].
+    Repaired(Result<Box<RepairSummary>>),
+    /// For [`Task::Compare`].
+    Compared(Result<Box<Compared>>),
 }
 
 /// What is known of one image beside its row.

@@ -33,6 +33,12 @@ impl Model {
                 None => Ok(()),
             },
             VerdictsCommand::Note(note) => self.note(note),
+            VerdictsCommand::Draft(text) => {
+                if let (Some(slice), true) = (self.selected, self.images.picked.is_empty()) {
+                    self.drafts.insert(slice, text);
+                }
+                return Changes::NONE;
+            }
             VerdictsCommand::Undo => self.session.annotations.undo().map(|undone| {
                 self.toast =
                     undone.map_or_else(|| "Nothing to undo".into(), |verdict| format!("Undone: {}", said(&verdict)));
@@ -91,7 +97,10 @@ impl Model {
     fn judge(&mut self, subject: Subject, mark: Option<Mark>) -> Result<()> {
         // The note of an earlier verdict stays with its slice.
         let note = match &subject {
-            Subject::Slice { slice, .. } => self.session.mark(*slice).map_or_else(String::new, |(_, n)| n.to_owned()),
+            Subject::Slice { slice, .. } => {
+                let draft = self.drafts.remove(slice);
+                draft.or_else(|| self.session.mark(*slice).map(|(_, note)| note.to_owned())).unwrap_or_default()
+            }
             Subject::Images { .. } => String::new(),
         };
         let what = match &subject {
@@ -102,12 +111,14 @@ impl Model {
             Some(mark) => format!("{what}: {}", mark_name(mark)),
             None => format!("{what}: no verdict"),
         };
+        self.toast_undo = true;
         let judgement = mark.map_or(Judgement::Clear, |mark| Judgement::Mark { mark, note });
         self.session.annotations.judge(subject, judgement).map(|_| ())
     }
 
     fn note(&mut self, note: String) -> Result<()> {
         let Some(slice) = self.selected else { return Ok(()) };
+        self.drafts.remove(&slice);
         match self.session.mark(slice).map(|(mark, old)| (mark, old == note)) {
             Some((_, true)) => Ok(()),
             Some((mark, false)) => {
@@ -116,9 +127,23 @@ impl Model {
                 self.session.annotations.judge(subject, Judgement::Mark { mark, note }).map(|_| ())
             }
             None => {
-                self.toast = "Choose core, spurious or noisy label first: a comment belongs to a verdict".to_owned();
+                self.toast = "Kept: it is saved with your verdict on this slice".to_owned();
+                self.drafts.insert(slice, note);
                 Ok(())
             }
+        }
+    }
+
+    /// A comment that was typed and not confirmed is saved with the slice's verdict, or waits for one.
+    pub(super) fn keep_draft(&mut self) -> Changes {
+        let Some(slice) = self.selected else { return Changes::NONE };
+        if self.session.mark(slice).is_none() {
+            return Changes::NONE;
+        }
+        let Some(draft) = self.drafts.remove(&slice) else { return Changes::NONE };
+        match self.note(draft) {
+            Ok(()) => self.verdicts_changed() | Changes::SHELL,
+            Err(error) => self.fail(&error),
         }
     }
 

@@ -1,9 +1,13 @@
 //! Work in the background: what is under way, and what becomes of the answers.
 
+use super::repair::REPAIRING;
+use super::session::NamedSet;
 use super::task::{Answer, Task};
 use super::verdicts::spread_words;
 use super::{Changes, Model};
+use crate::command::View;
 use ascan_core::Error;
+use ascan_engine::slices::SliceSet;
 
 impl Model {
     pub(super) fn begin(&mut self, words: &'static str, task: Task) {
@@ -13,7 +17,7 @@ impl Model {
         }
     }
 
-    fn end(&mut self, words: &'static str) {
+    pub(super) fn end(&mut self, words: &'static str) {
         if let Some(place) = self.busy.iter().position(|busy| *busy == words) {
             self.busy.remove(place);
         }
@@ -32,6 +36,33 @@ impl Model {
     /// An image could not be shown. Where many are gone it is said once.
     pub fn misses_images(&mut self, error: &Error) -> Changes {
         if std::mem::replace(&mut self.has_missed, true) { Changes::NONE } else { self.fail(error) }
+    }
+
+    /// Shows a set that was made.
+    fn take_set(&mut self, set: SliceSet) -> Changes {
+        let named = NamedSet::of(&set);
+        if !self.session.sets.contains(&named) {
+            self.session.sets.push(named);
+        }
+        self.show_set(set)
+    }
+
+    /// A task says how far it is.
+    pub fn take_progress(&mut self, stage: String, share: f32) -> Changes {
+        if self.busy.is_empty() {
+            return Changes::NONE;
+        }
+        self.progress = Some((stage, share));
+        if self.busy.contains(&REPAIRING) {
+            self.repair.read_curves();
+        }
+        Changes::SHELL | Changes::STEPS
+    }
+
+    /// A task says something.
+    pub fn take_words(&mut self, line: String) -> Changes {
+        self.repair.says(line);
+        Changes::STEPS
     }
 
     /// Another attribution of an image is there, or failed.
@@ -93,7 +124,7 @@ impl Model {
                         self.toast = spread_words(&spread);
                         self.session.set_spread(Some(*spread));
                         self.list.update(&self.session);
-                        Changes::ALL
+                        self.show(View::Spread) | Changes::ALL
                     }
                     Err(error) => self.fail(&error),
                 }
@@ -125,15 +156,25 @@ impl Model {
                 self.end("making a slice");
                 match set {
                     Ok(set) => {
-                        if !self.session.set_ids.contains(&set.id) {
-                            self.session.set_ids.push(set.id.clone());
-                        }
                         let new = set.slices.iter().map(|slice| slice.id).max();
-                        self.show_set(*set) | self.select(new)
+                        self.take_set(*set) | self.select(new)
                     }
                     Err(error) => self.fail(&error),
                 }
             }
+            Answer::SlicedAnew(set) => {
+                self.end("slicing");
+                self.progress = None;
+                match set {
+                    Ok(set) => {
+                        self.toast = format!("{} slices", set.slices.len());
+                        self.take_set(*set) | self.show(View::Mosaic)
+                    }
+                    Err(error) => self.fail(&error) | Changes::STEPS,
+                }
+            }
+            Answer::Repaired(done) => self.repaired(done),
+            Answer::Compared(done) => self.compared(done),
         }
     }
 }

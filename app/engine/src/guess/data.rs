@@ -14,7 +14,8 @@ const MASKS: [&str; 4] = ["mask", "mask_path", "mask_filename", "segmentation"];
 /// Splits that a model was most likely not trained on, best first; "2" is how Waterbirds and its kin write test.
 const SPLITS: [&str; 8] = ["test", "testing", "val", "valid", "validation", "eval", "dev", "2"];
 
-pub(super) fn guess(data: &Path, model: &Path, n_classes: usize, draft: &mut Draft) -> Result<()> {
+/// Guesses the section, and says how many images there are.
+pub(super) fn guess(data: &Path, model: &Path, n_classes: usize, draft: &mut Draft) -> Result<usize> {
     let mut section = source(data, draft)?;
     if let Some(manifest) = section.manifest.clone() {
         columns(&manifest, &mut section, draft)?;
@@ -33,7 +34,7 @@ pub(super) fn guess(data: &Path, model: &Path, n_classes: usize, draft: &mut Dra
         images = ImageSet::open(&section)?;
     }
     classes::guess(&images, &mut section, model, n_classes, draft);
-    Ok(())
+    Ok(images.len())
 }
 
 /// Which of the four sources a path is.

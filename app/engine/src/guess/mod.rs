@@ -9,7 +9,8 @@ mod tests;
 
 use ascan_config::host::PluginHost;
 use ascan_config::template::Template;
-use ascan_core::Result;
+use ascan_core::params::ParamMap;
+use ascan_core::{Kind, Result};
 use std::path::{Path, PathBuf};
 
 /// What a configuration is wanted for.
@@ -45,7 +46,8 @@ pub fn guess(request: &Request, host: &PluginHost) -> Result<Guess> {
         draft.set(key, *plugin);
     }
     let classifier = model::guess(request.model, &mut draft)?;
-    data::guess(request.data, request.model, classifier.n_classes, &mut draft)?;
+    let n_images = data::guess(request.data, request.model, classifier.n_classes, &mut draft)?;
+    number_of_slices(n_images, request, host, &mut draft);
     if request.file.is_some() {
         draft.template.header = vec![
             "Written by `ascan init`. Lines that begin with `->` say why a value was chosen.".into(),
@@ -54,6 +56,24 @@ pub fn guess(request: &Request, host: &PluginHost) -> Result<Guess> {
         ];
     }
     Ok(Guess { text: draft.template.to_toml(host)?, notes: draft.notes })
+}
+
+/// Images that a slice should have at least, on average: fewer prove nothing, and singles are no group.
+const PER_SLICE: usize = 12;
+/// Fewer slices than this say nothing.
+const MIN_SLICES: usize = 4;
+
+/// A small set gets fewer slices than the slicer's default.
+fn number_of_slices(n_images: usize, request: &Request, host: &PluginHost, draft: &mut Draft) {
+    let chosen = request.chosen.iter().find(|(key, _)| *key == "slicing.plugin").map(|(_, name)| *name);
+    let slicer = chosen.unwrap_or("kmeans");
+    let resolved = host.resolve(Kind::Slicer, slicer, &ParamMap::new()).ok();
+    let default = resolved.and_then(|resolved| resolved.params.get("n_slices")?.as_u64());
+    let fits = (n_images / PER_SLICE).max(MIN_SLICES);
+    if default.is_some_and(|default| default as usize > fits) {
+        let why = format!("so that a slice has a dozen of the {n_images} images on average");
+        draft.guess("slicing.params.n_slices", fits, why);
+    }
 }
 
 /// A configuration that is being written.

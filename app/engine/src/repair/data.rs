@@ -1,6 +1,7 @@
 //! The images of a repair: those of the scan, and those that choose the epoch.
 
 use crate::images::{ImageSet, labels};
+use crate::reliance::Reliance;
 use crate::scanned::Labelled;
 use crate::scanned::mask::mask;
 use crate::seeds::seed_of;
@@ -10,7 +11,7 @@ use ascan_config::sections::DataSection;
 use ascan_config::sections::{Groups, RepairSection};
 use ascan_core::{Error, Result, TrainingSet};
 use ascan_store::Scan;
-use ascan_store::annotations::{Annotations, Fix, Mark};
+use ascan_store::annotations::{Annotations, Fix, Mark, Subject};
 use ascan_store::table::ScanTable;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -25,8 +26,11 @@ pub struct Training {
     pub spuriousness: Vec<f32>,
     /// `[n]`, whether that comes from a verdict.
     pub is_known: Vec<bool>,
-    /// The images under each standing verdict `spurious`: the set of [`Labelled`], and the rows there.
-    pub spurious_verdicts: Vec<(usize, Vec<usize>)>,
+    /// Standing verdicts `spurious`.
+    pub spurious_verdicts: Vec<SpuriousVerdict>,
+    /// `[n]`: whether the model, when it was asked, said of the image's slice that it follows what is around the object, as the
+    /// verdict does. Object maps do not count against both.
+    pub is_upheld: Vec<bool>,
     /// `[n]`, −1 for none.
     pub groups: Vec<i32>,
     /// `[n]`
@@ -43,6 +47,39 @@ pub struct Training {
     pub map_size: [usize; 2],
     /// What is worth knowing, one sentence each.
     pub notes: Vec<String>,
+}
+
+/// A standing verdict `spurious`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpuriousVerdict {
+    /// The set of [`Labelled`].
+    pub set: usize,
+    /// Its images, as rows there.
+    pub rows: Vec<usize>,
+    /// What it was given to, as people say it.
+    pub name: String,
+    /// Whether the model said so too when it was asked; see [`Training::is_upheld`].
+    pub is_upheld: bool,
+}
+
+impl SpuriousVerdict {
+    /// Those of a scan, as its first set.
+    fn all(scan: &Scan, annotations: &Annotations) -> Vec<Self> {
+        let spurious = annotations.in_force().into_iter().filter(|verdict| verdict.mark() == Some(Mark::Spurious));
+        let of = |subject: &Subject| match subject {
+            Subject::Slice { set, slice, .. } => {
+                let asked =
+                    Reliance::kept(scan, set).and_then(|kept| kept.of_slice(*slice).map(|found| found.proposal().0));
+                (format!("slice {slice}"), asked == Some(Some(Mark::Spurious)))
+            }
+            Subject::Images { rows } => (format!("{} picked images", rows.len()), false),
+        };
+        let verdict = |subject: &Subject| {
+            let (name, is_upheld) = of(subject);
+            Self { set: 0, rows: subject.rows().to_vec(), name, is_upheld }
+        };
+        spurious.map(|found| verdict(&found.subject)).collect()
+    }
 }
 
 impl Training {
@@ -72,8 +109,12 @@ impl Training {
         let mut spuriousness = spuriousness((scan, &annotations), &rows, &table, repair, &mut notes)?;
         let is_known = spuriousness.iter().map(|value| !value.is_nan()).collect();
         spuriousness.iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = repair.unknown);
-        let spurious = annotations.in_force().into_iter().filter(|verdict| verdict.mark() == Some(Mark::Spurious));
-        let spurious_verdicts = spurious.map(|verdict| (0, verdict.subject.rows().to_vec())).collect();
+        let spurious_verdicts = SpuriousVerdict::all(scan, &annotations);
+        let upheld: BTreeSet<usize> = spurious_verdicts
+            .iter()
+            .filter(|verdict| verdict.is_upheld)
+            .flat_map(|verdict| verdict.rows.clone())
+            .collect();
         let groups = match repair.groups {
             // Known once the model has run over the images, or all scans are open.
             Groups::Cue | Groups::Annotated => vec![0; rows.len()],
@@ -86,6 +127,7 @@ impl Training {
             }
         };
         let corrected_labels = corrected(&annotations, scan.plan.data.n_rows, &rows, &labels);
+        let is_upheld = rows.iter().map(|row| upheld.contains(row)).collect();
         let predicted_classes = rows.iter().map(|&row| table.predicted_classes[row]).collect();
         Ok(Self {
             label_probs: rows.iter().zip(&labels).map(|(&row, &label)| table.probs.row(row)[label]).collect(),
@@ -96,6 +138,7 @@ impl Training {
             spuriousness,
             is_known,
             spurious_verdicts,
+            is_upheld,
             groups,
             predicted_classes,
             corrected_labels,
@@ -120,13 +163,15 @@ impl Training {
             self.corrected_labels = Some(corrected);
         }
         let n_sets = self.data.sets.len();
-        self.spurious_verdicts.extend(other.spurious_verdicts.into_iter().map(|(set, rows)| (n_sets + set, rows)));
+        let later = |verdict: SpuriousVerdict| SpuriousVerdict { set: n_sets + verdict.set, ..verdict };
+        self.spurious_verdicts.extend(other.spurious_verdicts.into_iter().map(later));
         // The slices of two scans have nothing to do with each other.
         let after = self.groups.iter().max().filter(|_| groups == Groups::Slices).map_or(0, |largest| largest + 1);
         self.groups.extend(other.groups.into_iter().map(|group| if group < 0 { group } else { after + group }));
         self.data.append(other.data);
         self.spuriousness.extend(other.spuriousness);
         self.is_known.extend(other.is_known);
+        self.is_upheld.extend(other.is_upheld);
         self.predicted_classes.extend(other.predicted_classes);
         self.label_probs.extend(other.label_probs);
         self.maps.extend(other.maps);
@@ -199,6 +244,7 @@ impl Training {
         filter(&mut self.data.labels, is_kept);
         filter(&mut self.spuriousness, is_kept);
         filter(&mut self.is_known, is_kept);
+        filter(&mut self.is_upheld, is_kept);
         filter(&mut self.groups, is_kept);
         filter(&mut self.predicted_classes, is_kept);
         filter(&mut self.label_probs, is_kept);
@@ -273,13 +319,17 @@ fn spuriousness(
     if gone > 0 {
         notes.push(format!("{gone} verdicts are newer than the spread: run `ascan spread` to include them"));
     }
-    let reviewed = spread.reviewed();
+    let (mut reviewed, at_prior) = (spread.reviewed(), spread.at_prior());
     if reviewed.len() != table.n() {
         return Err(Error::file(
             &scan.dir,
             "has a spread for another number of images",
             "spread again with `ascan spread`",
         ));
+    }
+    // The prior is a guess about a class, not about an image.
+    for row in (0..reviewed.len()).filter(|row| at_prior[*row] && !spread.review.overrides.contains_key(row)) {
+        reviewed[row] = f32::NAN;
     }
     Ok(rows.iter().map(|&row| reviewed[row]).collect())
 }

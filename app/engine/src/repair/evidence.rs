@@ -25,11 +25,12 @@ const MIN_CELL: usize = 5;
 
 /// What was found out about the verdicts, and about the cue.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Findings {
     /// Standing verdicts `spurious` with images that are trained on.
     pub n_spurious: usize,
-    /// Those of them whose images are mostly judged by their object: they are not followed.
-    pub n_contradicted: usize,
+    /// What those of them were given to whose images are mostly judged by their object: they are not followed.
+    pub contradicted: Vec<String>,
     /// Images that were taken as `core` against what was spread.
     pub n_overruled: usize,
     /// What the cue says by itself; `None` if it was not read.
@@ -53,11 +54,14 @@ impl Findings {
     /// What a person should know, one sentence each.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        if self.n_contradicted > 0 {
+        if !self.contradicted.is_empty() {
             notes.push(format!(
                 "{} of {} `spurious` verdicts are on images whose attribution lies mostly on the object, by the object maps; \
-                 their images are taken as core. If the region is not the object, set `repair.evidence = false`",
-                self.n_contradicted, self.n_spurious
+                 their images are taken as core ({}). If you are sure of the verdict, ask the model (`ascan suggest`): what it \
+                 confirms stands. `repair.evidence = false` takes all verdicts as they are",
+                self.contradicted.len(),
+                self.n_spurious,
+                self.contradicted.join(", ")
             ));
         }
         if let Some(Cue { accuracy, chance, is_better, n_against }) = self.cue {
@@ -143,17 +147,19 @@ fn weigh(plan: &mut RepairPlan, objects: &Objects, findings: &mut Findings) {
             share_on_object(map, training.map_size, plan.model.absolute, object.as_ref()?, objects.size)
         })
         .collect();
-    for (set, rows) in &training.spurious_verdicts {
-        let place = |&row: &usize| training.data.rows.binary_search(&(*set, row)).ok();
-        let of_rows = rows.iter().filter_map(place).filter_map(|i| shares[i]);
+    for verdict in &training.spurious_verdicts {
+        let place = |&row: &usize| training.data.rows.binary_search(&(verdict.set, row)).ok();
+        let of_rows = verdict.rows.iter().filter_map(place).filter_map(|i| shares[i]);
         let (sum, n) = of_rows.fold((0.0f32, 0usize), |(sum, n), share| (sum + share, n + 1));
         findings.n_spurious += usize::from(n > 0);
-        findings.n_contradicted += usize::from(n > 0 && sum / n as f32 >= ON_OBJECT);
+        if n > 0 && sum / n as f32 >= ON_OBJECT && !verdict.is_upheld {
+            findings.contradicted.push(verdict.name.clone());
+        }
     }
     for (i, share) in shares.into_iter().enumerate() {
         let Some(share) = share else { continue };
         let said = plan.training.is_known[i].then_some(plan.training.spuriousness[i] > 0.5);
-        let is_spurious = said.unwrap_or(true) && share < ON_OBJECT;
+        let is_spurious = said.unwrap_or(true) && (share < ON_OBJECT || plan.training.is_upheld[i]);
         findings.n_overruled += usize::from(said == Some(true) && !is_spurious);
         plan.training.spuriousness[i] = f32::from(u8::from(is_spurious));
     }
@@ -251,9 +257,14 @@ mod tests {
     fn findings_are_told() {
         assert!(Findings::default().notes().is_empty());
         let cue = Cue { accuracy: 0.93, chance: 0.5, is_better: true, n_against: 164 };
-        let findings = Findings { n_spurious: 8, n_contradicted: 6, n_overruled: 400, cue: Some(cue) };
+        let contradicted = vec!["slice 3".to_owned(), "12 picked images".to_owned()];
+        let findings = Findings { n_spurious: 8, contradicted, n_overruled: 400, cue: Some(cue) };
         let notes = findings.notes();
-        assert!(notes[0].starts_with("6 of 8 `spurious` verdicts"), "{}", notes[0]);
+        assert!(
+            notes[0].starts_with("2 of 8 `spurious` verdicts") && notes[0].contains("(slice 3, 12 picked images)"),
+            "{}",
+            notes[0]
+        );
         assert!(notes[1].contains("93 % of the images") && notes[1].contains("164 images"), "{}", notes[1]);
     }
 }

@@ -57,10 +57,12 @@ impl Outcome {
         if reasons.is_empty() {
             return Self::Helped;
         }
-        if findings.n_contradicted > 0 {
+        if !findings.contradicted.is_empty() {
             reasons.push(format!(
-                "probable cause: {} of {} `spurious` verdicts are on images that are judged by their object",
-                findings.n_contradicted, findings.n_spurious
+                "probable cause: {} of {} `spurious` verdicts are on images that are judged by their object ({})",
+                findings.contradicted.len(),
+                findings.n_spurious,
+                findings.contradicted.join(", ")
             ));
         }
         Self::Failed(reasons)
@@ -93,7 +95,7 @@ mod tests {
     fn each_way_to_fail_is_told() {
         let (before, after, control) =
             (evaluation(1.0, 0.5, 0.4), evaluation(0.8, 0.4, 0.5), evaluation(0.98, 0.55, 0.4));
-        let findings = Findings { n_spurious: 8, n_contradicted: 5, ..Findings::default() };
+        let findings = Findings { n_spurious: 8, contradicted: vec!["slice 4".into(); 5], ..Findings::default() };
         let Outcome::Failed(reasons) = Outcome::of([&before, &after], Some(&control), &findings) else {
             panic!("it did not fail")
         };

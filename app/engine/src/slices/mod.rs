@@ -3,6 +3,7 @@
 pub mod advice;
 mod carried;
 pub mod evidence;
+mod judged;
 mod layout;
 mod per_class;
 mod picked;
@@ -12,6 +13,7 @@ mod stored;
 pub(crate) mod tests;
 
 pub use carried::carried;
+pub use judged::judged_by;
 pub use picked::with_slice_of;
 pub use report::{ConfusionCell, N_MEMBERS, SliceReport, VERDICT_GAP};
 
@@ -75,6 +77,19 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl Recipe {
+    /// What a person calls the set: `kmeans · 14 · each label apart`.
+    pub fn title(&self) -> String {
+        let n = self.params.get("n_slices").filter(|n| n.is_number()).map(ToString::to_string);
+        let apart = match self.per_class {
+            PerClass::None => None,
+            PerClass::Label => Some("each label apart".to_owned()),
+            PerClass::PredictedClass => Some("each prediction apart".to_owned()),
+        };
+        let errors = self.errors_only.then(|| "errors only".to_owned());
+        let parts = [Some(self.plugin.clone()), n, apart, errors];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    }
+
     /// Name and hash.
     pub fn id(&self) -> String {
         let text = serde_json::to_value(self).map(|value| canonical(&value)).unwrap_or_default();

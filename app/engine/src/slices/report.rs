@@ -46,7 +46,8 @@ pub struct SliceReport {
     pub predictions: BTreeMap<i32, usize>,
     /// Images of each annotated group, where groups are known. Counted after slicing.
     pub groups: BTreeMap<String, usize>,
-    /// Rows nearest to the slice's centre in the sliced space, nearest first.
+    /// Rows nearest to the slice's centre in the sliced space, nearest first; but the very first, which stands for the slice,
+    /// is of its most frequent outcome.
     pub typical: Vec<usize>,
     /// Rows with the highest loss, highest first.
     pub worst: Vec<usize>,
@@ -108,6 +109,7 @@ impl Source<'_> {
         let n_right = labels.iter().zip(&predictions).filter(|(label, class)| **label >= 0 && label == class).count();
         let interval = accuracy.map(|_| metrics::wilson_interval(n_right, n_known).into());
         let losses = rows.iter().map(|&row| f64::from(table.losses[row])).filter(|loss| loss.is_finite());
+        let confusion = confusion(&labels, &predictions);
 
         SliceReport {
             id,
@@ -122,11 +124,11 @@ impl Source<'_> {
             mean_loss: known(mean(losses)),
             coherence: known(metrics::coherence(rows.iter().map(|&row| table.maps.row(row)))),
             compactness: known(metrics::compactness(self.sliced.view(), members)),
-            confusion: confusion(&labels, &predictions),
             labels: counts(labels.iter().copied()),
             predictions: counts(predictions.iter().copied()),
             groups: counts(rows.iter().filter_map(|&row| table.group(row))),
-            typical: self.typical(members),
+            typical: self.typical(members, confusion.first()),
+            confusion,
             worst: self.worst(&rows),
             position: [0.0; 2],
         }
@@ -142,12 +144,21 @@ impl Source<'_> {
         centre
     }
 
-    fn typical(&self, members: &[usize]) -> Vec<usize> {
+    fn typical(&self, members: &[usize], most: Option<&ConfusionCell>) -> Vec<usize> {
         let centre = self.centre(members);
         let distance = |member: usize| -> f64 {
             centre.iter().zip(self.sliced.row(member)).map(|(c, &v)| (c - f64::from(v)).powi(2)).sum()
         };
-        first(members.iter().map(|&member| (distance(member), self.rows[member])).collect())
+        let mut keyed: Vec<(f64, usize)> =
+            members.iter().map(|&member| (distance(member), self.rows[member])).collect();
+        let (labels, predictions) = (&self.table.labels, &self.table.predicted_classes);
+        let of_most =
+            |row: usize| most.is_some_and(|cell| (cell.label, cell.predicted_class) == (labels[row], predictions[row]));
+        let hero = (0..keyed.len()).filter(|&i| of_most(keyed[i].1)).min_by(|&a, &b| keyed[a].0.total_cmp(&keyed[b].0));
+        if let Some(hero) = hero {
+            keyed[hero].0 = f64::NEG_INFINITY;
+        }
+        first(keyed)
     }
 
     fn worst(&self, rows: &[usize]) -> Vec<usize> {

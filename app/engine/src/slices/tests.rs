@@ -103,6 +103,7 @@ fn per_class_slices_do_not_mix_classes() {
     assert_eq!(slices.len(), 4);
     assert!(slices.iter().all(|&(_, n_classes)| n_classes == 1), "{slices:?}");
     assert_ne!(per_class.id(), recipe().id());
+    assert!(per_class.title().ends_with(" · each prediction apart"), "{}", per_class.title());
     assert!(
         !serde_json::to_string(&recipe()).unwrap().contains("per_class"),
         "an option that is not used is no change"

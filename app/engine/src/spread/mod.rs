@@ -160,6 +160,15 @@ impl Spread {
     }
 }
 
+impl Spread {
+    /// `[n]`: whether nothing is known of an image beyond the prior: it has no mark, and none of both kinds reaches it.
+    pub fn at_prior(&self) -> Vec<bool> {
+        let prior = self.settings.prior.unwrap_or_else(|| share_of_spurious(&self.marked));
+        let is_marked = |mark: Option<Mark>| mark.is_some_and(|mark| KINDS.contains(&mark));
+        self.spuriousness.iter().zip(&self.marked).map(|(&value, &mark)| value == prior && !is_marked(mark)).collect()
+    }
+}
+
 /// Rows of each class that did not fail.
 fn classes(table: &ScanTable) -> BTreeMap<i32, Vec<usize>> {
     let mut classes: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
@@ -175,6 +184,15 @@ impl ClassNote {
         let count = |mark: Mark| rows.iter().filter(|&&row| marks[row] == Some(mark)).count();
         let (n_core, n_spurious, n_noisy_label) = (count(Mark::Core), count(Mark::Spurious), count(Mark::NoisyLabel));
         Self { class, n: rows.len(), n_core, n_spurious, n_noisy_label, text: String::new() }
+    }
+
+    /// The kind of mark that the class lacks, where it has the other.
+    pub fn missing(&self) -> Option<Mark> {
+        match (self.n_core, self.n_spurious) {
+            (0, 1..) => Some(Mark::Core),
+            (1.., 0) => Some(Mark::Spurious),
+            _ => None,
+        }
     }
 }
 

@@ -12,12 +12,13 @@ mod tests;
 pub use heading::scanned;
 
 use crate::export::Image;
-use crate::mosaic::{Maps, Scene, heat};
+use crate::mosaic::{Judged, Maps, Scene, heat};
 use ascan_core::{Error, Result, Tensor};
 use ascan_engine::faithfulness::Faithfulness;
 use ascan_engine::images::{ImageSet, Preprocess};
 use ascan_engine::inversion;
 use ascan_engine::slices::SliceReport;
+use ascan_store::annotations::{Annotations, Judgement};
 use ascan_store::plan::AttributionPlan;
 use ascan_store::table::ScanTable;
 use ascan_store::{Part, Scan};
@@ -98,8 +99,17 @@ impl Album {
 
     /// What pictures of these slices of a set are made from.
     pub fn scene_of<'a>(&'a self, set: &str, slices: impl IntoIterator<Item = &'a SliceReport>) -> Scene<'a> {
-        let kept = slices.into_iter().filter_map(|slice| Some((slice.id, inversion::kept(&self.scan, set, slice.id)?)));
-        Scene { inversions: kept.collect(), ..self.scene() }
+        // Verdicts that cannot be read are a problem of the scan, not of its pictures.
+        let annotations = Annotations::read(&self.scan.dir).ok();
+        let judged = |slice: &i32| {
+            let verdict = annotations.as_ref()?.of_slice(set, *slice)?;
+            let Judgement::Mark { mark, note } = &verdict.judgement else { return None };
+            Some((*slice, Judged { mark: *mark, note: note.clone(), author: verdict.author.clone() }))
+        };
+        let slices: Vec<&SliceReport> = slices.into_iter().collect();
+        let kept = slices.iter().filter_map(|slice| Some((slice.id, inversion::kept(&self.scan, set, slice.id)?)));
+        let verdicts = slices.iter().filter_map(|slice| judged(&slice.id)).collect();
+        Scene { inversions: kept.collect(), verdicts, ..self.scene() }
     }
 
     /// What pictures of images are made from.
@@ -111,6 +121,7 @@ impl Album {
             methods: self.methods().map(|(name, part)| (name.to_owned(), self.maps_of(part))).collect(),
             faithfulness: self.faithfulness.as_ref(),
             inversions: BTreeMap::new(),
+            verdicts: BTreeMap::new(),
             absolute: self.is_absolute(),
             title: self.title.clone(),
         }

@@ -1,6 +1,7 @@
 //! The figures of a comparison.
 
 use super::{MIN_SLICE, Sensitivity};
+use ascan_engine::classes::class_name;
 use ascan_engine::slices::SliceSet;
 use ascan_store::table::ScanTable;
 use serde::{Deserialize, Serialize};
@@ -27,10 +28,10 @@ impl Pair {
     }
 }
 
-/// A known group.
+/// A class, or a known group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Group {
-    /// Its annotated attributes.
+    /// Its name, or annotated attributes.
     pub name: String,
     /// Images.
     pub n: usize,
@@ -76,6 +77,10 @@ pub struct Comparison {
     pub energy_in_core: Option<Pair>,
     /// Overlap of attribution and object, mean over images.
     pub aiou: Option<Pair>,
+    /// The worst class, each time.
+    pub worst_class_accuracy: Option<Pair>,
+    /// Images of each class, by their label.
+    pub classes: Vec<Group>,
     /// Known groups.
     pub groups: Vec<Group>,
     /// Slices of the scan before, the largest change first.
@@ -94,7 +99,12 @@ pub struct Comparison {
 
 impl Comparison {
     /// What two tables of the same images say.
-    pub(super) fn of(tables: &[ScanTable; 2], set: &SliceSet, training: Option<&ScanTable>) -> Self {
+    pub(super) fn of(
+        tables: &[ScanTable; 2],
+        set: &SliceSet,
+        training: Option<&ScanTable>,
+        class_names: &[String],
+    ) -> Self {
         let is_known =
             |row: &usize| tables[0].labels[*row] >= 0 && tables.iter().all(|table| table.errors[*row].is_none());
         let rows: Vec<usize> = (0..tables[0].n()).filter(is_known).collect();
@@ -124,6 +134,18 @@ impl Comparison {
             })
             .collect();
 
+        let mut of_class: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
+        rows.iter().for_each(|&row| of_class.entry(tables[0].labels[row]).or_default().push(row));
+        let classes: Vec<Group> = of_class
+            .iter()
+            .map(|(&class, rows)| Group {
+                name: class_name(class_names, class),
+                n: rows.len(),
+                training_share: None,
+                accuracy: accuracy(rows),
+            })
+            .collect();
+
         let mut of_slice: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
         for &row in &rows {
             of_slice.entry(set.assignment[row]).or_default().push(row);
@@ -145,11 +167,14 @@ impl Comparison {
             n: rows.len(),
             accuracy: accuracy(&rows),
             training_weighted_accuracy: weighted(&groups),
+            worst_class_accuracy: worst(classes.iter().map(|class| class.accuracy)),
             worst_group_accuracy: worst(groups.iter().map(|group| group.accuracy)),
             worst_slice_accuracy: worst(large()),
             fixed: fixed(&rows, 0),
             broken: fixed(&rows, 1),
             slice_set: set.id.clone(),
+            class_names: class_names.to_vec(),
+            classes,
             groups,
             slices,
             ..Self::default()

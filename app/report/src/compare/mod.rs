@@ -4,6 +4,7 @@
 //!
 //! - **mean accuracy**: share of right predictions;
 //! - **training-weighted mean accuracy**: accuracy of each known group, weighted by its share of the training images;
+//! - **worst-class accuracy**: of the classes, by label;
 //! - **worst-group accuracy**: of the known groups;
 //! - **worst-slice accuracy**: of the slices of the scan before with at least [`MIN_SLICE`] images;
 //! - **core accuracy**: with noise in place of everything outside the object's mask;
@@ -50,8 +51,11 @@ pub fn compare(
     let tables = [before.table()?, after.table()?];
     check_same(before, after, &tables)?;
     let training = training.map(Scan::table).transpose()?;
-    let mut comparison = Comparison::of(&tables, set, training.as_ref());
-    comparison.class_names.clone_from(&before.plan.model.class_names);
+    let mut comparison = Comparison::of(&tables, set, training.as_ref(), &before.plan.model.class_names);
+    if training.is_some() && comparison.training_weighted_accuracy.is_none() {
+        comparison.notes.push("no training-weighted mean: no known groups weigh it (`data.columns.group`)".to_owned());
+    }
+    comparison.notes.extend(worst_of_its_own(after));
     let masks = masks(before, &tables[0], 0..tables[0].n());
     if masks.iter().any(Option::is_some) {
         let sides = [before, after].into_iter().zip(&tables);
@@ -69,6 +73,20 @@ pub fn compare(
         }
     }
     Ok(comparison)
+}
+
+/// The worst of the slices that the scan after has itself: a repair may break images that no slice before holds together.
+fn worst_of_its_own(after: &Scan) -> Option<String> {
+    let set = SliceSet::load(after, None).ok()?;
+    let large = set.slices.iter().filter(|slice| slice.errors().n >= MIN_SLICE);
+    let (accuracy, slice) =
+        large.filter_map(|slice| Some((slice.accuracy?, slice))).min_by(|a, b| a.0.total_cmp(&b.0))?;
+    Some(format!(
+        "slices are those of the scan before; of its own slices, the scan after is worst on number {}: {:.1} % of {} images",
+        slice.id,
+        accuracy * 100.0,
+        slice.size
+    ))
 }
 
 fn check_same(before: &Scan, after: &Scan, tables: &[ScanTable; 2]) -> Result<()> {

@@ -53,6 +53,7 @@ fn render(comparison: &Comparison, scene: &Scene, made: &[(String, String)]) -> 
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
     environment.add_template("compare", include_str!("template.html"))?;
     let groups = comparison.groups.iter().map(|group| line(group.name.clone(), "", group.n, group.accuracy));
+    let classes = comparison.classes.iter().map(|class| line(class.name.clone(), "", class.n, class.accuracy));
     let slices = comparison.slices.iter().take(N_SLICES);
     let slices = slices.map(|slice| {
         let of = line(format!("slice {}", slice.id), "", slice.n, slice.accuracy);
@@ -66,6 +67,7 @@ fn render(comparison: &Comparison, scene: &Scene, made: &[(String, String)]) -> 
         made => Value::from(Serde(made)),
         n => comparison.n,
         figures => Value::from(Serde(figures(comparison))),
+        classes => Value::from(Serde(classes.collect::<Vec<Line>>())),
         groups => Value::from(Serde(groups.collect::<Vec<Line>>())),
         slices => Value::from(Serde(slices.collect::<Vec<_>>())),
         n_unlisted => comparison.slices.len().saturating_sub(N_SLICES),
@@ -106,6 +108,7 @@ fn figures(comparison: &Comparison) -> Vec<Line> {
             "known groups, weighted by their share of the training images",
             comparison.training_weighted_accuracy,
         ),
+        ("Worst-class accuracy", "the worst class of each scan, by label", comparison.worst_class_accuracy),
         ("Worst-group accuracy", "the worst known group of each scan", comparison.worst_group_accuracy),
         (
             "Worst-slice accuracy",

@@ -32,12 +32,15 @@ fn figures_of_two_small_scans() {
     let before = table(&[0, 1, 0, 1, 1, 0, 1, 0]);
     let after = table(&[1, 1, 0, 1, 0, 1, 0, 1]);
     let training = table(&[0, 0, 0, 0, 0]);
-    let found = Comparison::of(&[before, after], &set(&[0, 0, 0, 0, 1, 1, -1, 1]), Some(&training));
+    let found = Comparison::of(&[before, after], &set(&[0, 0, 0, 0, 1, 1, -1, 1]), Some(&training), &["even".into()]);
     assert_eq!((found.n, found.fixed, found.broken), (7, vec![4, 5, 6], vec![0]));
     assert_eq!(found.accuracy, Pair::new(4.0 / 7.0, 6.0 / 7.0));
     let groups: Vec<_> = found.groups.iter().map(|g| (g.name.as_str(), g.n, g.accuracy)).collect();
     assert_eq!(groups, [("place=a", 4, Pair::new(1.0, 0.75)), ("place=b", 3, Pair::new(0.0, 1.0))]);
     assert_eq!(found.worst_group_accuracy, Some(Pair::new(0.0, 0.75)));
+    let classes: Vec<_> = found.classes.iter().map(|c| (c.name.as_str(), c.n, c.accuracy)).collect();
+    assert_eq!(classes, [("even", 4, Pair::new(0.5, 0.75)), ("class 1", 3, Pair::new(2.0 / 3.0, 1.0))]);
+    assert_eq!(found.worst_class_accuracy, Some(Pair::new(0.5, 0.75)));
     // Four fifths of the training images are of group a.
     let weighted = found.training_weighted_accuracy.unwrap();
     assert!((weighted.before - 0.8).abs() < 1e-12 && (weighted.after - 0.8).abs() < 1e-12, "{weighted:?}");

@@ -1,7 +1,9 @@
 use super::*;
+use crate::mosaic::Judged;
 use crate::mosaic::tests::maps_of;
 use ascan_engine::faithfulness::{Faithfulness, Figure, MethodReport};
 use ascan_engine::testing::{find_in, table};
+use ascan_store::annotations::Mark;
 use ascan_store::table::ScanTable;
 use image::RgbImage;
 use std::collections::BTreeMap;
@@ -26,6 +28,10 @@ fn html_of(
         methods: ["grad_cam"].iter().chain(also).map(|name| ((*name).to_owned(), maps_of(table))).collect(),
         faithfulness,
         inversions: BTreeMap::from([(0, RgbImage::from_pixel(8, 8, image::Rgb([1, 2, 3])))]),
+        verdicts: BTreeMap::from([(
+            0,
+            Judged { mark: Mark::Spurious, note: "the <water>".into(), author: "ann".into() },
+        )]),
         absolute: false,
         title: title.to_owned(),
     };
@@ -40,6 +46,13 @@ fn the_report_stands_alone() {
     }
     assert!(html.contains("default-src 'none'"));
     assert_eq!(html.matches("url(").count(), html.matches("url(data:image/").count());
+}
+
+#[test]
+fn verdicts_are_shown_with_who_said_them_and_why() {
+    let html = html(&table(), &["land", "water"], "a on b");
+    assert!(html.contains("id=\"judged\"") && html.contains("<td>ann</td>"), "{html}");
+    assert!(html.contains("the &lt;water&gt;") && !html.contains("the <water>"));
 }
 
 #[test]

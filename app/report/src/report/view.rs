@@ -33,6 +33,7 @@ pub(super) struct Page {
     n_untiled: usize,
     legend: Vec<(String, String)>,
     slices: Vec<Slice>,
+    judged: Vec<JudgedSlice>,
     has_labels: bool,
     has_groups: bool,
     groups: Vec<Share>,
@@ -76,6 +77,8 @@ struct Tile {
     metric: String,
     size: String,
     flagged: bool,
+    /// Colour and words.
+    verdict: Option<(String, String)>,
     inverted: bool,
     large: Option<Part>,
     crops: Vec<Part>,
@@ -121,6 +124,19 @@ struct Slice {
     thumbnail: Option<usize>,
     typical: Vec<Member>,
     worst: Vec<Member>,
+}
+
+/// A slice with a verdict.
+#[derive(Debug, Serialize)]
+struct JudgedSlice {
+    id: i32,
+    title: String,
+    size: String,
+    mark: String,
+    color: String,
+    note: String,
+    author: String,
+    detailed: bool,
 }
 
 /// A bar with its words.
@@ -197,6 +213,7 @@ pub(super) fn page(
         n_untiled: set.slices.len() - tiles.len(),
         tiles,
         legend: legend(set),
+        judged: judged(scene, set, n_detailed),
         slices,
         has_labels: set.accuracy.is_some(),
         has_groups: !table.groups.is_empty(),
@@ -206,6 +223,24 @@ pub(super) fn page(
         failures: failed.take(N_FAILURES).collect(),
         rows,
     }
+}
+
+/// The slices that somebody judged, in the order of the set.
+fn judged(scene: &Scene, set: &SliceSet, n_detailed: usize) -> Vec<JudgedSlice> {
+    let of = |(i, slice): (usize, &SliceReport)| {
+        let said = scene.verdicts.get(&slice.id)?;
+        Some(JudgedSlice {
+            id: slice.id,
+            title: scene.title(slice),
+            size: images(slice.size),
+            mark: said.mark.name().replace('_', " "),
+            color: color::hex(mosaic::mark_color(said.mark)),
+            note: said.note.clone(),
+            author: said.author.clone(),
+            detailed: i < n_detailed,
+        })
+    };
+    set.slices.iter().enumerate().filter_map(of).collect()
 }
 
 fn trust(found: &Faithfulness) -> Trust {
@@ -268,7 +303,8 @@ fn tile(scene: &Scene, set: &SliceSet, slice: &SliceReport, [column, row]: [usiz
         bar: color::hex(bar),
         ink: color::hex(color::ink_on(bar)),
         size: images(slice.size),
-        flagged: slice.needs_verdict,
+        flagged: slice.needs_verdict && !scene.verdicts.contains_key(&slice.id),
+        verdict: scene.verdicts.get(&slice.id).map(|said| (color::hex(mosaic::mark_color(said.mark)), said.words())),
         inverted: scene.inversions.contains_key(&slice.id),
         large: slice.typical.first().map(|&row| part(row, 1.0, 1.0)),
         crops: slice.typical.iter().skip(1).take(N_SMALL - 1).map(|&row| part(row, CROP, CROP)).collect(),

@@ -4,14 +4,18 @@
 use super::contour;
 use crate::color::Map;
 use image::{GrayImage, RgbImage};
+use serde::{Deserialize, Serialize};
 
-/// Brightness of the picture where the model does not look.
-const DIM: f32 = 0.55;
+/// Brightness of the picture where the model does not look: dark enough to show on pictures without colour.
+const DIM: f32 = 0.35;
 /// Saturation of the picture where it does.
 const VIVID: f32 = 1.25;
+/// Share of the attribution that the line around it holds, where nothing else is asked.
+pub const CONTOUR: f32 = 0.8;
 
 /// What is drawn of a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Drawing {
     /// The picture alone.
     Input,
@@ -23,7 +27,8 @@ pub enum Drawing {
 }
 
 /// How a picture is drawn.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Look {
     /// What is drawn.
     pub drawing: Drawing,
@@ -37,7 +42,7 @@ pub struct Look {
 
 impl Default for Look {
     fn default() -> Self {
-        Self { drawing: Drawing::Overlay, opacity: 1.0, map: Map::Focus, contour: None }
+        Self { drawing: Drawing::Overlay, opacity: 1.0, map: Map::Focus, contour: Some(CONTOUR) }
     }
 }
 
@@ -119,6 +124,8 @@ mod tests {
     use super::*;
     use image::Rgb;
 
+    const BARE: Look = Look { drawing: Drawing::Overlay, opacity: 1.0, map: Map::Focus, contour: None };
+
     fn draw(look: Look) -> RgbImage {
         let red = RgbImage::from_pixel(70, 70, Rgb([200, 40, 40]));
         look.draw(&red, &corner().plane(70, 70))
@@ -127,9 +134,9 @@ mod tests {
     #[test]
     fn the_input_is_the_picture_and_an_overlay_without_opacity_too() {
         for look in [
-            Look { drawing: Drawing::Input, ..Look::default() },
-            Look { opacity: 0.0, ..Look::default() },
-            Look { opacity: 0.0, map: Map::Viridis, ..Look::default() },
+            Look { drawing: Drawing::Input, ..BARE },
+            Look { opacity: 0.0, ..BARE },
+            Look { opacity: 0.0, map: Map::Viridis, ..BARE },
         ] {
             assert!(draw(look).pixels().all(|pixel| pixel.0 == [200, 40, 40]), "{look:?}");
         }
@@ -137,17 +144,16 @@ mod tests {
 
     #[test]
     fn attribution_alone_is_the_map_or_the_attended_part_of_the_picture() {
-        let at =
-            |map: Map, x: u32| draw(Look { drawing: Drawing::Attribution, map, ..Look::default() }).get_pixel(x, x).0;
+        let at = |map: Map, x: u32| draw(Look { drawing: Drawing::Attribution, map, ..BARE }).get_pixel(x, x).0;
         assert_eq!((at(Map::Viridis, 2), at(Map::Viridis, 60)), (Map::Viridis.color(1.0), Map::Viridis.color(0.0)));
         assert_eq!((at(Map::Focus, 2), at(Map::Focus, 60)), ([200, 40, 40], [0; 3]));
     }
 
     #[test]
     fn an_overlay_covers_the_picture_where_the_weight_is() {
-        let drawn = draw(Look { map: Map::Inferno, ..Look::default() });
+        let drawn = draw(Look { map: Map::Inferno, ..BARE });
         assert_eq!((drawn.get_pixel(2, 2).0, drawn.get_pixel(60, 60).0), (Map::Inferno.color(1.0), [200, 40, 40]));
-        let half = draw(Look { map: Map::Inferno, opacity: 0.5, ..Look::default() }).get_pixel(2, 2).0;
+        let half = draw(Look { map: Map::Inferno, opacity: 0.5, ..BARE }).get_pixel(2, 2).0;
         assert_eq!(half, [226, 147, 102]);
     }
 }

@@ -1,9 +1,9 @@
-//! Attribution maps made ready for drawing, and pictures with colour where the model looks.
+//! Attribution maps made ready for drawing, and pictures lit where the model looks.
 
 mod contour;
 mod draw;
 
-pub use draw::{Drawing, Look};
+pub use draw::{CONTOUR, Drawing, Look};
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};

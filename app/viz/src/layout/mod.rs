@@ -1,11 +1,8 @@
 //! Where the tiles of a mosaic lie: shapes without pixels.
 
-mod confusion;
 mod hexagons;
 pub(crate) mod power;
 mod voronoi;
-
-pub use confusion::{Block, confusion};
 
 use crate::grid;
 use crate::shape::{TileShape, tile_aspect};

@@ -1,0 +1,207 @@
+//! The repair: how, how far it is, what came out; then the same images by the repaired model.
+
+use super::methods::Method;
+use super::task::Task;
+use super::{Changes, Model};
+use crate::command::{RepairCommand, View};
+use crate::repairing::{Compared, RepairOrder};
+use ascan_engine::repair::{CURVES, Curves, MODEL, RepairSummary};
+use std::path::{Path, PathBuf};
+
+/// Lines of the log that are kept.
+const N_LOG: usize = 200;
+
+/// State of the repair and of the comparison after it.
+#[derive(Default)]
+pub struct Repair {
+    /// Regularizers.
+    pub methods: Vec<Method>,
+    /// The chosen one.
+    pub method: usize,
+    /// Whether all weights move.
+    pub whole_net: bool,
+    /// Passes over the images.
+    pub epochs: usize,
+    /// The folder of a scan of more images; may be empty.
+    pub also: String,
+    /// The folder of the repair.
+    pub folder: String,
+    /// What it says while it runs.
+    pub log: Vec<String>,
+    /// Loss and accuracies so far.
+    pub curves: Option<Curves>,
+    /// How it ended.
+    pub summary: Option<RepairSummary>,
+    /// Why it could not be done, or that it was stopped.
+    pub trouble: String,
+    /// Both scans, once the repaired model has seen the images.
+    pub compared: Option<Box<Compared>>,
+}
+
+impl Repair {
+    /// What stands for the form in a configuration.
+    pub fn overrides(&self) -> Vec<String> {
+        let method = self.methods.get(self.method).map(|method| method.overrides("repair")).unwrap_or_default();
+        let layers = if self.whole_net { "all" } else { "head" };
+        let beside = [format!("repair.layers={layers}"), format!("repair.epochs={}", self.epochs)];
+        method.into_iter().chain(beside).collect()
+    }
+
+    /// The same by the command line.
+    pub fn command(&self, scan: &Path) -> String {
+        let quoted = |text: &str| if text.contains(' ') { format!("'{text}'") } else { text.to_owned() };
+        let scan = scan.display().to_string();
+        let config = format!("{scan}/scan.toml");
+        let mut words = vec!["ascan repair".to_owned(), quoted(&scan), quoted(&config)];
+        words.push(format!("--out {}", quoted(&self.folder)));
+        if !self.also.trim().is_empty() {
+            words.push(format!("--also {}", quoted(self.also.trim())));
+        }
+        words.extend(self.overrides().iter().map(|text| format!("--set {}", quoted(text))));
+        words.join(" ")
+    }
+
+    /// Folder of the scan by the repaired model.
+    pub fn after(&self) -> PathBuf {
+        PathBuf::from(format!("{}-scan", self.folder.trim_end_matches(['/', '\\'])))
+    }
+
+    pub(super) fn says(&mut self, line: String) {
+        self.log.push(line);
+        let surplus = self.log.len().saturating_sub(N_LOG);
+        self.log.drain(..surplus);
+    }
+
+    /// Reads what the running repair has measured so far.
+    pub(super) fn read_curves(&mut self) {
+        let text = std::fs::read(Path::new(&self.folder).join(CURVES)).ok();
+        self.curves = text.and_then(|text| serde_json::from_slice(&text).ok()).or(self.curves.take());
+    }
+}
+
+/// Words of the status bar while one of the long tasks runs.
+pub const REPAIRING: &str = "repairing";
+/// See [`REPAIRING`].
+pub const COMPARING: &str = "scanning again, to compare";
+
+impl Model {
+    /// Whether a repair or a comparison runs.
+    pub fn is_repairing(&self) -> bool {
+        self.busy.iter().any(|busy| [REPAIRING, COMPARING].contains(busy))
+    }
+
+    pub(super) fn apply_to_repair(&mut self, command: RepairCommand) -> Changes {
+        let is_running = self.is_repairing();
+        let repair = &mut self.repair;
+        match command {
+            RepairCommand::Stop => {
+                self.stop_requested = true;
+                return Changes::SHELL;
+            }
+            RepairCommand::Continue => {
+                self.open_requested = repair.compared.as_ref().map(|compared| compared.after.clone());
+                return Changes::SHELL;
+            }
+            _ if is_running => {
+                self.toast = "Wait until it is done, or stop it".to_owned();
+                return Changes::SHELL;
+            }
+            RepairCommand::Method(method) if method < repair.methods.len() => repair.method = method,
+            RepairCommand::Method(_) => {}
+            RepairCommand::Param { index, value } => {
+                let method = repair.methods.get_mut(repair.method);
+                if let Some(param) = method.and_then(|method| method.params.get_mut(index)) {
+                    param.value = value;
+                }
+            }
+            RepairCommand::WholeNet(on) => repair.whole_net = on,
+            RepairCommand::Epochs(n) => repair.epochs = n.clamp(1, 1000),
+            RepairCommand::Also(also) => repair.also = also,
+            RepairCommand::Folder(folder) => repair.folder = folder,
+            RepairCommand::Run => return self.begin_repair(),
+            RepairCommand::Compare => return self.begin_comparison(),
+        }
+        Changes::STEPS
+    }
+
+    fn begin_repair(&mut self) -> Changes {
+        let repair = &mut self.repair;
+        if repair.folder.trim().is_empty() {
+            repair.trouble = "Choose a folder for the repair first".to_owned();
+            return Changes::STEPS;
+        }
+        (repair.summary, repair.curves, repair.compared) = (None, None, None);
+        repair.trouble.clear();
+        repair.log.clear();
+        let also = Some(repair.also.trim()).filter(|also| !also.is_empty()).map(PathBuf::from);
+        let order = RepairOrder { overrides: repair.overrides(), also, out: PathBuf::from(repair.folder.trim()) };
+        self.begin(REPAIRING, Task::Repair(order));
+        Changes::SHELL | Changes::STEPS
+    }
+
+    fn begin_comparison(&mut self) -> Changes {
+        let repair = &mut self.repair;
+        let model = PathBuf::from(repair.folder.trim()).join(MODEL);
+        if repair.summary.is_none() && !model.is_file() {
+            self.toast = "Repair the model first".to_owned();
+            return Changes::SHELL;
+        }
+        repair.trouble.clear();
+        let task = Task::Compare { model, out: repair.after(), set: self.session.set.id.clone() };
+        self.begin(COMPARING, task);
+        self.show(View::Compare) | Changes::SHELL | Changes::STEPS
+    }
+
+    /// A repair has ended.
+    pub(super) fn repaired(&mut self, done: ascan_core::Result<Box<RepairSummary>>) -> Changes {
+        self.end(REPAIRING);
+        self.progress = None;
+        self.repair.read_curves();
+        match done {
+            Ok(summary) => {
+                self.toast = match summary.outcome.is_failure() {
+                    true => "The repair failed: keep the model before".to_owned(),
+                    false => "Repaired: compare it with the model before".to_owned(),
+                };
+                self.repair.summary = Some(*summary);
+            }
+            Err(ascan_core::Error::Cancelled) => {
+                self.repair.trouble = "Stopped. What is done is kept: Repair goes on from there".to_owned();
+            }
+            Err(error) => self.repair.trouble = crate::with_hint(&error),
+        }
+        Changes::SHELL | Changes::STEPS
+    }
+
+    /// The repaired model has seen the images.
+    pub(super) fn compared(&mut self, done: ascan_core::Result<Box<Compared>>) -> Changes {
+        self.end(COMPARING);
+        self.progress = None;
+        match done {
+            Ok(compared) => self.repair.compared = Some(compared),
+            Err(ascan_core::Error::Cancelled) => {
+                self.repair.trouble = "Stopped. What is scanned is kept: Compare goes on from there".to_owned();
+            }
+            Err(error) => self.repair.trouble = crate::with_hint(&error),
+        }
+        Changes::SHELL | Changes::STEPS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_has_its_command_line() {
+        let methods = vec![Method { name: "corm".into(), ..Method::default() }];
+        let repair =
+            Repair { methods, epochs: 5, folder: "my repair".into(), also: "more".into(), ..Repair::default() };
+        assert_eq!(
+            repair.command(Path::new("train")),
+            "ascan repair train train/scan.toml --out 'my repair' --also more --set repair.plugin=corm \
+             --set repair.layers=head --set repair.epochs=5"
+        );
+        assert_eq!(repair.after(), Path::new("my repair-scan"));
+    }
+}

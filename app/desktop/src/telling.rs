@@ -1,0 +1,42 @@
+//! What long work says while it runs, and how it is asked to stop.
+
+use super::done::Done;
+use ascan_core::{Level, Reporter};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The window is told at most this often.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Tells the window how far a task is.
+pub struct Telling {
+    done: Arc<dyn Fn(Done) + Send + Sync>,
+    stop: Arc<AtomicBool>,
+    last: Mutex<Option<Instant>>,
+}
+
+impl Telling {
+    /// For one task. It is asked to stop by `stop`.
+    pub fn new(done: Arc<dyn Fn(Done) + Send + Sync>, stop: Arc<AtomicBool>) -> Self {
+        Self { done, stop, last: Mutex::default() }
+    }
+}
+
+impl Reporter for Telling {
+    fn log(&self, level: Level, message: &str) {
+        if level != Level::Debug {
+            (self.done)(Done::Said(message.to_owned()));
+        }
+    }
+
+    fn progress(&self, stage: &str, done: u64, total: u64) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() >= EVERY) {
+            *last = Some(Instant::now());
+            let share = done as f32 / total.max(1) as f32;
+            (self.done)(Done::Progress { stage: format!("{stage}: {done} of {total}"), share });
+        }
+        !self.stop.load(Ordering::Relaxed)
+    }
+}
