@@ -81,7 +81,7 @@ impl RepairAdapter {
         vm.set_command(repair.command(&model.session.album.scan.dir).into());
         let (words, reasons) = repair.summary.as_ref().map_or_else(Default::default, outcome);
         vm.set_outcome(words.into());
-        vm.set_failed(repair.summary.as_ref().is_some_and(|summary| summary.outcome.is_failure()));
+        vm.set_failed(repair.summary.as_ref().is_some_and(|summary| matches!(summary.outcome, Outcome::Failed(_))));
         replace(&self.reasons, reasons.into_iter().map(SharedString::from).collect());
         let figures = repair.summary.as_ref().map(figures).unwrap_or_default();
         vm.set_figures(super::list(figures));
@@ -113,14 +113,10 @@ fn notes(model: &Model) -> Vec<SharedString> {
 
 /// How it ended, and why.
 fn outcome(summary: &RepairSummary) -> (String, Vec<String>) {
-    let notes = summary.findings.notes();
-    match &summary.outcome {
-        Outcome::Helped => ("Helped, as far as these images tell".to_owned(), notes),
-        Outcome::NotChecked => ("Not checked: compare before you use this model".to_owned(), notes),
-        Outcome::Failed(reasons) => {
-            ("Failed: keep the model before".to_owned(), reasons.iter().cloned().chain(notes).collect())
-        }
-    }
+    let words = summary.outcome.words();
+    let (first, rest) = words.split_at(1);
+    let reasons = summary.outcome.reasons().iter().cloned();
+    (first.to_uppercase() + rest, reasons.chain(summary.findings.notes()).collect())
 }
 
 /// A figure of an evaluation, where it has it.

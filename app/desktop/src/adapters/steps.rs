@@ -5,6 +5,7 @@ use crate::command::{ShellCommand, SlicingCommand, View};
 use crate::model::methods::{Method, Param};
 use crate::model::slicing::PER_CLASS;
 use crate::model::{Changes, Model};
+use ascan_engine::repair::Outcome;
 use ascan_ui::{MainWindow, Share, SlicingVm, Step, StepsVm};
 use slint::{ComponentHandle, ModelRc, VecModel};
 use std::rc::Rc;
@@ -128,7 +129,9 @@ fn steps(model: &Model) -> (Vec<Step>, String) {
         (false, ..) => "Next: judge more slices, or spread the verdicts",
         (true, false, _) => "Next: look at the spread, and accept it",
         (true, true, None) => "Next: repair the model",
-        (.., Some(summary)) if summary.outcome.is_failure() => "The repair failed: keep the model before",
+        (.., Some(summary)) if matches!(summary.outcome, Outcome::Failed(_)) => {
+            "The repair failed: keep the model before"
+        }
         (.., Some(_)) if !is_compared => "Next: compare the model before and the one after",
         _ => "Go on with the better model",
     };

@@ -159,10 +159,7 @@ impl Model {
         self.repair.read_curves();
         match done {
             Ok(summary) => {
-                self.toast = match summary.outcome.is_failure() {
-                    true => "The repair failed: keep the model before".to_owned(),
-                    false => "Repaired: compare it with the model before".to_owned(),
-                };
+                self.toast = format!("Repaired; {}", summary.outcome.words());
                 self.repair.summary = Some(*summary);
             }
             Err(ascan_core::Error::Cancelled) => {

@@ -1,7 +1,12 @@
 //! What was measured while a model was trained.
 
 use super::evaluate::Evaluation;
+use ascan_core::{Error, Result};
+use ascan_store::{LocalStorage, Storage};
 use serde::{Deserialize, Serialize};
+
+/// File of [`Curves`] in the folder of a run.
+pub const CURVES: &str = "curves.json";
 
 /// Every step and every epoch of a run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -12,6 +17,15 @@ pub struct Curves {
     pub losses: Vec<f32>,
     /// After each epoch.
     pub epochs: Vec<EpochPoint>,
+}
+
+impl Curves {
+    /// Keeps them in the folder of the run.
+    pub(super) fn write(&self, storage: &LocalStorage) -> Result<()> {
+        let json = serde_json::to_vec(self)
+            .map_err(|error| Error::unsupported(format!("the curves cannot be written as JSON: {error}"), ""))?;
+        storage.put(CURVES, &json)
+    }
 }
 
 /// An epoch.

@@ -2,8 +2,8 @@
 
 use crate::images::{ImageSet, labels};
 use crate::reliance::Reliance;
-use crate::scanned::Labelled;
 use crate::scanned::mask::mask;
+use crate::scanned::{Labelled, Objects};
 use crate::seeds::seed_of;
 use crate::slices::SliceSet;
 use crate::spread::Spread;
@@ -29,8 +29,11 @@ pub struct Training {
     /// Standing verdicts `spurious`.
     pub spurious_verdicts: Vec<SpuriousVerdict>,
     /// `[n]`: whether the model, when it was asked, said of the image's slice that it follows what is around the object, as the
-    /// verdict does. Object maps do not count against both.
+    /// verdict does. Where the attribution lies does not count against both.
     pub is_upheld: Vec<bool>,
+    /// Object maps of the images for which the model said so: what should not count there is all around the object, wherever
+    /// the attribution lies. Empty before they are known.
+    pub cores: Objects,
     /// `[n]`, −1 for none.
     pub groups: Vec<i32>,
     /// `[n]`
@@ -139,6 +142,7 @@ impl Training {
             is_known,
             spurious_verdicts,
             is_upheld,
+            cores: Objects::default(),
             groups,
             predicted_classes,
             corrected_labels,
@@ -215,6 +219,9 @@ impl Training {
     /// The frozen mask of image `i`, `[h, w]`, and its spuriousness. Where the map says nothing, both are such that
     /// no region counts less.
     pub fn mask(&self, i: usize, size: [usize; 2], absolute: bool, repair: &RepairSection) -> (Vec<f32>, f32) {
+        if let Some(core) = self.cores.region(i, size) {
+            return (core, 0.0);
+        }
         match mask(&self.maps[i], self.map_size, size, absolute, &repair.masks) {
             Some(mask) => (mask, self.spuriousness[i]),
             None => (vec![1.0; size[0] * size[1]], 0.0),

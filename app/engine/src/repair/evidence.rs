@@ -156,6 +156,9 @@ fn weigh(plan: &mut RepairPlan, objects: &Objects, findings: &mut Findings) {
             findings.contradicted.push(verdict.name.clone());
         }
     }
+    let upheld = |(map, is): (&Option<Vec<f32>>, &bool)| map.clone().filter(|_| *is);
+    plan.training.cores =
+        Objects { maps: objects.maps.iter().zip(&training.is_upheld).map(upheld).collect(), size: objects.size };
     for (i, share) in shares.into_iter().enumerate() {
         let Some(share) = share else { continue };
         let said = plan.training.is_known[i].then_some(plan.training.spuriousness[i] > 0.5);

@@ -35,8 +35,7 @@ impl Keep {
             Self::Cue(objects) => {
                 let (core, spuriousness) = plan.training.mask(i, size, plan.model.absolute, &plan.config.repair);
                 let is_spurious = spuriousness > 0.5;
-                // The cue of an upheld verdict is where the model looks, also where an object map lies over it.
-                let Some(objects) = objects.as_ref().filter(|_| !plan.training.is_upheld[i]) else {
+                let Some(objects) = objects else {
                     return Some(if is_spurious { core } else { core.into_iter().map(|m| 1.0 - m).collect() });
                 };
                 // All around the object of a spurious image is cue, lit or not.

@@ -32,7 +32,7 @@ mod run;
 mod sample;
 mod summary;
 
-pub use curves::{Curves, EpochPoint};
+pub use curves::{CURVES, Curves, EpochPoint};
 pub use evaluate::{Evaluation, MixedEvaluation};
 pub use evidence::Findings;
 pub use outcome::Outcome;
@@ -59,8 +59,6 @@ use std::time::Instant;
 /// Names of files in the folder of a run.
 const CONFIG: &str = "repair.toml";
 const PLAN: &str = "plan.json";
-/// File of [`Curves`] in the folder of a run.
-pub const CURVES: &str = "curves.json";
 /// The net as it is now, for judging it.
 const NET: &str = "net.onnx";
 
@@ -187,7 +185,7 @@ fn train(
     let end = run.train()?;
     let seconds = start.elapsed().as_secs_f64();
     let summary = RepairSummary::new(&run, end, seconds, run.progress.step - n_steps_before)?;
-    summary::write_curves(&run.storage, &run.progress.curves)?;
+    run.progress.curves.write(&run.storage)?;
     // Only the run itself needs it.
     std::fs::remove_file(out.join(NET)).ok();
     Ok(summary)

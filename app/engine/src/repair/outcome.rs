@@ -14,7 +14,9 @@ pub enum Outcome {
     NotChecked,
     /// Better on pictures with other surroundings than the model before and the control, by more than it lost elsewhere.
     Helped,
-    /// It did not, one sentence for each reason: keep the model before.
+    /// Better than the model before, but plain training equally long is as good, one sentence for each reason.
+    NoBetterThanPlain(Vec<String>),
+    /// Not better than the model before, one sentence for each reason: keep that.
     Failed(Vec<String>),
 }
 
@@ -47,15 +49,17 @@ impl Outcome {
                 percent(score(model_before))
             ));
         }
-        if let Some(control) = control.filter(|control| score(control) >= score(model_after)) {
-            reasons.push(format!(
+        let plain = control.filter(|control| score(control) >= score(model_after)).map(|control| {
+            format!(
                 "training equally long without a regularizer does as well ({}, this repair {})",
                 percent(score(control)),
                 percent(score(model_after))
-            ));
-        }
-        if reasons.is_empty() {
-            return Self::Helped;
+            )
+        });
+        match (reasons.is_empty(), plain) {
+            (true, None) => return Self::Helped,
+            (true, Some(plain)) => return Self::NoBetterThanPlain(vec![plain]),
+            (false, plain) => reasons.extend(plain),
         }
         if !findings.contradicted.is_empty() {
             reasons.push(format!(
@@ -68,9 +72,29 @@ impl Outcome {
         Self::Failed(reasons)
     }
 
-    /// Whether the model before should be kept.
+    /// Whether the regularizer was of no use: the model before should be kept, or plain training is as good.
     pub fn is_failure(&self) -> bool {
-        matches!(self, Self::Failed(_))
+        matches!(self, Self::Failed(_) | Self::NoBetterThanPlain(_))
+    }
+
+    /// In a few words: what to do.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::NotChecked => "not checked: compare on other images before you use this model",
+            Self::Helped => "helped, as far as these images tell: compare on other images",
+            Self::NoBetterThanPlain(_) => {
+                "better than the model before, but the regularizer adds nothing: plain training is as good"
+            }
+            Self::Failed(_) => "failed: keep the model before",
+        }
+    }
+
+    /// Why it was of no use.
+    pub fn reasons(&self) -> &[String] {
+        match self {
+            Self::NoBetterThanPlain(reasons) | Self::Failed(reasons) => reasons,
+            Self::NotChecked | Self::Helped => &[],
+        }
     }
 }
 
@@ -89,6 +113,15 @@ mod tests {
         let (before, after, control) =
             (evaluation(1.0, 0.5, 0.4), evaluation(0.9, 0.8, 0.1), evaluation(0.98, 0.55, 0.4));
         assert_eq!(Outcome::of([&before, &after], Some(&control), &Findings::default()), Outcome::Helped);
+    }
+
+    #[test]
+    fn what_plain_training_does_as_well_is_no_failure_of_the_model() {
+        let (before, after, control) =
+            (evaluation(0.5, 0.5, 0.4), evaluation(0.9, 0.8, 0.1), evaluation(0.92, 0.8, 0.1));
+        let outcome = Outcome::of([&before, &after], Some(&control), &Findings::default());
+        assert!(outcome.is_failure() && outcome.words().starts_with("better than the model before"), "{outcome:?}");
+        assert!(outcome.reasons()[0].contains("86.0 %, this repair 85.0 %"), "{outcome:?}");
     }
 
     #[test]

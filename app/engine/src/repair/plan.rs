@@ -59,7 +59,8 @@ impl RepairPlan {
         }
         let validation = training.validation(scan, repair, config.run.seed)?;
         let spuriousness: Vec<u8> = training.spuriousness.iter().flat_map(|s| s.to_le_bytes()).collect();
-        let facts = json!({
+        let upheld: Vec<usize> = (0..training.data.n()).filter(|&i| training.is_upheld[i]).collect();
+        let mut facts = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "settings": &config.repair,
             "seed": config.run.seed,
@@ -75,6 +76,9 @@ impl RepairPlan {
             "n_validation": validation.n(),
             "regularizer": host.plugin(Kind::Regularizer, &repair.plugin)?.version(),
         });
+        if !upheld.is_empty() {
+            facts["upheld"] = json!(blake3::hash(format!("{upheld:?}").as_bytes()).to_hex().to_string());
+        }
         Ok(Self { notes: training.notes.clone(), model, training, validation, runtime, n_threads, config, facts })
     }
 

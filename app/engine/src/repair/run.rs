@@ -9,7 +9,6 @@ use super::features::{Features, spread_out};
 use super::learner::Learner;
 use super::mixed::Mixed;
 use super::sample::order;
-use super::summary::write_curves;
 use crate::workers::logits;
 use ascan_config::sections::{Balance, Schedule};
 use ascan_core::metrics::argmax;
@@ -247,7 +246,7 @@ impl Run<'_> {
         }
         (self.progress.epoch, self.progress.batch) = (self.progress.epoch + 1, 0);
         // For whoever looks on.
-        write_curves(&self.storage, &self.progress.curves)?;
+        self.progress.curves.write(&self.storage)?;
         self.checkpoint()
     }
 

@@ -1,7 +1,5 @@
 //! What came out of a repair.
 
-use super::CURVES;
-use super::curves::Curves;
 use super::evaluate::Evaluation;
 use super::evidence::Findings;
 use super::outcome::Outcome;
@@ -95,11 +93,6 @@ impl RepairSummary {
     }
 }
 
-/// Writes the curves of a run.
-pub(super) fn write_curves(storage: &LocalStorage, curves: &Curves) -> Result<()> {
-    storage.put(CURVES, &json(serde_json::to_vec(curves))?)
-}
-
 fn json(value: serde_json::Result<Vec<u8>>) -> Result<Vec<u8>> {
     value.map_err(|error| Error::unsupported(format!("the summary cannot be written as JSON: {error}"), ""))
 }
@@ -133,14 +126,12 @@ impl fmt::Display for RepairSummary {
             let (before, after) = (percent(before), percent(after));
             writeln!(f, "  validation, {name}: {before} before, {after} after epoch {}{control}", self.best_epoch)?;
         }
+        write!(f, "  {}", self.outcome.words())?;
         match &self.outcome {
-            Outcome::NotChecked => writeln!(f, "  not checked: compare on other images before you use this model")?,
-            Outcome::Helped => writeln!(f, "  helped, as far as these images tell: compare on other images")?,
-            Outcome::Failed(reasons) => {
-                writeln!(f, "  failed: keep the model before, {}", self.model_before.display())?;
-                reasons.iter().try_for_each(|reason| writeln!(f, "    {reason}"))?;
-            }
+            Outcome::Failed(_) => writeln!(f, ", {}", self.model_before.display())?,
+            _ => writeln!(f)?,
         }
+        self.outcome.reasons().iter().try_for_each(|reason| writeln!(f, "    {reason}"))?;
         write!(f, "  {}", self.model.display())
     }
 }

@@ -128,7 +128,11 @@ fn a_report_says_what_is_in_a_slice() {
     assert_eq!(worst.labels, BTreeMap::from([(0, 2), (1, 1)]));
     assert_eq!(worst.predictions, BTreeMap::from([(0, 1), (1, 2)]));
     assert_eq!(worst.groups, BTreeMap::from([("place=false".into(), 3)]));
-    assert_eq!(worst.typical, [1, 0, 2], "nearest to the centre first, ties in the order of rows");
+    assert_eq!(
+        worst.typical,
+        [0, 1, 2],
+        "nearest to the centre first, but before all one of the most frequent outcome"
+    );
     assert_eq!(worst.worst, [2, 1, 0], "highest loss first");
     assert!((worst.mean_confidence - 0.9).abs() < 1e-6);
     assert!((worst.coherence.unwrap() - 1.0).abs() < 1e-9);
