@@ -91,7 +91,7 @@ fn from_an_onnx_file_to_a_better_model_in_the_window() {
     for what in ["Mosaic before", "mean accuracy: ", "worst class: "] {
         assert!(user.shows(what), "{what}: {}", user.labels());
     }
-    user.clicks("Go on with this model");
+    user.clicks("Go on with the repaired model");
     let opened = Scan::open(&dir.path().join("better-scan")).unwrap();
     assert_eq!(std::fs::canonicalize(&opened.config.model.path).unwrap(), std::fs::canonicalize(&model).unwrap());
     waits_for(&user, "Slices of the mosaic");

@@ -367,7 +367,7 @@ impl Desktop {
         adapters.steps.sync(&self.window, model, changes);
         adapters.spread.sync(&self.window, model, changes, &adapters.images);
         adapters.repair.sync(&self.window, model, changes);
-        adapters.compare.sync(&self.window, model, changes, &adapters.images);
+        adapters.compare.sync(&self.window, model, changes);
     }
 
     /// Takes what background threads made. Called on the thread of the window whenever it is woken.

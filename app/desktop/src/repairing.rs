@@ -12,6 +12,7 @@ use ascan_report::album::Album;
 use ascan_report::compare::{Comparison, compare};
 use ascan_report::{curves, mosaic};
 use ascan_store::Scan;
+use ascan_viz::heat::Look;
 use image::RgbImage;
 use std::path::{Path, PathBuf};
 
@@ -34,9 +35,18 @@ pub struct Compared {
     pub mosaics: [RgbImage; 2],
     /// Each slice by both models, in the order of the set: number, title, images, share right before and after.
     pub slices: Vec<SliceBar>,
+    /// Images that are right only after, and only before: as the model before saw them, with what they are taken for.
+    pub changed: [Vec<(RgbImage, String)>; 2],
+    /// The scan by the model before.
+    pub before: PathBuf,
     /// The scan by the model after.
     pub after: PathBuf,
 }
+
+/// Images that are shown of those that changed.
+const N_SHOWN: usize = 24;
+/// Their longer side.
+const SIDE_PX: u32 = 128;
 
 /// A slice by both models.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,5 +145,17 @@ pub fn both(
             changed: [pair.n_fixed, pair.n_broken],
         })
     });
-    Ok(Compared { slices: bars.collect(), mosaics, after: out.to_owned(), comparison })
+    let slices = bars.collect();
+    let look = Look::default();
+    let shown = |rows: &[usize]| -> Vec<(RgbImage, String)> {
+        let one = |&row: &usize| {
+            let (picture, table) = (scene.picture(row, SIDE_PX), &album.table);
+            let plane = scene.heat(row).plane(picture.width(), picture.height());
+            (look.draw(&picture, &plane), scene.outcome(table.labels[row], table.predicted_classes[row]))
+        };
+        rows.iter().take(N_SHOWN).map(one).collect()
+    };
+    let changed = [shown(&comparison.fixed), shown(&comparison.broken)];
+    drop(scene);
+    Ok(Compared { slices, mosaics, changed, before: album.scan.dir.clone(), after: out.to_owned(), comparison })
 }

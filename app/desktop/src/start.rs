@@ -123,7 +123,10 @@ impl Start {
             // Beside a folder of images; beside the folder that a manifest lies in.
             let data = Path::new(&self.data);
             let folder = if data.is_file() { data.parent().unwrap_or(data) } else { data };
-            self.out = format!("{}-scan", folder.to_string_lossy().trim_end_matches(['/', '\\']));
+            // Two tables in one folder are two scans.
+            let table = data.file_stem().filter(|_| data.is_file()).map(|stem| format!("-{}", stem.to_string_lossy()));
+            let folder = folder.to_string_lossy();
+            self.out = format!("{}{}-scan", folder.trim_end_matches(['/', '\\']), table.unwrap_or_default());
         }
         self.guess();
     }

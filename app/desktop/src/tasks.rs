@@ -13,6 +13,7 @@ use ascan_engine::spread::Spread;
 use ascan_report::album::{self, Album};
 use ascan_report::mosaic::{self, save_png};
 use ascan_report::report;
+use ascan_store::Scan;
 use ascan_store::annotations::Annotations;
 use std::path::Path;
 
@@ -57,9 +58,17 @@ pub fn run(task: Task, album: &Album, set: &SliceSet, host: &PluginHost, reporte
             Answer::SlicedAnew(made.map(Box::new))
         }
         Task::Repair(order) => Answer::Repaired(repairing::mend(&album.scan.dir, &order, host, reporter).map(Box::new)),
-        Task::Compare { model, out, set: id } => {
-            let set = if set.id == id { Ok(set.clone()) } else { SliceSet::load(&album.scan, Some(&id)) };
-            let compared = set.and_then(|set| repairing::both(album, &set, (&model, &out), host, &context));
+        Task::Compare { model, out, set: id, on } => {
+            let other = on.map(|dir| Scan::open(&dir).and_then(Album::open)).transpose();
+            let compared = other.and_then(|other| {
+                let of = other.as_ref().unwrap_or(album);
+                let set = match &other {
+                    Some(other) => SliceSet::load(&other.scan, None)?,
+                    None if set.id == id => set.clone(),
+                    None => SliceSet::load(&album.scan, Some(&id))?,
+                };
+                repairing::both(of, &set, (&model, &out), host, &context)
+            });
             Answer::Compared(compared.map(Box::new))
         }
     })

@@ -219,7 +219,7 @@ pub fn mosaic(scene: &Scene, set: &SliceSet) -> RgbImage {
         title: scene.title.clone(),
         subtitle: format!("{shown} of {}", set.summary(thousands, percent)),
         caption: format!(
-            "The model looks inside the white line. In a tile: the most typical image; the attributed part of the \
+            "The model looks where a picture is lit, up to the white line. In a tile: the most typical image; the attributed part of the \
              next {}; the mean image under the mean attribution. Similar slices are neighbours.",
             N_SMALL - 1
         ),

@@ -1,20 +1,23 @@
 //! The model before a repair and the one after, on the same images.
 
 use super::steps::figure;
-use super::{Dispatch, ImagesAdapter, list, opaque, replace};
-use crate::command::{Command, ImagesCommand, ListCommand, RepairCommand, ShellCommand, View};
+use super::{Dispatch, list, opaque, replace};
+use crate::command::{Command, ListCommand, RepairCommand, ShellCommand, View};
 use crate::model::{Changes, Model};
 use crate::repairing::Compared;
 use ascan_report::compare::{Comparison, Pair};
-use ascan_ui::{Changed, CompareVm, Figure, Line, MainWindow, SliceBar};
+use ascan_ui::{Changed, ChangedImage, ChangedLine, CompareVm, Figure, MainWindow, SliceBar};
 use ascan_viz::words::percent;
 use slint::{ComponentHandle, ModelRc, SharedString, VecModel};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// Images that are shown of those that changed, and how many side by side.
-const N_SHOWN: usize = 24;
+/// Classes with a line of their own.
+const N_CLASSES: usize = 24;
+/// Images that changed, side by side.
 const N_COLUMNS: usize = 6;
+/// From this accuracy on, the model before has most likely been trained on the images.
+const NEARLY_ALL: f64 = 0.97;
 
 /// Fills `CompareVm`.
 pub struct CompareAdapter {
@@ -33,7 +36,6 @@ impl CompareAdapter {
         vm.set_bars(ModelRc::from(adapter.bars.clone()));
         on!(vm, dispatch, on_stop() => RepairCommand::Stop);
         on!(vm, dispatch, on_go_on() => RepairCommand::Continue);
-        on!(vm, dispatch, on_open(row) => ImagesCommand::Open(row.max(0) as usize));
         vm.on_select({
             let dispatch = dispatch.clone();
             move |slice| {
@@ -45,12 +47,13 @@ impl CompareAdapter {
     }
 
     /// Shows what changed.
-    pub fn sync(&self, window: &MainWindow, model: &Model, changes: Changes, thumbs: &ImagesAdapter) {
-        if !changes.intersects(Changes::STEPS | Changes::IMAGE) || model.view != View::Compare {
+    pub fn sync(&self, window: &MainWindow, model: &Model, changes: Changes) {
+        if !changes.intersects(Changes::STEPS) || model.view != View::Compare {
             return;
         }
         let (vm, repair) = (window.global::<CompareVm>(), &model.repair);
         vm.set_running(model.is_repairing());
+        vm.set_ready(repair.summary.is_some());
         let (stage, share) = model.progress.clone().unwrap_or_default();
         vm.set_stage(stage.into());
         vm.set_progress(share);
@@ -58,19 +61,25 @@ impl CompareAdapter {
         vm.set_there(repair.compared.is_some());
         let Some(compared) = repair.compared.as_deref() else { return };
         let comparison = &compared.comparison;
-        replace(&self.lines, words(comparison));
+        let on = format!("Compared on the images of {}.", compared.before.display());
+        replace(&self.lines, std::iter::once(on.into()).chain(words(comparison)).collect());
+        vm.set_here(compared.before == model.session.album.scan.dir);
         vm.set_figures(list(figures(comparison)));
         replace(&self.bars, compared.slices.iter().map(bar).collect());
         if self.drawn.borrow().as_ref() != Some(&compared.after) {
             self.show_mosaics(&vm, compared);
         }
-        let groups = [("Right only after", &comparison.fixed), ("Right only before", &comparison.broken)];
-        let groups = groups.into_iter().filter(|(_, rows)| !rows.is_empty()).map(|(name, rows)| {
-            let shown = &rows[..rows.len().min(N_SHOWN)];
-            let line = |line: &[usize]| Line { thumbs: list(line.iter().map(|&row| thumbs.thumb(row))) };
+        let names = [("Right only after", &comparison.fixed), ("Right only before", &comparison.broken)];
+        let groups = names.into_iter().zip(&compared.changed).filter(|((_, rows), _)| !rows.is_empty());
+        let groups = groups.map(|((name, rows), pictures)| {
+            let image = |(picture, caption): &(::image::RgbImage, String)| ChangedImage {
+                picture: opaque(picture),
+                caption: caption.as_str().into(),
+            };
+            let line = |line: &[(::image::RgbImage, String)]| ChangedLine { images: list(line.iter().map(image)) };
             Changed {
                 title: format!("{name}: {}", ascan_viz::words::images(rows.len())).into(),
-                lines: list(shown.chunks(N_COLUMNS).map(line)),
+                lines: list(pictures.chunks(N_COLUMNS).map(line)),
             }
         });
         vm.set_changed(list(groups));
@@ -93,7 +102,15 @@ fn words(comparison: &Comparison) -> Vec<SharedString> {
     );
     let worse =
         comparison.accuracy.change() < 0.0 && comparison.worst_slice_accuracy.is_none_or(|pair| pair.change() <= 0.0);
-    let warning = worse.then(|| "On these images the model before is the better one: keep it.".to_owned());
+    let warning = match (comparison.accuracy.before >= NEARLY_ALL, worse) {
+        (true, _) => Some(
+            "The model before is right on nearly all of these images, perhaps because it was trained on them: its errors do not show \
+             here. Name a scan of images that it has not seen under Repair, “Compare on”."
+                .to_owned(),
+        ),
+        (false, true) => Some("On these images the model before is the better one: keep it.".to_owned()),
+        (false, false) => None,
+    };
     warning.into_iter().chain([changed]).chain(comparison.notes.iter().cloned()).map(SharedString::from).collect()
 }
 
@@ -107,7 +124,7 @@ fn figures(comparison: &Comparison) -> Vec<Figure> {
         ("attribution on the object", comparison.energy_in_core),
     ];
     let named = named.into_iter().filter_map(|(name, pair)| Some((name.to_owned(), pair?)));
-    let classes = comparison.classes.iter().take(N_SHOWN).chain(&comparison.groups);
+    let classes = comparison.classes.iter().take(N_CLASSES).chain(&comparison.groups);
     let all = named.chain(classes.map(|class| (format!("   {} ({} images)", class.name, class.n), class.accuracy)));
     let line = |(name, pair): (String, Pair)| {
         let share = |value: f64| format!("{:.1} %", value * 100.0);

@@ -4,7 +4,7 @@ use super::table::in_short;
 use super::{Dispatch, color, mark, replace, unmark};
 use crate::command::{ShellCommand, VerdictsCommand, View};
 use crate::model::figures::Figure;
-use crate::model::{Changes, Model};
+use crate::model::{ASKING, Changes, Model};
 use ascan_engine::reliance::{Estimate, SliceReliance};
 use ascan_engine::slices::SliceReport;
 use ascan_store::annotations::Mark;
@@ -68,6 +68,7 @@ impl InspectorAdapter {
         let vm = window.global::<InspectorVm>();
         let picked = &model.images.picked;
         let slice = model.selected.and_then(|id| model.session.set.slice(id));
+        vm.set_asking(model.busy.contains(&ASKING));
         vm.set_filled(slice.is_some() || !picked.is_empty());
         vm.set_advice(advice(model).into());
         // Picked images of a slice keep its figures in place: nothing may move under the pointer.
@@ -119,7 +120,7 @@ impl InspectorAdapter {
             of(Figure::Compactness),
             of(Figure::Spuriousness),
             follows("Follows object", |found| found.object),
-            follows("Follows line", |found| found.region),
+            follows("Follows lit part", |found| found.region),
         ];
         replace(&self.facts, facts.into_iter().flatten().collect());
         let cells = slice.confusion.iter().take(N_SHARES).map(|cell| {
@@ -175,12 +176,12 @@ pub(super) fn advice(model: &Model) -> String {
     let begin = "Click a tile of the mosaic or a row of the list.";
     match (set.accuracy, n_worse) {
         (None, _) => format!(
-            "{begin} Without labels nothing says where the model is wrong: look for tiles in which the line runs around something \
-             else than the object."
+            "{begin} Without labels nothing says where the model is wrong: look for tiles in which something else \
+             than the object is lit."
         ),
         (Some(accuracy), _) if accuracy >= NEARLY_ALL => format!(
             "{begin} The model is right on {} of these images, perhaps because it was trained on them: errors do not show here. Look for \
-             tiles in which the line runs around something else than the object. A scan of images that the model has not seen shows \
+             tiles in which something else than the object is lit. A scan of images that the model has not seen shows \
              errors; verdicts given there can be carried over (`ascan mark TRAINING --from THAT`).",
             percent(accuracy)
         ),

@@ -46,6 +46,7 @@ impl RepairAdapter {
         on!(vm, dispatch, on_set_epochs(n) => RepairCommand::Epochs(n.max(1) as usize));
         on!(vm, dispatch, on_set_also(folder) => RepairCommand::Also(folder.into()));
         on!(vm, dispatch, on_set_folder(folder) => RepairCommand::Folder(folder.into()));
+        on!(vm, dispatch, on_set_on(folder) => RepairCommand::On(folder.into()));
         on!(vm, dispatch, on_run() => RepairCommand::Run);
         on!(vm, dispatch, on_stop() => RepairCommand::Stop);
         on!(vm, dispatch, on_compare() => RepairCommand::Compare);
@@ -68,6 +69,7 @@ impl RepairAdapter {
         vm.set_epochs(repair.epochs as i32);
         vm.set_also(repair.also.as_str().into());
         vm.set_folder(repair.folder.as_str().into());
+        vm.set_on(repair.on.as_str().into());
         let running = model.is_repairing();
         vm.set_running(running);
         vm.set_can_resume(repair.summary.is_none() && std::path::Path::new(&repair.folder).join("plan.json").is_file());
@@ -81,6 +83,8 @@ impl RepairAdapter {
         vm.set_command(repair.command(&model.session.album.scan.dir).into());
         let (words, reasons) = repair.summary.as_ref().map_or_else(Default::default, outcome);
         vm.set_outcome(words.into());
+        let saved = repair.summary.as_ref().map(|summary| format!("The repaired model is {}", summary.model.display()));
+        vm.set_saved(saved.unwrap_or_default().into());
         vm.set_failed(repair.summary.as_ref().is_some_and(|summary| matches!(summary.outcome, Outcome::Failed(_))));
         replace(&self.reasons, reasons.into_iter().map(SharedString::from).collect());
         let figures = repair.summary.as_ref().map(figures).unwrap_or_default();

@@ -123,7 +123,7 @@ fn steps(model: &Model) -> (Vec<Step>, String) {
         step("Compare", "The model before and the one after".into(), is_compared, VIEWS[5]),
     ];
     if !is_judged {
-        return (steps, "Next: click a tile, and say what the line runs around in most of its images".to_owned());
+        return (steps, "Next: click a tile, and say what is lit in most of its images".to_owned());
     }
     let next = match (is_current, is_accepted, summary) {
         (false, ..) => "Next: judge more slices, or spread the verdicts",
@@ -133,7 +133,7 @@ fn steps(model: &Model) -> (Vec<Step>, String) {
             "The repair failed: keep the model before"
         }
         (.., Some(_)) if !is_compared => "Next: compare the model before and the one after",
-        _ => "Go on with the better model",
+        _ => "Next: go on with the repaired model, if it is the better one",
     };
     (steps, next.to_owned())
 }

@@ -64,6 +64,8 @@ pub enum RepairCommand {
     Run,
     /// Stop what runs; what is done is kept.
     Stop,
+    /// The folder of a scan on whose images the models are compared; empty: the open one.
+    On(String),
     /// Scan the same images with the repaired model, and compare.
     Compare,
     /// Go on with the repaired model: open its scan.

@@ -41,6 +41,8 @@ pub struct Images {
     pub thumb_px: f32,
     /// Which images are listed.
     pub filter: Filter,
+    /// Whether that is a cell of the confusion matrix, which a slice replaces.
+    pub is_cell: bool,
     /// Room in pixels.
     pub room: [f32; 2],
     /// Rows in the order of showing.
@@ -64,6 +66,7 @@ impl Default for Images {
             look: Look::default(),
             thumb_px: 96.0,
             filter: Filter::default(),
+            is_cell: false,
             room: [320.0, 300.0],
             rows: Vec::new(),
             picked: BTreeSet::new(),
@@ -294,6 +297,7 @@ impl Model {
 
     fn filter(&mut self, change: impl FnOnce(&mut Filter)) -> Changes {
         change(&mut self.images.filter);
+        self.images.is_cell = false;
         self.order_images();
         // All errors are of no slice: they are looked at in the grid of images.
         let to_images = if self.selected.is_none() { self.show(View::Images) } else { Changes::NONE };
@@ -302,8 +306,10 @@ impl Model {
 
     /// Shows the images that fit, of all slices.
     fn show_all_of(&mut self, filter: Filter) -> Changes {
-        self.images.filter = filter;
-        self.select(None) | self.show(View::Images) | Changes::SHELL
+        let cleared = self.select(None);
+        (self.images.filter, self.images.is_cell) = (filter, true);
+        self.order_images();
+        cleared | self.show(View::Images) | Changes::SHELL
     }
 
     /// Tiles, thumbnails and the open image are drawn alike, and the next time too.

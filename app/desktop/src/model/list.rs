@@ -140,6 +140,9 @@ impl Model {
     pub(super) fn select(&mut self, slice: Option<i32>) -> Changes {
         let kept = self.keep_draft();
         self.selected = slice;
+        if std::mem::take(&mut self.images.is_cell) {
+            self.images.filter = Default::default();
+        }
         self.images.picked.clear();
         self.images.open = None;
         self.order_images();

@@ -38,7 +38,7 @@ use slicing::Slicing;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 pub use task::{Answer, ImageFacts, Task};
-pub use verdicts::mark_name;
+pub use verdicts::{ASKING, mark_name};
 
 /// All state of the window with an open scan.
 pub struct Model {
@@ -148,6 +148,7 @@ impl Model {
             PerClass::PredictedClass => 2,
         };
         model.repair.method = Method::place(&model.repair.methods, &RepairSection::default().plugin);
+        model.repair.recall();
         model.repair.epochs = RepairSection::default().epochs;
         if model.session.set.accuracy.is_none() {
             // Without labels nothing is right or wrong: how sure the model is takes that place.

@@ -6,6 +6,7 @@ use super::{Changes, Model};
 use crate::command::{RepairCommand, View};
 use crate::repairing::{Compared, RepairOrder};
 use ascan_engine::repair::{CURVES, Curves, MODEL, RepairSummary};
+use ascan_store::Scan;
 use std::path::{Path, PathBuf};
 
 /// Lines of the log that are kept.
@@ -26,6 +27,8 @@ pub struct Repair {
     pub also: String,
     /// The folder of the repair.
     pub folder: String,
+    /// The folder of a scan on whose images the models are compared; empty: the open one.
+    pub on: String,
     /// What it says while it runs.
     pub log: Vec<String>,
     /// Loss and accuracies so far.
@@ -34,6 +37,7 @@ pub struct Repair {
     pub summary: Option<RepairSummary>,
     /// Why it could not be done, or that it was stopped.
     pub trouble: String,
+    has_suggested: bool,
     /// Both scans, once the repaired model has seen the images.
     pub compared: Option<Box<Compared>>,
 }
@@ -63,7 +67,34 @@ impl Repair {
 
     /// Folder of the scan by the repaired model.
     pub fn after(&self) -> PathBuf {
-        PathBuf::from(format!("{}-scan", self.folder.trim_end_matches(['/', '\\'])))
+        let other = Path::new(self.on.trim()).file_name().map(|name| format!("-{}", name.to_string_lossy()));
+        PathBuf::from(format!("{}{}-scan", self.folder.trim_end_matches(['/', '\\']), other.unwrap_or_default()))
+    }
+
+    /// Takes a scan of other images by the same model for the comparison, where one was opened lately and nothing was chosen.
+    fn suggest_images(&mut self, scan: &Scan, recent: &[PathBuf]) {
+        if self.has_suggested || !self.on.is_empty() {
+            return;
+        }
+        self.has_suggested = true;
+        let fits = |dir: &&PathBuf| {
+            let other = Scan::open(dir).ok()?;
+            let (here, there) = (&scan.plan, &other.plan);
+            let fits = there.model.sha256 == here.model.sha256 && there.data.fingerprint != here.data.fingerprint;
+            (fits && !other.slice_sets().ok()?.is_empty()).then_some(())
+        };
+        if let Some(dir) = recent.iter().find(|dir| fits(dir).is_some()) {
+            self.on = dir.to_string_lossy().into_owned();
+        }
+    }
+
+    /// Takes what is in the folder from an earlier visit.
+    pub(super) fn recall(&mut self) {
+        let text = std::fs::read(Path::new(&self.folder).join("summary.json")).ok();
+        self.summary = text.and_then(|text| serde_json::from_slice(&text).ok());
+        if self.summary.is_some() {
+            self.read_curves();
+        }
     }
 
     pub(super) fn says(&mut self, line: String) {
@@ -117,6 +148,7 @@ impl Model {
             RepairCommand::WholeNet(on) => repair.whole_net = on,
             RepairCommand::Epochs(n) => repair.epochs = n.clamp(1, 1000),
             RepairCommand::Also(also) => repair.also = also,
+            RepairCommand::On(on) => repair.on = on,
             RepairCommand::Folder(folder) => repair.folder = folder,
             RepairCommand::Run => return self.begin_repair(),
             RepairCommand::Compare => return self.begin_comparison(),
@@ -147,9 +179,16 @@ impl Model {
             return Changes::SHELL;
         }
         repair.trouble.clear();
-        let task = Task::Compare { model, out: repair.after(), set: self.session.set.id.clone() };
+        repair.compared = None;
+        let on = Some(repair.on.trim()).filter(|on| !on.is_empty()).map(PathBuf::from);
+        let task = Task::Compare { model, out: repair.after(), set: self.session.set.id.clone(), on };
         self.begin(COMPARING, task);
         self.show(View::Compare) | Changes::SHELL | Changes::STEPS
+    }
+
+    /// The steps after the spread are looked at.
+    pub(super) fn look_at_repair(&mut self) {
+        self.repair.suggest_images(&self.session.album.scan, &self.settings.recent);
     }
 
     /// A repair has ended.
@@ -200,5 +239,7 @@ mod tests {
              --set repair.layers=head --set repair.epochs=5"
         );
         assert_eq!(repair.after(), Path::new("my repair-scan"));
+        let elsewhere = Repair { on: "/data/test-scan".into(), ..repair };
+        assert_eq!(elsewhere.after(), Path::new("my repair-test-scan-scan"));
     }
 }

@@ -205,6 +205,15 @@ impl Session {
     pub fn evidence(&self, slice: i32) -> String {
         let Some(found) = self.reliance.as_ref().and_then(|found| found.of_slice(slice)) else { return String::new() };
         let (proposal, reason) = found.proposal();
+        if let (Some(said), Some((mark, _))) = (proposal, self.mark(slice))
+            && said != mark
+            && mark != Mark::NoisyLabel
+        {
+            return format!(
+                "Speaks for {}, against the verdict: {reason}. Where pictures and verdict disagree, a repair goes by the pictures.",
+                mark_name(said)
+            );
+        }
         match proposal {
             Some(mark) => format!("Speaks for {}: {reason}.", mark_name(mark)),
             None => format!("Speaks for neither: {reason}."),

@@ -122,7 +122,11 @@ impl Model {
                 self.ask_for_points();
                 changes |= Changes::SCATTER;
             }
-            View::Slicing | View::Spread | View::Repair | View::Compare => changes |= Changes::STEPS,
+            View::Repair | View::Compare => {
+                self.look_at_repair();
+                changes |= Changes::STEPS;
+            }
+            View::Slicing | View::Spread => changes |= Changes::STEPS,
             View::Labels => {
                 if self.candidates.is_none() {
                     self.begin("looking for wrong labels", Task::Candidates);

@@ -47,8 +47,10 @@ pub enum Task {
         model: PathBuf,
         /// Folder of its scan.
         out: PathBuf,
-        /// The slice set.
+        /// The slice set of the open scan.
         set: String,
+        /// The folder of another scan, on whose images they are compared.
+        on: Option<PathBuf>,
     },
 }
 

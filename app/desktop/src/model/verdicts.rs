@@ -7,6 +7,9 @@ use ascan_core::Result;
 use ascan_engine::spread::Spread;
 use ascan_store::annotations::{Fix, Judgement, Mark, Subject, Verdict};
 
+/// Words of the status bar while the model is asked.
+pub const ASKING: &str = "asking the model";
+
 impl Model {
     /// What a verdict would be about now: the picked images, the open image, or the selected slice.
     pub fn subject(&self) -> Option<Subject> {
@@ -63,8 +66,8 @@ impl Model {
                 return Changes::SHELL;
             }
             VerdictsCommand::AskModel => {
-                self.begin("exchanging regions between images", Task::Reliance(self.session.set.id.clone()));
-                return Changes::SHELL;
+                self.begin(ASKING, Task::Reliance(self.session.set.id.clone()));
+                return Changes::SHELL | Changes::INSPECTOR;
             }
         };
         if let Err(error) = done {

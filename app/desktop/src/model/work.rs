@@ -3,7 +3,7 @@
 use super::repair::REPAIRING;
 use super::session::NamedSet;
 use super::task::{Answer, Task};
-use super::verdicts::spread_words;
+use super::verdicts::{ASKING, spread_words};
 use super::{Changes, Model};
 use crate::command::View;
 use ascan_core::Error;
@@ -61,6 +61,9 @@ impl Model {
 
     /// A task says something.
     pub fn take_words(&mut self, line: String) -> Changes {
+        if !self.is_repairing() {
+            return Changes::NONE;
+        }
         self.repair.says(line);
         Changes::STEPS
     }
@@ -130,10 +133,11 @@ impl Model {
                 }
             }
             Answer::Reliance(found) => {
-                self.end("exchanging regions between images");
+                self.end(ASKING);
+                self.progress = None;
                 match found {
                     // Meanwhile another set may be shown.
-                    Ok(found) if found.set != self.session.set.id => Changes::SHELL,
+                    Ok(found) if found.set != self.session.set.id => Changes::SHELL | Changes::INSPECTOR,
                     Ok(found) => {
                         self.session.reliance = Some(*found);
                         self.toast = "The model was asked: see the selected slice".to_owned();

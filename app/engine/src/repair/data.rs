@@ -52,6 +52,9 @@ pub struct Training {
     pub notes: Vec<String>,
 }
 
+/// Below this AUROC held-out verdicts are predicted no better than by lot.
+const CHANCE: f64 = 0.6;
+
 /// A standing verdict `spurious`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpuriousVerdict {
@@ -325,6 +328,12 @@ fn spuriousness(
     let gone = annotations.in_force().into_iter().filter(|verdict| !spread.verdicts.contains(&verdict.id)).count();
     if gone > 0 {
         notes.push(format!("{gone} verdicts are newer than the spread: run `ascan spread` to include them"));
+    }
+    if let Some(auroc) = spread.check.auroc.filter(|auroc| *auroc < CHANCE) {
+        notes.push(format!(
+            "the verdicts say nothing about verdicts that are held out (AUROC {auroc:.2}, chance is 0.5): they contradict each other. \
+             What this repair gains, it gains from the pictures"
+        ));
     }
     let (mut reviewed, at_prior) = (spread.reviewed(), spread.at_prior());
     if reviewed.len() != table.n() {

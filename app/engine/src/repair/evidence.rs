@@ -10,6 +10,7 @@ use ascan_config::sections::Groups;
 use ascan_core::{Context, Level, Result};
 use ascan_math::ridge::cross_fitted;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Copies of each image from which the cue is read; their features are averaged.
 const N_CUES: u64 = 2;
@@ -110,7 +111,9 @@ pub fn gather(plan: &mut RepairPlan, context: &Context) -> Result<(Findings, Opt
         let cues = cues(plan, training, context)?;
         let progress = |done| context.progress("reading the cue", done, N_FOLDS);
         let (labels, n_classes) = (&plan.training.data.labels, plan.model.info.n_classes);
-        let (groups, cue) = against(&cues, labels, n_classes, seed_of(seed, [9, 0]), progress)?;
+        let (mut groups, mut cue) = against(&cues, labels, n_classes, seed_of(seed, [9, 0]), progress)?;
+        misled(&mut groups, labels, &plan.training.predicted_classes);
+        cue.n_against = groups.iter().filter(|&&group| group == 1).count();
         plan.training.groups = groups;
         findings.cue = Some(cue);
     }
@@ -208,6 +211,20 @@ fn against(
     Ok((groups, Cue { accuracy, chance, is_better, n_against }))
 }
 
+/// Of the images that go against their cue, those on which the model is wrong: it was misled there for certain. A class with
+/// few of them keeps all, as where training went on until the model was right on every image.
+fn misled(groups: &mut [i32], labels: &[usize], predicted_classes: &[i32]) {
+    let is_misled: Vec<bool> =
+        (0..labels.len()).map(|i| groups[i] == 1 && predicted_classes[i] != labels[i] as i32).collect();
+    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+    (0..labels.len()).filter(|&i| is_misled[i]).for_each(|i| *counts.entry(labels[i]).or_default() += 1);
+    for i in 0..labels.len() {
+        if counts.get(&labels[i]).is_some_and(|&n| n >= MIN_CELL) {
+            groups[i] = i32::from(is_misled[i]);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,6 +271,19 @@ mod tests {
         (0..3).for_each(|i| labels[i] = 2);
         let (groups, _) = against(&cues, &labels, 3, 0, |_| Ok(())).unwrap();
         assert_eq!(groups[..3], [0; 3]);
+    }
+
+    #[test]
+    fn where_the_model_is_misled_these_images_count_alone() {
+        // Class 0: ten against the cue, six of them wrong. Class 1: four against it, one wrong.
+        let labels: Vec<usize> = (0..28).map(|i| usize::from(i >= 20)).collect();
+        let mut groups: Vec<i32> = (0..28).map(|i| i32::from(i < 10 || (20..24).contains(&i))).collect();
+        let wrong = |i: usize| i < 6 || i == 12 || i == 20;
+        let predicted: Vec<i32> = (0..28).map(|i| (labels[i] as i32) ^ i32::from(wrong(i))).collect();
+        misled(&mut groups, &labels, &predicted);
+        assert_eq!(groups[..20].iter().sum::<i32>(), 6, "an error that the cue does not explain is none of them");
+        assert_eq!(groups[..6], [1; 6]);
+        assert_eq!(groups[20..24], [1; 4], "one is too few to go by");
     }
 
     #[test]

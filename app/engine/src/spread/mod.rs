@@ -156,7 +156,10 @@ impl Spread {
             return Err(Error::file(&scan.dir, "has no marks to spread", hint));
         }
         let found = spread(&scan.table()?, &marks, &sources, &scan.config.spread, context)?;
-        Ok(Self { verdicts: annotations.basis(), ..found })
+        // What was decided on single images stays decided; whether all of it may be used is asked anew.
+        let before = Self::load(scan).ok().flatten().map(|before| before.review).unwrap_or_default();
+        let review = Review { accepted: false, ..before };
+        Ok(Self { verdicts: annotations.basis(), review, ..found })
     }
 }
 

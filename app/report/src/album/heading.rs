@@ -5,15 +5,23 @@ use ascan_engine::slices::SliceSet;
 use ascan_store::Scan;
 use std::path::Path;
 
+/// Names of manifests that say nothing.
+const SAYS_NOTHING: [&str; 7] = ["metadata", "manifest", "labels", "data", "images", "index", "list"];
+
 /// `waterbirds_erm on waterbirds_lite, split 2`.
 pub(super) fn title(config: &RunConfig) -> String {
     let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let data = &config.data;
     let source = match (&data.images, &data.archive, &data.manifest, &data.idx) {
         (Some(path), ..) | (_, Some(path), ..) => stem(path),
-        // A manifest mostly has a name that says nothing; its folder has one that does.
+        // A manifest mostly has a name that says nothing; its folder has one that does. Other names tell tables apart.
         (_, _, Some(manifest), _) => {
-            manifest.parent().map(stem).filter(|name| !name.is_empty()).unwrap_or_else(|| stem(manifest))
+            let (folder, name) = (manifest.parent().map(stem).unwrap_or_default(), stem(manifest));
+            match (folder.is_empty(), SAYS_NOTHING.contains(&name.to_lowercase().as_str())) {
+                (true, _) => name,
+                (false, true) => folder,
+                (false, false) => format!("{folder}/{name}"),
+            }
         }
         (_, _, _, Some(path)) => stem(path),
         _ => "images".to_owned(),
