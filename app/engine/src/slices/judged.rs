@@ -29,24 +29,3 @@ pub fn judged_by(set: &SliceSet, table: &ScanTable) -> Result<SliceSet> {
     }
     Ok(judged)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{find_in, table};
-
-    #[test]
-    fn slices_keep_their_places_under_another_model() {
-        let mut table = table();
-        let set = find_in(&table);
-        assert_eq!(judged_by(&set, &table).unwrap().slices.len(), set.slices.len());
-        table.predicted_classes.clone_from(&table.labels);
-        let judged = judged_by(&set, &table).unwrap();
-        let places = |set: &SliceSet| set.slices.iter().map(|s| (s.id, s.size, s.position)).collect::<Vec<_>>();
-        assert_eq!((places(&judged), &judged.assignment), (places(&set), &set.assignment));
-        assert!(judged.slices.iter().all(|slice| slice.accuracy == Some(1.0)));
-        table.uris.push("one more".into());
-        let short = SliceSet { assignment: vec![0], ..set };
-        assert!(judged_by(&short, &table).is_err());
-    }
-}

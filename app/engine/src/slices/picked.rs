@@ -32,26 +32,3 @@ pub fn with_slice_of(table: &ScanTable, set: &SliceSet, rows: &[usize]) -> Resul
     };
     Ok(describe(table, recipe, &input.rows, &input.embeddings, &assigned))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{find_in, table};
-
-    #[test]
-    fn picked_images_become_a_slice_and_leave_their_own() {
-        let table = table();
-        let set = find_in(&table);
-        let row = table.valid_rows()[0];
-        let with = with_slice_of(&table, &set, &[row]).unwrap();
-        let new = with.assignment[row];
-        assert!(new > set.assignment.iter().copied().max().unwrap());
-        assert_eq!(with.slice(new).unwrap().size, 1);
-        assert_eq!(with.n, set.n);
-        assert_ne!(with.id, set.id);
-        assert_eq!(with, with_slice_of(&table, &set, &[row]).unwrap());
-        let failed = (0..table.n()).find(|&row| table.errors[row].is_some());
-        assert!(with_slice_of(&table, &set, &[]).is_err());
-        assert!(failed.is_none_or(|row| with_slice_of(&table, &set, &[row]).is_err()));
-    }
-}

@@ -248,3 +248,35 @@ fn the_json_has_the_agreed_keys_and_reads_back() {
     let back: SliceSet = serde_json::from_value(json).unwrap();
     assert_eq!(SliceSet { assignment: set.assignment.clone(), ..back }, set);
 }
+
+#[test]
+fn slices_keep_their_places_under_another_model() {
+    let mut table = table();
+    let set = find_in(&table);
+    assert_eq!(judged_by(&set, &table).unwrap().slices.len(), set.slices.len());
+    table.predicted_classes.clone_from(&table.labels);
+    let judged = judged_by(&set, &table).unwrap();
+    let places = |set: &SliceSet| set.slices.iter().map(|s| (s.id, s.size, s.position)).collect::<Vec<_>>();
+    assert_eq!((places(&judged), &judged.assignment), (places(&set), &set.assignment));
+    assert!(judged.slices.iter().all(|slice| slice.accuracy == Some(1.0)));
+    table.uris.push("one more".into());
+    let short = SliceSet { assignment: vec![0], ..set };
+    assert!(judged_by(&short, &table).is_err());
+}
+
+#[test]
+fn picked_images_become_a_slice_and_leave_their_own() {
+    let table = table();
+    let set = find_in(&table);
+    let row = table.valid_rows()[0];
+    let with = with_slice_of(&table, &set, &[row]).unwrap();
+    let new = with.assignment[row];
+    assert!(new > set.assignment.iter().copied().max().unwrap());
+    assert_eq!(with.slice(new).unwrap().size, 1);
+    assert_eq!(with.n, set.n);
+    assert_ne!(with.id, set.id);
+    assert_eq!(with, with_slice_of(&table, &set, &[row]).unwrap());
+    let failed = (0..table.n()).find(|&row| table.errors[row].is_some());
+    assert!(with_slice_of(&table, &set, &[]).is_err());
+    assert!(failed.is_none_or(|row| with_slice_of(&table, &set, &[row]).is_err()));
+}
