@@ -71,10 +71,11 @@ alone all all.toml alone-newcomer 3
     --set repair.groups=slices --set repair.metric=worst_class_accuracy --set repair.params.clean_weight=0
 
 # Verdicts of three reviewers who saw nothing but pictures of the window, without groups and without the model's answers.
-for who in a b c; do
-    "$ascan" scan alone.toml --out "blind-$who"
-    judged "blind-$who" "$here/verdicts/blind_$who.csv"
-    alone "blind-$who" alone.toml "alone-blind-$who" 3
+# And of two who went the whole way in the window, knowing nothing of data or program.
+for who in blind_a blind_b blind_c window_1 window_2; do
+    "$ascan" scan alone.toml --out "$who"
+    judged "$who" "$here/verdicts/$who.csv"
+    alone "$who" alone.toml "alone-$who" 3
 done
 
 # The program's own proposals, accepted unseen.

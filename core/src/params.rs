@@ -68,6 +68,17 @@ pub struct Resolved {
     pub detail: String,
 }
 
+impl Resolved {
+    /// The parameters in the order of the help, then the rest; each with its help, which may be empty.
+    pub fn in_order(&self) -> Vec<(&String, &Value, &str)> {
+        let place = |key: &str| self.help.iter().position(|(known, _)| known == key);
+        let help = |key: &str| place(key).map_or("", |place| self.help[place].1.as_str());
+        let mut params: Vec<_> = self.params.iter().map(|(key, value)| (key, value, help(key))).collect();
+        params.sort_by_key(|(key, ..)| place(key).unwrap_or(usize::MAX));
+        params
+    }
+}
+
 /// A problem with one parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParamProblem {

@@ -91,6 +91,21 @@ fn from_an_onnx_file_to_a_better_model_in_the_window() {
     for what in ["Mosaic before", "mean accuracy: ", "worst class: "] {
         assert!(user.shows(what), "{what}: {}", user.labels());
     }
+    assert!(!user.shows("demo/review"), "it was compared on its own images");
+
+    // Then on images that are in neither scan, by the same model.
+    user.clicks("Step 5: Repair");
+    types_into(&user, "Scan to compare on", &text(&demo.join("review")));
+    user.clicks("Compare before and after");
+    waits_for(&user, "demo/review.");
+    waits_for(&user, "Mosaic after");
+    assert!(dir.path().join("better-review-scan/plan.json").is_file());
+    looks(&user, "compare-on");
+
+    user.clicks("Step 5: Repair");
+    types_into(&user, "Scan to compare on", " ");
+    user.clicks("Compare before and after");
+    waits_for(&user, "Mosaic after");
     user.clicks("Go on with the repaired model");
     let opened = Scan::open(&dir.path().join("better-scan")).unwrap();
     assert_eq!(std::fs::canonicalize(&opened.config.model.path).unwrap(), std::fs::canonicalize(&model).unwrap());

@@ -27,7 +27,7 @@ use adapters::{
 };
 use ascan_config::host::PluginHost;
 use ascan_core::{Error, Kind, Result};
-use ascan_engine::slices::SliceSet;
+use ascan_engine::slices::{Recipe, SliceSet};
 use ascan_engine::spread::Spread;
 use ascan_report::album::Album;
 use ascan_store::annotations::Annotator;
@@ -556,10 +556,10 @@ fn with_hint(error: &Error) -> String {
 pub fn open_session(dir: &Path, slices: Option<&str>, author: &str, host: &PluginHost) -> Result<Session> {
     let attributors = host.names(Kind::Attributor).into_iter().map(str::to_owned).collect();
     let album = Album::open_partial(dir)?;
-    let named = |id: String| match SliceSet::load(&album.scan, Some(&id)) {
-        Ok(set) => NamedSet::of(&set),
-        // Damaged; it is told when it is chosen.
-        Err(_) => NamedSet { title: id.clone(), id },
+    let named = |id: String| {
+        // One that is damaged is told of when it is chosen.
+        let title = Recipe::of_set(&album.scan, &id).map_or_else(|| id.clone(), |recipe| recipe.title());
+        NamedSet { title, id }
     };
     let sets = album.scan.slice_sets()?.into_iter().map(named).collect();
     let set = SliceSet::load(&album.scan, slices)?;

@@ -40,6 +40,8 @@ pub struct Pictures {
     host: Arc<ascan_config::host::PluginHost>,
     /// Set when the long task is to stop.
     stop: Arc<AtomicBool>,
+    /// Set when the scan is left: nobody waits for an answer, and the window must not wait for the task.
+    gone: Arc<AtomicBool>,
     /// Rows that the images view shows now; others need not be decoded.
     visible: RefCell<Vec<usize>>,
 }
@@ -67,6 +69,7 @@ impl Pictures {
             generation: Cell::new(0),
             host,
             stop: Arc::default(),
+            gone: Arc::default(),
             visible: RefCell::default(),
         }
     }
@@ -152,13 +155,25 @@ impl Pictures {
         let (album, done, host) = (self.album.clone(), self.done.clone(), self.host.clone());
         let set = set.clone();
         let key = Key::Task(task.clone());
-        self.stop.store(false, Ordering::Relaxed);
-        let reporter = Telling::new(done.clone(), self.stop.clone());
+        let stop = if task.is_long() {
+            self.stop.store(false, Ordering::Relaxed);
+            self.stop.clone()
+        } else {
+            Arc::default()
+        };
+        let reporter = Telling::new(done.clone(), [stop, self.gone.clone()]);
         self.pool.add(key, move || done(tasks::run(task, &album, &set, &host, &reporter)));
     }
 
     /// Asks what runs to stop.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Pictures {
+    fn drop(&mut self) {
+        // The pool waits for its threads next.
+        self.gone.store(true, Ordering::Relaxed);
     }
 }

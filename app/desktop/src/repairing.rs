@@ -99,7 +99,7 @@ pub fn mend(dir: &Path, order: &RepairOrder, host: &PluginHost, reporter: &dyn R
     Ok(summary)
 }
 
-/// What `ascan scan` does with a configuration that was read, and `ascan slice` after it, where there are no slices yet.
+/// What `ascan scan` does with a configuration that was read, slices included.
 ///
 /// # Errors
 /// What is wrong with the configuration; as [`scan`].

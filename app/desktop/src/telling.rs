@@ -12,14 +12,15 @@ const EVERY: Duration = Duration::from_millis(100);
 /// Tells the window how far a task is.
 pub struct Telling {
     done: Arc<dyn Fn(Done) + Send + Sync>,
-    stop: Arc<AtomicBool>,
+    /// Any of them, once set, ends the task.
+    stops: [Arc<AtomicBool>; 2],
     last: Mutex<Option<Instant>>,
 }
 
 impl Telling {
-    /// For one task. It is asked to stop by `stop`.
-    pub fn new(done: Arc<dyn Fn(Done) + Send + Sync>, stop: Arc<AtomicBool>) -> Self {
-        Self { done, stop, last: Mutex::default() }
+    /// For one task. It is asked to stop by either of `stops`.
+    pub fn new(done: Arc<dyn Fn(Done) + Send + Sync>, stops: [Arc<AtomicBool>; 2]) -> Self {
+        Self { done, stops, last: Mutex::default() }
     }
 }
 
@@ -37,6 +38,6 @@ impl Reporter for Telling {
             let share = done as f32 / total.max(1) as f32;
             (self.done)(Done::Progress { stage: format!("{stage}: {done} of {total}"), share });
         }
-        !self.stop.load(Ordering::Relaxed)
+        !self.stops.iter().any(|stop| stop.load(Ordering::Relaxed))
     }
 }

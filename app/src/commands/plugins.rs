@@ -95,8 +95,7 @@ fn page(row: &PluginRow, resolved: &Resolved) -> String {
     if !resolved.params.is_empty() {
         lines.push("\nparameters:".into());
     }
-    for (key, value) in params_in_order(resolved) {
-        let help = resolved.help.iter().find(|(known, _)| known == key).map_or("", |(_, text)| text);
+    for (key, value, help) in resolved.in_order() {
         let value = if value.is_null() { "(not set)".to_owned() } else { value.to_string() };
         lines.push(format!("  {key} = {value}").trim_end().to_owned());
         if !help.is_empty() {
@@ -109,21 +108,11 @@ fn page(row: &PluginRow, resolved: &Resolved) -> String {
     lines.join("\n")
 }
 
-/// In the order of the help, then the rest.
-fn params_in_order(resolved: &Resolved) -> Vec<(&String, &Value)> {
-    let place = |key: &String| resolved.help.iter().position(|(known, _)| known == key).unwrap_or(usize::MAX);
-    let mut params: Vec<_> = resolved.params.iter().collect();
-    params.sort_by_key(|(key, _)| place(key));
-    params
-}
-
 fn to_json(row: &PluginRow, resolved: &Resolved) -> Value {
-    let params: Vec<Value> = params_in_order(resolved)
+    let params: Vec<Value> = resolved
+        .in_order()
         .into_iter()
-        .map(|(key, default)| {
-            let help = resolved.help.iter().find(|(known, _)| known == key).map_or("", |(_, text)| text);
-            json!({ "key": key, "default": default, "help": help })
-        })
+        .map(|(key, default, help)| json!({ "key": key, "default": default, "help": help }))
         .collect();
     json!({ "plugin": row, "params": params, "detail": resolved.detail })
 }

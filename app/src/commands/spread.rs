@@ -192,10 +192,11 @@ fn check(check: &Check, classes: &str) -> Vec<String> {
     let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
     let mut lines = vec![
         format!(
-            "check ({classes}): {} of {} marks were held out and predicted from the rest: AUROC {}, Brier score {} ({} for always predicting the mean)",
+            "check ({classes}): {} of {} marks were held out and predicted from the rest: AUROC {}, {}; Brier score {} ({} for always predicting the mean)",
             check.n_held_out,
             check.n_marks,
             figure(check.auroc),
+            check.worth().unwrap_or("not known"),
             figure(check.brier),
             figure(check.brier_of_share)
         ),

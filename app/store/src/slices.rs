@@ -63,6 +63,17 @@ impl Scan {
         failure.map_or(Ok(ids), Err)
     }
 
+    /// Reads how a slice set was made, and nothing else of it.
+    ///
+    /// # Errors
+    /// `File` if there is none of this name, or if it is damaged.
+    pub fn slice_params(&self, id: &str) -> Result<Value> {
+        let file = layout::slice_file(id, PARAMS);
+        serde_json::from_slice(&self.storage.get(&file)?).map_err(|error| {
+            Error::file(self.dir.join(file), format!("cannot be parsed: {error}"), "slice again with `ascan slice`")
+        })
+    }
+
     /// Reads a slice set.
     ///
     /// # Errors

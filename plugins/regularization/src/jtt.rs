@@ -1,8 +1,9 @@
 //! Just train twice.
 
+use crate::balance::BALANCES;
 use ascan_core::{
-    Context, Error, Params, Plugin, Problems, RegularizedBatch, Regularizer, Result, Selection, TrainingBatch,
-    TrainingSet,
+    Context, Error, Params, Plugin, Problems, RegularizedBatch, Regularizer, Result, Selection, Strengths,
+    TrainingBatch, TrainingSet,
 };
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,7 @@ impl Plugin for Jtt {
     const NAME: &'static str = "jtt";
     const SUMMARY: &'static str = "JTT: images that the model before got wrong count more (Liu et al. 2021)";
     type Params = JttParams;
+    const STRENGTHS: Strengths = BALANCES;
 
     fn new(params: JttParams) -> Result<Self> {
         Ok(Self { params, mean: 1.0 })

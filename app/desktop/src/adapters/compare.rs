@@ -3,6 +3,7 @@
 use super::steps::figure;
 use super::{Dispatch, list, opaque, replace};
 use crate::command::{Command, ListCommand, RepairCommand, ShellCommand, View};
+use crate::model::figures::NEARLY_ALL;
 use crate::model::{Changes, Model};
 use crate::repairing::Compared;
 use ascan_report::compare::{Comparison, Pair};
@@ -16,8 +17,6 @@ use std::rc::Rc;
 const N_CLASSES: usize = 24;
 /// Images that changed, side by side.
 const N_COLUMNS: usize = 6;
-/// From this accuracy on, the model before has most likely been trained on the images.
-const NEARLY_ALL: f64 = 0.97;
 
 /// Fills `CompareVm`.
 pub struct CompareAdapter {

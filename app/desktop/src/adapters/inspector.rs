@@ -3,7 +3,7 @@
 use super::table::in_short;
 use super::{Dispatch, color, mark, replace, unmark};
 use crate::command::{ShellCommand, VerdictsCommand, View};
-use crate::model::figures::Figure;
+use crate::model::figures::{Figure, NEARLY_ALL};
 use crate::model::{ASKING, Changes, Model};
 use ascan_engine::reliance::{Estimate, SliceReliance};
 use ascan_engine::slices::SliceReport;
@@ -16,9 +16,6 @@ use std::rc::Rc;
 
 /// Cells of the confusion matrix, and groups, in the inspector.
 const N_SHARES: usize = 4;
-
-/// From this accuracy on errors say nothing.
-const NEARLY_ALL: f64 = 0.97;
 
 /// Fills `InspectorVm`.
 pub struct InspectorAdapter {

@@ -8,7 +8,7 @@ use ascan_engine::repair::{Curves, Evaluation, Outcome, RepairSummary};
 use ascan_report::curves::accuracy_chart;
 use ascan_ui::{Figure, MainWindow, Param, RepairVm};
 use ascan_viz::words::percent;
-use slint::{ComponentHandle, ModelRc, SharedString, VecModel};
+use slint::{ComponentHandle, Model as _, ModelRc, SharedString, VecModel};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -60,7 +60,10 @@ impl RepairAdapter {
         }
         let (vm, repair) = (window.global::<RepairVm>(), &model.repair);
         replace(&self.notes, notes(model));
-        vm.set_methods(string_model(repair.methods.iter().map(|method| method.name.as_str())));
+        // An open menu closes with a new list.
+        if vm.get_methods().row_count() != repair.methods.len() {
+            vm.set_methods(string_model(repair.methods.iter().map(|method| method.name.as_str())));
+        }
         vm.set_method(repair.method as i32);
         let method = repair.methods.get(repair.method);
         vm.set_summary(method.map_or("", |method| &method.summary).into());

@@ -111,12 +111,7 @@ fn check(spread: &Spread) -> String {
     let Some(auroc) = check.auroc else {
         return "Not checked: no class has enough marks of both kinds to hold some out.".to_owned();
     };
-    let worth = match auroc {
-        auroc if auroc < 0.6 => "no better than chance",
-        auroc if auroc < 0.75 => "weak",
-        auroc if auroc < 0.9 => "fair",
-        _ => "good",
-    };
+    let worth = check.worth().unwrap_or_default();
     let how = match check.n_verdicts {
         0 => "other images of the same slices stay among the rest, so it says little about images far from every mark"
             .to_owned(),

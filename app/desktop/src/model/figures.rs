@@ -4,6 +4,9 @@ use ascan_engine::slices::{SliceReport, SliceSet};
 use ascan_viz::words::percent;
 use ascan_viz::{Rgb, color};
 
+/// From this accuracy on a model has most likely been trained on the images: errors do not show there.
+pub const NEARLY_ALL: f64 = 0.97;
+
 /// A figure of a slice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Figure {

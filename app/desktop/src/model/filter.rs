@@ -95,7 +95,12 @@ mod tests {
         assert_eq!(kept(Filter { outcome: 1, ..none() }), [0]);
         assert_eq!(kept(Filter { outcome: 2, ..none() }), [1, 2], "without a label nothing is wrong");
         assert_eq!(kept(Filter { outcome: 2, label: Some(0), ..none() }), [1]);
-        assert_eq!(kept(Filter { outcome: 3, ..none() }), Vec::<usize>::new());
+        let mut unread = table.clone();
+        unread.errors[2] = Some("truncated".into());
+        let kept_of = |outcome: usize| -> Vec<usize> {
+            (0..4).filter(|&row| Filter { outcome, ..none() }.fits(&unread, &marks, row)).collect()
+        };
+        assert_eq!((kept_of(2), kept_of(3)), (vec![1], vec![2]), "what could not be read is not wrong");
         assert_eq!(kept(Filter::of_cell(None, Some(1))), [1, 3]);
         assert_eq!(kept(Filter { verdict: 1, ..none() }), [1, 2, 3]);
         assert_eq!(kept(Filter { verdict: 2, ..none() }), [0]);

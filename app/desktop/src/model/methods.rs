@@ -34,17 +34,11 @@ impl Method {
         let method = |name: &str| {
             let summary = host.plugin(kind, name).ok()?.summary().to_owned();
             let resolved = host.resolve(kind, name, &ParamMap::new()).ok()?;
-            let place = |key: &str| resolved.help.iter().position(|(known, _)| known == key).unwrap_or(usize::MAX);
-            let mut params: Vec<Param> = resolved
-                .params
-                .iter()
-                .map(|(key, value)| {
-                    let help = resolved.help.iter().find(|(known, _)| known == key).map(|(_, text)| text.to_string());
-                    let default = if value.is_null() { String::new() } else { value.to_string() };
-                    Param { key: key.clone(), help: help.unwrap_or_default(), value: default.clone(), default }
-                })
-                .collect();
-            params.sort_by_key(|param| place(&param.key));
+            let param = |(key, value, help): (&String, &serde_json::Value, &str)| {
+                let default = if value.is_null() { String::new() } else { value.to_string() };
+                Param { key: key.clone(), help: help.to_owned(), value: default.clone(), default }
+            };
+            let params = resolved.in_order().into_iter().map(param).collect();
             Some(Self { name: name.to_owned(), summary, params })
         };
         host.names(kind).into_iter().filter_map(method).collect()

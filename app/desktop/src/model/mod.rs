@@ -135,8 +135,8 @@ impl Model {
         let name = dir.file_name().unwrap_or_default().to_string_lossy();
         model.repair.folder = dir.with_file_name(format!("{name}-repair")).to_string_lossy().into_owned();
         let recipe = &model.session.set.recipe;
-        (model.slicing.methods, model.repair.methods) =
-            (model.session.slicers.clone(), model.session.regularizers.clone());
+        model.slicing.methods = std::mem::take(&mut model.session.slicers);
+        model.repair.methods = std::mem::take(&mut model.session.regularizers);
         model.slicing.method = Method::place(&model.slicing.methods, &recipe.plugin);
         // The form begins with how the shown slices were made.
         if let Some(method) = model.slicing.methods.get_mut(model.slicing.method).filter(|m| m.name == recipe.plugin) {

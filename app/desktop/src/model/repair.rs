@@ -8,6 +8,7 @@ use crate::repairing::{Compared, RepairOrder};
 use ascan_engine::repair::{CURVES, Curves, MODEL, RepairSummary};
 use ascan_store::Scan;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Lines of the log that are kept.
 const N_LOG: usize = 200;
@@ -33,6 +34,8 @@ pub struct Repair {
     pub log: Vec<String>,
     /// Loss and accuracies so far.
     pub curves: Option<Curves>,
+    /// When the file was written that they are from.
+    curves_of: Option<SystemTime>,
     /// How it ended.
     pub summary: Option<RepairSummary>,
     /// Why it could not be done, or that it was stopped.
@@ -105,7 +108,14 @@ impl Repair {
 
     /// Reads what the running repair has measured so far.
     pub(super) fn read_curves(&mut self) {
-        let text = std::fs::read(Path::new(&self.folder).join(CURVES)).ok();
+        let path = Path::new(&self.folder).join(CURVES);
+        let written = path.metadata().and_then(|meta| meta.modified()).ok();
+        // They change once an epoch; progress is told many times a second.
+        if written.is_none() || written == self.curves_of {
+            return;
+        }
+        self.curves_of = written;
+        let text = std::fs::read(path).ok();
         self.curves = text.and_then(|text| serde_json::from_slice(&text).ok()).or(self.curves.take());
     }
 }
@@ -163,6 +173,7 @@ impl Model {
             return Changes::STEPS;
         }
         (repair.summary, repair.curves, repair.compared) = (None, None, None);
+        repair.curves_of = None;
         repair.trouble.clear();
         repair.log.clear();
         let also = Some(repair.also.trim()).filter(|also| !also.is_empty()).map(PathBuf::from);

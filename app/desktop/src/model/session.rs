@@ -57,9 +57,9 @@ pub struct Session {
     pub attributors: Vec<String>,
     matrix: OnceCell<Matrix>,
     groups: OnceCell<Vec<String>>,
-    /// Slicers to choose from.
+    /// Slicers to choose from, until a form has them.
     pub slicers: Vec<Method>,
-    /// Regularizers to choose from.
+    /// Regularizers to choose from, until a form has them.
     pub regularizers: Vec<Method>,
     /// Projector plugins that suit a map of the images.
     pub projections: Vec<String>,

@@ -54,6 +54,13 @@ pub enum Task {
     },
 }
 
+impl Task {
+    /// Whether it can be stopped by itself: there is one of these at a time.
+    pub fn is_long(&self) -> bool {
+        matches!(self, Self::Repair(_) | Self::Compare { .. })
+    }
+}
+
 /// What came of a task.
 pub enum Answer {
     /// For [`Task::Points`].

@@ -52,9 +52,6 @@ pub struct Training {
     pub notes: Vec<String>,
 }
 
-/// Below this AUROC held-out verdicts are predicted no better than by lot.
-const CHANCE: f64 = 0.6;
-
 /// A standing verdict `spurious`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpuriousVerdict {
@@ -329,7 +326,7 @@ fn spuriousness(
     if gone > 0 {
         notes.push(format!("{gone} verdicts are newer than the spread: run `ascan spread` to include them"));
     }
-    if let Some(auroc) = spread.check.auroc.filter(|auroc| *auroc < CHANCE) {
+    if let Some(auroc) = spread.check.auroc.filter(|_| spread.check.is_chance()) {
         notes.push(format!(
             "the verdicts say nothing about verdicts that are held out (AUROC {auroc:.2}, chance is 0.5): they contradict each other. \
              What this repair gains, it gains from the pictures"

@@ -22,6 +22,7 @@ use ascan_config::host::PluginHost;
 use ascan_config::sections::{PerClass, PluginSection};
 use ascan_core::params::ParamMap;
 use ascan_core::{Context, Error, Kind, Projector, Result, SliceTable, Slicer, Tensor, metrics, slicer};
+use ascan_store::Scan;
 use ascan_store::table::{ScanTable, SliceInput};
 use evidence::{Errors, Evidence};
 use report::Source;
@@ -77,6 +78,11 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl Recipe {
+    /// That of a set of a scan; `None` if it cannot be read.
+    pub fn of_set(scan: &Scan, id: &str) -> Option<Self> {
+        serde_json::from_value(scan.slice_params(id).ok()?).ok()
+    }
+
     /// What a person calls the set: `kmeans · 14 · each label apart`.
     pub fn title(&self) -> String {
         let n = self.params.get("n_slices").filter(|n| n.is_number()).map(ToString::to_string);

@@ -30,6 +30,23 @@ pub struct Check {
     pub bins: Vec<Bin>,
 }
 
+impl Check {
+    /// Whether held-out marks are predicted no better than by lot.
+    pub fn is_chance(&self) -> bool {
+        self.auroc.is_some_and(|auroc| auroc < 0.6)
+    }
+
+    /// What the AUROC is worth, in a word; `None` if nothing was checked.
+    pub fn worth(&self) -> Option<&'static str> {
+        Some(match self.auroc? {
+            _ if self.is_chance() => "no better than chance",
+            auroc if auroc < 0.75 => "weak",
+            auroc if auroc < 0.9 => "fair",
+            _ => "good",
+        })
+    }
+}
+
 /// Held-out images with about the same spuriousness.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Bin {
@@ -79,37 +96,5 @@ impl Answers {
         let edge = |bin: usize| bin as f32 / N_BINS as f32;
         let mean = (n > 0).then(|| sum / n as f32);
         Bin { from: edge(bin), to: edge(bin + 1), n_core: n - n_spurious, n_spurious, mean }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bins_hold_every_answer_once() {
-        let answers = Answers {
-            n_marks: 20,
-            n_verdicts: 0,
-            given: vec![0.0, 0.05, 0.1, 0.97, 1.0],
-            right: vec![false, true, false, true, true],
-        };
-        let check = answers.check();
-        let counts: Vec<(usize, usize)> = check.bins.iter().map(|bin| (bin.n_core, bin.n_spurious)).collect();
-        assert_eq!((counts[0], counts[1], counts[9]), ((1, 1), (1, 0), (0, 2)));
-        assert_eq!(counts.iter().map(|(core, spurious)| core + spurious).sum::<usize>(), check.n_held_out);
-        assert_eq!((check.bins[0].mean, check.bins[5].mean), (Some(0.025), None));
-        assert!((check.bins[9].from - 0.9).abs() < 1e-6 && check.bins[9].to == 1.0);
-        // 5 of the 6 pairs of a spurious and a core image are in order.
-        assert!((check.auroc.unwrap() - 5.0 / 6.0).abs() < 1e-9);
-        assert!((check.brier_of_share.unwrap() - 0.24).abs() < 1e-6);
-    }
-
-    #[test]
-    fn without_answers_there_are_no_figures() {
-        let check = Answers::default().check();
-        assert_eq!((check.auroc, check.brier, check.brier_of_share), (None, None, None));
-        let one_kind = Answers { n_marks: 1, n_verdicts: 0, given: vec![0.5], right: vec![true] }.check();
-        assert_eq!((one_kind.auroc, one_kind.brier), (None, Some(0.25)));
     }
 }

@@ -166,3 +166,39 @@ fn a_review_changes_what_is_used_and_not_what_was_computed() {
     assert!(reviewed[5].is_nan(), "class 2 has no marks, and a threshold makes none");
     assert_eq!(found.spuriousness[..2], computed[..2]);
 }
+
+#[test]
+fn bins_hold_every_answer_once() {
+    let answers = Answers {
+        n_marks: 20,
+        n_verdicts: 0,
+        given: vec![0.0, 0.05, 0.1, 0.97, 1.0],
+        right: vec![false, true, false, true, true],
+    };
+    let check = answers.check();
+    let counts: Vec<(usize, usize)> = check.bins.iter().map(|bin| (bin.n_core, bin.n_spurious)).collect();
+    assert_eq!((counts[0], counts[1], counts[9]), ((1, 1), (1, 0), (0, 2)));
+    assert_eq!(counts.iter().map(|(core, spurious)| core + spurious).sum::<usize>(), check.n_held_out);
+    assert_eq!((check.bins[0].mean, check.bins[5].mean), (Some(0.025), None));
+    assert!((check.bins[9].from - 0.9).abs() < 1e-6 && check.bins[9].to == 1.0);
+    // 5 of the 6 pairs of a spurious and a core image are in order.
+    assert!((check.auroc.unwrap() - 5.0 / 6.0).abs() < 1e-9);
+    assert!((check.brier_of_share.unwrap() - 0.24).abs() < 1e-6);
+}
+
+#[test]
+fn without_answers_there_are_no_figures() {
+    let check = Answers::default().check();
+    assert_eq!((check.auroc, check.brier, check.brier_of_share), (None, None, None));
+    let one_kind = Answers { n_marks: 1, n_verdicts: 0, given: vec![0.5], right: vec![true] }.check();
+    assert_eq!((one_kind.auroc, one_kind.brier), (None, Some(0.25)));
+}
+
+#[test]
+fn what_a_check_is_worth_is_said() {
+    let worth = |auroc: Option<f64>| Check { auroc, ..Check::default() }.worth();
+    assert_eq!(
+        [None, Some(0.47), Some(0.7), Some(0.98)].map(worth),
+        [None, Some("no better than chance"), Some("weak"), Some("good")]
+    );
+}
