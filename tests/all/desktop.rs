@@ -4,6 +4,7 @@ use crate::harness::Dir;
 use crate::painted::painted;
 use ascan_config::host::PluginHost;
 use ascan_desktop::Desktop;
+use ascan_desktop::browser::Browser;
 use ascan_desktop::command::{Command, ListCommand, ScatterCommand, ShellCommand, VerdictsCommand, View};
 use ascan_desktop::headless::Headless;
 use ascan_desktop::settings::Settings;
@@ -93,6 +94,42 @@ impl User {
         self.window().dispatch_event(slint::platform::WindowEvent::ScaleFactorChanged { scale_factor: scale });
         self.screen.resize((size.width as f32 * scale) as u32, (size.height as f32 * scale) as u32);
         self.waits();
+    }
+
+    /// Has files listed in the window, as where the system has no dialog, for the model of a new scan.
+    pub fn browses(&self, browser: Browser) {
+        let chosen = |desktop: &Desktop, path: &Path| {
+            desktop.edit_start(|start| start.set_model(path.to_string_lossy().into_owned()));
+        };
+        self.desktop.browse(browser, chosen);
+        self.waits();
+    }
+
+    /// Edits the configuration of a new scan.
+    pub fn edits_config(&self, text: &str) {
+        self.desktop.edit_start(|start| start.set_config(text.to_owned()));
+        self.waits();
+    }
+
+    /// What stands in a field.
+    pub fn value_of(&self, label: &str) -> String {
+        let wanted = label.to_owned();
+        let fields = self.all(move |label| label == wanted);
+        fields.iter().find_map(|field| field.accessible_value()).unwrap_or_default().into()
+    }
+
+    /// Makes the window another size.
+    pub fn resizes(&self, width: u32, height: u32) {
+        self.screen.resize(width, height);
+        self.waits();
+    }
+
+    /// Controls of the frame that reach beyond the window to the right, where nobody can scroll.
+    pub fn leaves_the_window(&self) -> Vec<String> {
+        let width = self.window().size().width as f32 + 1.0;
+        let buttons = self.all_elements(|e| e.accessible_role() == Some(AccessibleRole::Button));
+        let beyond = buttons.iter().filter(|e| e.absolute_position().x + e.size().width > width);
+        beyond.filter_map(|e| Some(e.accessible_label()?.into())).collect()
     }
 
     /// Types a text.

@@ -74,6 +74,9 @@ fn look(dark: bool) {
         user.does(ShellCommand::Show(view));
         compare(&user, &format!("{name}-{theme}"));
     }
+    user.does(VerdictsCommand::Spread);
+    user.does(ShellCommand::ForgetToast);
+    compare(&user, &format!("spread-{theme}"));
     if dark {
         user.does(MosaicCommand::Layout(1));
         compare(&user, "hexagons-dark");

@@ -37,6 +37,7 @@ pub fn slices(album: &Album, set: &SliceSet, annotations: &Annotations) -> Resul
         "verdict",
         "note",
         "author",
+        "name",
     ];
     let rows = set.slices.iter().chain(&set.noise).map(|slice| {
         let cell = slice.confusion.first();
@@ -57,6 +58,7 @@ pub fn slices(album: &Album, set: &SliceSet, annotations: &Annotations) -> Resul
             number(slice.compactness),
         ];
         row.extend(verdict(annotations, set, slice.id));
+        row.push(annotations.name_of(&set.id, slice.id).unwrap_or_default().to_owned());
         row
     });
     csv(&header, rows)

@@ -4,11 +4,13 @@
 //! Pictures and long work come from background threads as plain data.
 
 mod adapters;
+pub mod browser;
 mod cache;
 pub mod command;
 mod dialogs;
 mod done;
 mod export;
+mod glance;
 pub mod headless;
 pub mod launch;
 pub mod model;
@@ -21,9 +23,9 @@ mod telling;
 mod workers;
 
 use adapters::{
-    CompareAdapter, ConfusionAdapter, Dispatch, ImageAdapter, ImagesAdapter, InspectorAdapter, LabelsAdapter,
-    MosaicAdapter, RepairAdapter, ScatterAdapter, ShellAdapter, SpreadAdapter, StartAdapter, StepsAdapter,
-    TableAdapter,
+    BrowserAdapter, CompareAdapter, ConfusionAdapter, Dispatch, ImageAdapter, ImagesAdapter, InspectorAdapter,
+    LabelsAdapter, MosaicAdapter, RepairAdapter, ScatterAdapter, ShellAdapter, SpreadAdapter, StartAdapter,
+    StepsAdapter, TableAdapter,
 };
 use ascan_config::host::PluginHost;
 use ascan_core::{Error, Kind, Result};
@@ -32,8 +34,10 @@ use ascan_engine::spread::Spread;
 use ascan_report::album::Album;
 use ascan_store::annotations::Annotator;
 use ascan_ui::{MainWindow, Shell};
+use browser::Browser;
 use command::{Command, ImagesCommand, ShellCommand, VerdictsCommand};
 use crossbeam_channel::{Receiver, Sender};
+use dialogs::Chosen;
 use done::Done;
 use model::methods::Method;
 use model::session::{NamedSet, Session};
@@ -44,7 +48,7 @@ use slint::{ComponentHandle, Timer, TimerMode};
 use start::Start;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,6 +95,8 @@ pub struct Desktop {
     own: std::rc::Weak<Self>,
     model: RefCell<Option<Model>>,
     start: RefCell<Start>,
+    /// The list of files that is open, and what becomes of the chosen one.
+    browser: RefCell<Option<(Browser, Chosen)>>,
     pictures: RefCell<Option<Rc<Pictures>>>,
     adapters: RefCell<Adapters>,
     queue: RefCell<VecDeque<Command>>,
@@ -121,6 +127,7 @@ struct Adapters {
     repair: RepairAdapter,
     compare: CompareAdapter,
     start: StartAdapter,
+    browser: BrowserAdapter,
 }
 
 impl Desktop {
@@ -167,12 +174,14 @@ impl Desktop {
                 repair: RepairAdapter::new(&window, &dispatch),
                 compare: CompareAdapter::new(&window, &dispatch),
                 start: StartAdapter::new(&window, desktop),
+                browser: BrowserAdapter::new(&window, desktop),
             };
             Self {
                 window,
                 own: desktop.clone(),
                 model: RefCell::new(None),
                 start: RefCell::new(Start::new(settings, &host)),
+                browser: RefCell::new(None),
                 pictures: RefCell::new(None),
                 adapters: RefCell::new(adapters),
                 queue: RefCell::default(),
@@ -499,6 +508,43 @@ impl Desktop {
         }
     }
 
+    /// Lists files in the window until one is chosen.
+    pub fn browse(&self, browser: Browser, chosen: impl Fn(&Self, &Path) + 'static) {
+        self.browser.replace(Some((browser, Box::new(chosen))));
+        self.sync_browser();
+    }
+
+    /// The list of files, if it is open.
+    fn browsed(&self) -> Option<Browser> {
+        self.browser.borrow().as_ref().map(|(browser, _)| browser.clone())
+    }
+
+    fn browse_with(&self, act: impl FnOnce(&mut Browser)) {
+        if let Some((browser, _)) = &mut *self.browser.borrow_mut() {
+            act(browser);
+        }
+        self.sync_browser();
+    }
+
+    fn end_browsing(&self, path: Option<PathBuf>) {
+        let Some((_, chosen)) = self.browser.take() else { return };
+        self.sync_browser();
+        self.window.invoke_take_focus();
+        if let Some(path) = path {
+            chosen(self, &path);
+        }
+    }
+
+    fn sync_browser(&self) {
+        let browser = self.browsed();
+        self.adapters.borrow().browser.sync(&self.window, browser.as_ref());
+    }
+
+    /// A path of the start page.
+    fn start_path(&self, path: impl FnOnce(&Start) -> String) -> String {
+        path(&self.start.borrow())
+    }
+
     /// Makes the demo and opens it.
     pub fn run_demo(&self) {
         self.start.borrow_mut().run_demo(self.host.clone(), self.wake.clone());
@@ -554,7 +600,6 @@ fn with_hint(error: &Error) -> String {
 /// # Errors
 /// `File` if the folder holds no scan; a scan that is damaged opens as far as it can.
 pub fn open_session(dir: &Path, slices: Option<&str>, author: &str, host: &PluginHost) -> Result<Session> {
-    let attributors = host.names(Kind::Attributor).into_iter().map(str::to_owned).collect();
     let album = Album::open_partial(dir)?;
     let named = |id: String| {
         // One that is damaged is told of when it is chosen.
@@ -567,7 +612,7 @@ pub fn open_session(dir: &Path, slices: Option<&str>, author: &str, host: &Plugi
     let spread = Spread::load(&album.scan)?;
     let mut session = Session::new(Arc::new(album), sets, set, annotations);
     session.set_spread(spread);
-    session.attributors = attributors;
+    session.attributors = Method::all(host, Kind::Attributor);
     session.slicers = Method::all(host, Kind::Slicer);
     session.regularizers = Method::all(host, Kind::Regularizer);
     session.projections = host.map_projectors().into_iter().map(str::to_owned).collect();

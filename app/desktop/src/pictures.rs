@@ -24,7 +24,7 @@ const TILE_PICTURE_PX: u32 = 288;
 /// A piece of work, so that it is not done twice.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
-    Tile(i32, [u32; 2], bool),
+    Tile(i32, [u32; 2], bool, u32),
     Thumb(usize),
     Large(usize),
     Task(Task),
@@ -100,8 +100,14 @@ impl Pictures {
         let members = tasks::sample(session.rows(id));
         let shaped = request.shape.is_some();
         // An older request for this tile is out of date.
-        self.pool.keep(|key| !matches!(key, Key::Tile(other, size, _) if *other == id && *size != request.size));
-        self.pool.add(Key::Tile(id, request.size, shaped), move || {
+        self.pool.keep(|key| !matches!(key, Key::Tile(other, size, ..) if *other == id && *size != request.size));
+        self.pool.add(Key::Tile(id, request.size, shaped, request.columns), move || {
+            if request.columns > 1 {
+                let n = (request.columns * tile::sheet_rows(request.columns, request.size)) as usize;
+                let drawn = album.scene_of(&set, [&report]).sheet(&report, &members, n, &look, THUMB_PX);
+                let pixels = tile::sheet(&drawn, request.columns, request.shape.as_ref(), request.size);
+                return done(Done::Tile { generation, slice: id, request, pixels });
+            }
             let known = sources.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
             let source = known.unwrap_or_else(|| {
                 let scene = album.scene_of(&set, [&report]);

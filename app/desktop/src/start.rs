@@ -1,6 +1,8 @@
 //! The start page: recent scans, and a new one that runs in the background.
 
 use super::Wake;
+use super::glance::watch;
+use super::model::methods::Method;
 use super::repairing::scan_and_slice;
 use super::settings::Settings;
 use ascan_config::LoadedConfig;
@@ -8,11 +10,14 @@ use ascan_config::host::PluginHost;
 use ascan_core::params::ParamMap;
 use ascan_core::{Context, Error, Kind, Level, Reporter, Result};
 use ascan_engine::guess::{Request, guess};
+use image::RgbImage;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+/// The scan in the folder of the demo.
+const SCAN: &str = "scan";
 /// Lines of the log that are shown.
 const N_LOG: usize = 6;
 
@@ -29,11 +34,11 @@ pub struct Start {
     /// Whether the folder was typed; else it follows the images.
     out_is_typed: bool,
     /// Attribution plugins.
-    pub attributors: Vec<String>,
+    pub attributors: Vec<Method>,
     /// The chosen one.
     pub attributor: usize,
     /// Slicer plugins.
-    pub slicers: Vec<String>,
+    pub slicers: Vec<Method>,
     /// The chosen one.
     pub slicer: usize,
     /// The configuration, as `ascan scan` takes it.
@@ -65,6 +70,7 @@ struct Guessing {
 /// A scan in the background.
 pub struct Running {
     stop: AtomicBool,
+    over: AtomicBool,
     state: Mutex<Progress>,
     wake: Wake,
 }
@@ -80,6 +86,8 @@ pub struct Progress {
     pub log: Vec<String>,
     /// The stage, and when it began.
     since: Option<(String, Instant)>,
+    /// Some images of it, the newest ones.
+    pub tiles: Vec<RgbImage>,
     /// How it ended.
     pub ended: Option<Result<PathBuf, String>>,
 }
@@ -102,11 +110,9 @@ impl Start {
             running: None,
             guessing: Guessing::default(),
         };
-        let names = |kind: Kind| host.names(kind).into_iter().map(str::to_owned).collect::<Vec<String>>();
-        (start.attributors, start.slicers) = (names(Kind::Attributor), names(Kind::Slicer));
-        let place = |names: &[String], name: &str| names.iter().position(|other| other == name).unwrap_or(0);
-        start.attributor = place(&start.attributors, "grad_cam");
-        start.slicer = place(&start.slicers, "kmeans");
+        (start.attributors, start.slicers) = (Method::all(host, Kind::Attributor), Method::all(host, Kind::Slicer));
+        start.attributor = Method::place(&start.attributors, "grad_cam");
+        start.slicer = Method::place(&start.slicers, "kmeans");
         start
     }
 
@@ -136,6 +142,15 @@ impl Start {
         (self.out, self.out_is_typed) = (path, true);
     }
 
+    /// The configuration was edited. What is wrong with it is told at once.
+    pub fn set_config(&mut self, text: String) {
+        self.error = match LoadedConfig::parse("the configuration", &text, Path::new("."), &[]) {
+            Ok(_) => String::new(),
+            Err(errors) => errors.to_string(),
+        };
+        self.config = text;
+    }
+
     /// The configuration is to be written anew.
     pub fn guess(&mut self) {
         self.config.clear();
@@ -162,8 +177,8 @@ impl Start {
             return;
         }
         let chosen = [
-            ("attribution.plugin", self.attributors.get(self.attributor).cloned()),
-            ("slicing.plugin", self.slicers.get(self.slicer).cloned()),
+            ("attribution.plugin", self.attributors.get(self.attributor).map(|method| method.name.clone())),
+            ("slicing.plugin", self.slicers.get(self.slicer).map(|method| method.name.clone())),
         ];
         let (asked, answers) = (self.guessing.asked, self.guessing.answers.clone());
         self.guessing.n_running += 1;
@@ -210,7 +225,8 @@ impl Start {
             return;
         }
         let (text, out) = (self.config.clone(), PathBuf::from(&self.out));
-        self.begin(wake, move |running| work(&text, &out, &host, running).map(|()| out));
+        let watched = out.clone();
+        self.begin(wake, watched, move |running| work(&text, &out, &host, running).map(|()| out));
     }
 
     /// Makes the demo's pictures and its network in the background, and scans them.
@@ -220,18 +236,36 @@ impl Start {
             self.error = "This user has no folder for data: run `ascan demo -o FOLDER` instead".to_owned();
             return;
         };
-        self.begin(wake, move |running| demo(&folder, &host, running));
+        self.begin(wake, folder.join(SCAN), move |running| demo(&folder, &host, running));
     }
 
-    /// Does the work of a scan in the background.
-    fn begin(&mut self, wake: Wake, work: impl FnOnce(&Running) -> Result<PathBuf, Failure> + Send + 'static) {
-        let running = Arc::new(Running { stop: AtomicBool::new(false), state: Mutex::default(), wake });
+    /// Does the work of a scan in the background, and looks at what it has made.
+    fn begin(
+        &mut self,
+        wake: Wake,
+        scan: PathBuf,
+        work: impl FnOnce(&Running) -> Result<PathBuf, Failure> + Send + 'static,
+    ) {
+        let running = Arc::new(Running {
+            stop: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+            state: Mutex::default(),
+            wake,
+        });
         self.running = Some(running.clone());
+        let watcher = running.clone();
+        std::thread::spawn(move || {
+            watch(&scan, &watcher.over, |tiles| {
+                watcher.state().tiles = tiles;
+                (watcher.wake)();
+            });
+        });
         std::thread::spawn(move || {
             let ended = work(&running).map_err(|error| match error {
                 Failure::Stopped => "Stopped. Finished work is kept: start the scan again to resume".to_owned(),
                 Failure::Words(words) => words,
             });
+            running.over.store(true, Ordering::Relaxed);
             running.state().ended = Some(ended);
             (running.wake)();
         });
@@ -331,7 +365,7 @@ fn demo(folder: &Path, host: &PluginHost, reporter: &dyn Reporter) -> Result<Pat
     let context = Context { seed: 0, n_threads, reporter };
     let made = ascan_engine::demo::make(folder, &*host.backend("burn", &ParamMap::new())?, &context)?;
     let loaded = LoadedConfig::read(&made.config, &[]).map_err(|errors| Failure::Words(errors.to_string()))?;
-    let out = folder.join("scan");
+    let out = folder.join(SCAN);
     scan_and_slice(loaded, &out, host, reporter)?;
     Ok(out)
 }

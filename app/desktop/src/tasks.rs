@@ -7,6 +7,7 @@ use super::repairing;
 use ascan_config::host::PluginHost;
 use ascan_core::{Context, Error, Reporter, Result, Silent};
 use ascan_engine::mislabels::{self, Basis, Candidates};
+use ascan_engine::plan::applicable;
 use ascan_engine::reliance::Reliance;
 use ascan_engine::slices::{self, SliceSet};
 use ascan_engine::spread::Spread;
@@ -43,6 +44,7 @@ pub fn run(task: Task, album: &Album, set: &SliceSet, host: &PluginHost, reporte
                 album.attribute(&[row], &name, host, &Silent).map(|heats| heats.into_iter().next().unwrap_or_default());
             return Done::Attribution { row, name, heat };
         }
+        Task::Attributors => Answer::Attributors(applicable(&album.scan.config.model, host)),
         Task::Distances(slice, rows) => {
             let distances = album.distances(&rows).map(|distances| rows.into_iter().zip(distances).collect());
             Answer::Distances(slice, distances)

@@ -67,6 +67,8 @@ pub struct Scene<'a> {
     pub inversions: BTreeMap<i32, RgbImage>,
     /// Whether negative attribution counts by its size, as it did for the features.
     pub absolute: bool,
+    /// What people call slices, by slice.
+    pub names: BTreeMap<i32, String>,
     /// Verdicts on slices, by slice.
     pub verdicts: BTreeMap<i32, Judged>,
     /// Which attribution method to trust, if that was tested.
@@ -86,9 +88,9 @@ impl Scene<'_> {
         outcome(self.class_names, label, predicted_class)
     }
 
-    /// What most images of the slice are and what they are taken for.
+    /// What people call the slice, or what most of its images are and what they are taken for.
     pub fn title(&self, slice: &SliceReport) -> String {
-        slice_title(self.class_names, slice)
+        self.names.get(&slice.id).cloned().unwrap_or_else(|| slice_title(self.class_names, slice))
     }
 
     /// The attribution of a row, ready for drawing.
@@ -117,17 +119,28 @@ impl Scene<'_> {
         look: &Look,
         side_px: u32,
     ) -> TilePicture {
-        let draw = |picture: &RgbImage, heat: &Heat| look.draw(picture, &heat.plane(picture.width(), picture.height()));
-        let drawn = |&row: &usize| {
-            let heat = self.heat(row);
-            Drawn { picture: draw(&self.picture(row, side_px), &heat), heat }
-        };
+        let drawn = |&row: &usize| self.drawn(row, look, side_px);
         let nothing = || Drawn { picture: placeholder(side_px), heat: Heat::default() };
         TilePicture {
             large: slice.typical.first().map_or_else(nothing, drawn),
             crops: slice.typical.iter().skip(1).take(N_SMALL - 1).map(drawn).collect(),
             mean: self.whole(slice.id, members, mean, look, side_px / 2),
         }
+    }
+
+    /// So many images of a slice, the most typical ones first, drawn as `look` says.
+    pub fn sheet(&self, slice: &SliceReport, members: &[usize], n: usize, look: &Look, side_px: u32) -> Vec<Drawn> {
+        let others: Vec<usize> = members.iter().copied().filter(|row| !slice.typical.contains(row)).collect();
+        // What the typical ones do not fill is an even sample of the rest.
+        let wanted = n.saturating_sub(slice.typical.len());
+        let step = others.len().div_ceil(wanted.max(1)).max(1);
+        let rows = slice.typical.iter().copied().chain(others.into_iter().step_by(step)).take(n);
+        rows.map(|row| self.drawn(row, look, side_px)).collect()
+    }
+
+    fn drawn(&self, row: usize, look: &Look, side_px: u32) -> Drawn {
+        let (picture, heat) = (self.picture(row, side_px), self.heat(row));
+        Drawn { picture: look.draw(&picture, &heat.plane(picture.width(), picture.height())), heat }
     }
 
     /// What stands for a slice as a whole: the image with its features where there is one, else the mean of its pictures
@@ -332,6 +345,7 @@ pub(crate) mod tests {
             methods: vec![("grad_cam".into(), maps_of(table))],
             faithfulness: None,
             inversions: BTreeMap::new(),
+            names: BTreeMap::new(),
             verdicts: BTreeMap::new(),
             absolute: false,
             title: "a on b".into(),

@@ -16,12 +16,12 @@ use std::process::ExitCode;
 /// `ascan mark`
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("subject").args(["slice", "images", "from", "undo", "redo"]).required(true))]
-#[command(group = ArgGroup::new("judgement").args(["mark", "clear"]).conflicts_with_all(["undo", "redo", "from"]))]
+#[command(group = ArgGroup::new("judgement").args(["mark", "clear", "name"]).conflicts_with_all(["undo", "redo", "from"]))]
 pub struct MarkArgs {
     /// Folder of the scan
     pub scan: PathBuf,
     /// core: the model looks at what makes the class; spurious: at something else; noisy_label: labels are wrong
-    #[arg(value_parser = mark_words(), required_unless_present_any = ["clear", "undo", "redo", "from"])]
+    #[arg(value_parser = mark_words(), required_unless_present_any = ["clear", "name", "undo", "redo", "from"])]
     pub mark: Option<Mark>,
     /// The slice
     #[arg(long, value_name = "ID", allow_negative_numbers = true)]
@@ -38,6 +38,9 @@ pub struct MarkArgs {
     /// Why, in your own words
     #[arg(long, value_name = "TEXT", requires = "mark")]
     pub note: Option<String>,
+    /// What to call the slice, everywhere; "" takes the name away
+    #[arg(long, value_name = "TEXT", requires = "slice")]
+    pub name: Option<String>,
     /// Remove the mark
     #[arg(long)]
     pub clear: bool,
@@ -78,9 +81,10 @@ pub(crate) fn run(args: MarkArgs, globals: &Globals) -> Result {
         return carry(&Scan::open(from)?, &scan, &mut annotations, globals);
     }
     let subject = subject(&scan, &args)?;
-    let judgement = match args.mark.filter(|_| !args.clear) {
-        Some(mark) => Judgement::Mark { mark, note: args.note.unwrap_or_default() },
-        None => Judgement::Clear,
+    let judgement = match (args.mark.filter(|_| !args.clear), args.name) {
+        (Some(mark), _) => Judgement::Mark { mark, note: args.note.unwrap_or_default() },
+        (None, Some(name)) => Judgement::Name(name.trim().to_owned()),
+        (None, None) => Judgement::Clear,
     };
     say(&give(&mut annotations, subject, judgement)?, "", globals)?;
     Ok(ExitCode::SUCCESS)
@@ -169,6 +173,8 @@ pub(super) fn describe(verdict: &Verdict) -> String {
         Judgement::Fix(Fix::Keep) => "the label is right".into(),
         Judgement::Fix(Fix::Relabel(class)) => format!("the label should be class {class}"),
         Judgement::Fix(Fix::Drop) => "no label is right".into(),
+        Judgement::Name(name) if name.is_empty() => "no name".into(),
+        Judgement::Name(name) => format!("called \"{name}\""),
     };
     let images = match verdict.subject.rows() {
         [row] => format!("image {row}"),

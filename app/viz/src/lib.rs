@@ -7,6 +7,7 @@ pub mod chart;
 pub mod color;
 pub mod grid;
 pub mod heat;
+mod isoline;
 pub mod layout;
 pub mod mosaic;
 pub mod raster;

@@ -151,7 +151,19 @@ impl ImageAdapter {
         replace(&self.probs, shares.collect());
         let neighbours = image.map(|image| image.neighbours.iter().map(|&(row, _)| thumbs.thumb(row)).collect());
         replace(&self.neighbours, neighbours.unwrap_or_default());
-        vm.set_attributors(string_model(session.attributors.iter().map(String::as_str)));
+        let known = session.attributors.iter().filter(|_| session.knows_attributors);
+        let titles: Vec<String> = known
+            .map(|method| match session.road(&method.name) {
+                Some(road) => format!("{}, ROAD {road:.2}", method.title()),
+                None => method.title(),
+            })
+            .collect();
+        vm.set_attributors(string_model(titles.iter().map(String::as_str)));
+        vm.set_trust(if session.album.faithfulness.is_some() {
+            "ROAD: how fast the prediction goes when what a method names is taken out; higher is more faithful".into()
+        } else {
+            "Which one to believe: `ascan faithfulness` measures it on some images of this scan".into()
+        });
         let failed =
             self.others.iter().filter_map(|(_, name, heat)| heat.as_ref().err().map(|e| format!("{name}: {e}")));
         let problem = image.and_then(|image| image.problem.clone());

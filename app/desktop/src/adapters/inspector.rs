@@ -5,7 +5,7 @@ use super::{Dispatch, color, mark, replace, unmark};
 use crate::command::{ShellCommand, VerdictsCommand, View};
 use crate::model::figures::{Figure, NEARLY_ALL};
 use crate::model::{ASKING, Changes, Model};
-use ascan_engine::reliance::{Estimate, SliceReliance};
+use ascan_engine::reliance::Estimate;
 use ascan_engine::slices::SliceReport;
 use ascan_store::annotations::Mark;
 use ascan_ui::{Fact, InspectorVm, MainWindow, Share};
@@ -45,6 +45,7 @@ impl InspectorAdapter {
             let dispatch = dispatch.clone();
             move |note| dispatch(VerdictsCommand::Note(note.into()).into())
         });
+        on!(vm, dispatch, on_rename(name) => VerdictsCommand::Name(name.into()));
         on!(vm, dispatch, on_draft(text) => VerdictsCommand::Draft(text.into()));
         vm.on_ask_model({
             let dispatch = dispatch.clone();
@@ -67,6 +68,9 @@ impl InspectorAdapter {
         let slice = model.selected.and_then(|id| model.session.set.slice(id));
         vm.set_asking(model.busy.contains(&ASKING));
         vm.set_filled(slice.is_some() || !picked.is_empty());
+        if changes.intersects(Changes::SELECTION) || !picked.is_empty() {
+            vm.set_renaming(false);
+        }
         vm.set_advice(advice(model).into());
         // Picked images of a slice keep its figures in place: nothing may move under the pointer.
         if let Some(slice) = slice {
@@ -79,12 +83,14 @@ impl InspectorAdapter {
 
     fn show_slice(&self, vm: &InspectorVm, model: &Model, slice: &SliceReport) {
         let session = &model.session;
-        let spuriousness = session.slice_spuriousness(slice.id);
         let figure = model.mosaic.figure();
         vm.set_title(session.title(slice).into());
+        let name = session.annotations.name_of(&session.set.id, slice.id).unwrap_or_default();
+        vm.set_name(name.into());
+        vm.set_can_rename(slice.id >= 0);
         vm.set_subtitle(in_short(slice).into());
         vm.set_verdict_words(session.sentence(slice).into());
-        vm.set_swatch(color(figure.color(figure.value(slice, spuriousness), &session.set)));
+        vm.set_swatch(color(figure.color(figure.value(session, slice), &session.set)));
         let verdict = session.mark(slice.id);
         vm.set_undecided(verdict.is_none() && slice.id >= 0);
         vm.set_evidence(session.evidence(slice.id).into());
@@ -98,14 +104,14 @@ impl InspectorAdapter {
         let interval =
             slice.interval.map(|[low, high]| fact("95 % interval", format!("{} to {}", percent(low), percent(high))));
         let of = |figure: Figure| {
-            let value = figure.value(slice, spuriousness)?;
+            let value = figure.value(session, slice)?;
             Some(Fact { tip: figure.tip().into(), ..fact(figure.title(), figure.sentence(value)) })
         };
-        let follows = |name: &str, figure: fn(&SliceReliance) -> Estimate| {
-            let Estimate { mean, low, high, n } = figure(session.reliance.as_ref()?.of_slice(slice.id)?);
-            let text = format!("{}  ({} to {})", percent(mean), percent(low), percent(high));
-            (n > 0).then(|| fact(name, text))
+        let follows = |name: &str, Estimate { mean, low, high, .. }: Estimate| {
+            fact(name, format!("{}  ({} to {})", percent(mean), percent(low), percent(high)))
         };
+        let found = session.reliance.as_ref().and_then(|found| found.of_slice(slice.id));
+        let region = found.map(|found| found.region).filter(|region| region.n > 0);
         let facts = [
             of(Figure::Accuracy),
             interval,
@@ -116,8 +122,8 @@ impl InspectorAdapter {
             of(Figure::Coherence),
             of(Figure::Compactness),
             of(Figure::Spuriousness),
-            follows("Follows object", |found| found.object),
-            follows("Follows lit part", |found| found.region),
+            session.slice_reliance(slice.id).map(|found| follows("Follows object", found)),
+            region.map(|found| follows("Follows lit part", found)),
         ];
         replace(&self.facts, facts.into_iter().flatten().collect());
         let cells = slice.confusion.iter().take(N_SHARES).map(|cell| {
@@ -134,6 +140,7 @@ impl InspectorAdapter {
         let known = || picked.iter().filter(|&&row| table.labels[row] >= 0);
         let right = known().filter(|&&row| table.labels[row] == table.predicted_classes[row]).count();
         let n_known = known().count();
+        vm.set_can_rename(false);
         vm.set_title(format!("{} picked", ascan_viz::words::images(picked.len())).into());
         vm.set_subtitle("a verdict applies to exactly these images".into());
         vm.set_verdict_words(match n_known {

@@ -8,6 +8,7 @@ macro_rules! on {
     }};
 }
 
+mod browser;
 mod compare;
 mod confusion;
 mod image;
@@ -23,6 +24,7 @@ mod start;
 mod steps;
 mod table;
 
+pub use browser::BrowserAdapter;
 pub use compare::CompareAdapter;
 pub use confusion::ConfusionAdapter;
 pub use image::{ImageAdapter, Large};

@@ -8,6 +8,7 @@ use crate::model::mosaic::{LAYOUTS, Placed, SIZES};
 use crate::model::{Changes, Model};
 use crate::pictures::Pictures;
 use ascan_engine::slices::SliceReport;
+use ascan_report::report::headline;
 use ascan_ui::{Card, Fact, MainWindow, MosaicVm, Tile};
 use ascan_viz::color::ink_on;
 use ascan_viz::words::{percent, thousands};
@@ -58,6 +59,7 @@ impl MosaicAdapter {
             vm.set_metric(model.mosaic.metric as i32);
             vm.set_size(model.mosaic.size as i32);
             self.show_legend(&vm, model);
+            vm.set_headline(headline(&model.session.set).unwrap_or_default().into());
             let tiles = model.mosaic.tiles.iter().filter_map(|placed| self.tile(model, placed, pictures)).collect();
             replace(&self.tiles, tiles);
         }
@@ -68,6 +70,9 @@ impl MosaicAdapter {
             vm.set_zoom(model.mosaic.zoom);
             vm.set_pan_x(model.mosaic.pan[0]);
             vm.set_pan_y(model.mosaic.pan[1]);
+        }
+        if changes.intersects(Changes::MOSAIC_VIEW) {
+            model.mosaic.tiles.iter().for_each(|placed| self.want(model, placed, pictures));
         }
         if changes.intersects(Changes::HOVER | Changes::TILES) {
             self.show_card(&vm, model);
@@ -96,18 +101,15 @@ impl MosaicAdapter {
         let slice = session.set.slice(placed.id)?;
         let [x, y, width, height] = model.mosaic.bounds(placed);
         let shaped = model.mosaic.is_shaped();
-        let request = TileRequest::new(&placed.shape, [width, height], shaped, model.settings.text_scale);
+        self.want(model, placed, pictures);
         let has = self.pictures.get(&slice.id);
-        if has.is_none_or(|(present, _)| *present != request) {
-            pictures.want_tile(&model.session, slice, model.images.look, request.clone());
-        }
         let figure = model.mosaic.figure();
-        let value = figure.value(slice, session.slice_spuriousness(slice.id));
+        let value = figure.value(session, slice);
         let bar = figure.color(value, &session.set);
         let verdict = session.mark(slice.id);
         let metric = match figure {
             Figure::Accuracy | Figure::Confidence if slice.accuracy.is_none() => {
-                format!("{} sure", figure_text(Figure::Confidence, slice))
+                format!("{} sure", percent(slice.mean_confidence))
             }
             _ => figure.text(value),
         };
@@ -137,6 +139,17 @@ impl MosaicAdapter {
         })
     }
 
+    /// Asks for the picture of a tile, unless it is there as it should be.
+    fn want(&self, model: &Model, placed: &Placed, pictures: &Pictures) {
+        let Some(slice) = model.session.set.slice(placed.id) else { return };
+        let bounds @ [_, _, width, height] = model.mosaic.bounds(placed);
+        let (shaped, zoom) = (model.mosaic.is_shaped(), model.mosaic.zoom_of(bounds));
+        let request = TileRequest::new(&placed.shape, [width, height], shaped, zoom, model.settings.text_scale);
+        if self.pictures.get(&slice.id).is_none_or(|(present, _)| *present != request) {
+            pictures.want_tile(&model.session, slice, model.images.look, request);
+        }
+    }
+
     fn show_legend(&self, vm: &MosaicVm, model: &Model) {
         let (colors, [low, high]) = model.mosaic.figure().legend(&model.session.set);
         let bytes: Vec<u8> = colors.into_iter().flatten().collect();
@@ -155,10 +168,6 @@ impl MosaicAdapter {
             vm.set_card(card(model, slice));
         }
     }
-}
-
-fn figure_text(figure: Figure, slice: &SliceReport) -> String {
-    figure.text(figure.value(slice, None))
 }
 
 /// What is left of a title where there is no room for the label.
@@ -182,7 +191,7 @@ pub(super) fn described(model: &Model, slice: &SliceReport) -> String {
 fn card(model: &Model, slice: &SliceReport) -> Card {
     let session = &model.session;
     let fact = |figure: Figure| {
-        let value = figure.value(slice, session.slice_spuriousness(slice.id));
+        let value = figure.value(session, slice);
         value.map(|value| Fact {
             name: figure.title().into(),
             value: figure.sentence(value).into(),
@@ -198,14 +207,12 @@ fn card(model: &Model, slice: &SliceReport) -> Card {
         Figure::Loss,
         Figure::Coherence,
         Figure::Spuriousness,
+        Figure::Reliance,
     ];
     let interval = slice.interval.map(|[low, high]| ("95 %", format!("{} to {}", percent(low), percent(high))));
-    let reliance =
-        session.reliance.as_ref().and_then(|found| found.of_slice(slice.id)).filter(|found| found.object.n > 0);
-    let follows = reliance.map(|found| ("Follows object", percent(found.object.mean)));
     let words =
         |(name, value): (&str, String)| Fact { name: name.into(), value: value.into(), tip: SharedString::new() };
-    let further = interval.into_iter().chain(follows).map(words);
+    let further = interval.into_iter().map(words);
     let verdict = session.mark(slice.id);
     Card {
         title: format!("{}  {}", slice.id, session.title(slice)).into(),

@@ -41,6 +41,7 @@ impl ScatterAdapter {
         on!(vm, dispatch, on_zoomed(x, y, steps) => ScatterCommand::Zoom { x, y, steps });
         on!(vm, dispatch, on_set_tool(index) => ScatterCommand::Tool(TOOLS[index.clamp(0, 2) as usize]));
         on!(vm, dispatch, on_set_color(index) => ScatterCommand::Color(index.max(0) as usize));
+        on!(vm, dispatch, on_set_contours(on) => ScatterCommand::Contours(on));
         on!(vm, dispatch, on_set_projection(index) => ScatterCommand::Projection(index.max(0) as usize));
         on!(vm, dispatch, on_fit() => ScatterCommand::Fit);
         adapter
@@ -51,6 +52,7 @@ impl ScatterAdapter {
         let (vm, scatter, session) = (window.global::<ScatterVm>(), &model.scatter, &model.session);
         if changes.intersects(Changes::SCATTER) {
             vm.set_color(scatter.color as i32);
+            vm.set_contours(scatter.contours);
             if vm.get_projections().row_count() != session.projections.len() {
                 vm.set_projections(string_model(session.projections.iter().map(String::as_str)));
             }
@@ -61,7 +63,13 @@ impl ScatterAdapter {
                 let selected = selected(model);
                 let size = scatter.room.map(|side| (side as u32).max(1));
                 let colors = scatter.colors(session);
-                let pixels = ascan_viz::scatter::scatter(points, &colors, scatter.view, size, &selected, background);
+                let mut pixels =
+                    ascan_viz::scatter::scatter(points, &colors, scatter.view, size, &selected, background);
+                if scatter.contours {
+                    let ink = background.map(|v| 255 - v);
+                    let dense = scatter.dense(session).map(|row| points[row]);
+                    ascan_viz::scatter::contours(&mut pixels, dense, scatter.view, ink);
+                }
                 vm.set_picture(picture(&pixels));
             } else {
                 vm.set_picture(slint::Image::default());

@@ -2,6 +2,7 @@
 
 use super::{Dispatch, list, replace};
 use crate::command::{Artefact, NAMED, Named, Overlay, ShellCommand, View};
+use crate::model::figures::Figure;
 use crate::model::{Changes, Model};
 use ascan_ui::{Fact, MainWindow, Shell, Theme};
 use slint::platform::Key;
@@ -33,6 +34,8 @@ impl ShellAdapter {
         shell.set_licences(list(LICENCES.iter().map(|(name, value)| fact(name, value))));
         let bound = NAMED.iter().filter(|named| !named.key.is_empty());
         shell.set_shortcuts(list(bound.map(|named| fact(named.key, named.title))));
+        let figures = Figure::ALL.iter().map(|figure| (figure.title(), figure.tip()));
+        shell.set_glossary(list(GLOSSARY.iter().copied().chain(figures).map(|(name, value)| fact(name, value))));
 
         let run = {
             let (dispatch, ask) = (dispatch.clone(), ask.clone());
@@ -237,6 +240,21 @@ fn to_overlay(overlay: Overlay) -> ascan_ui::Overlay {
         Overlay::Export => ascan_ui::Overlay::Export,
     }
 }
+
+/// Words beside those of the figures, in the order in which one meets them.
+const GLOSSARY: &[(&str, &str)] = &[
+    ("Slice", "Images that the model treats alike: found by a slicer, without labels of groups"),
+    ("Attribution", "Where in the picture the model finds what speaks for its prediction: lit, up to the white line"),
+    ("Core", "A verdict: the model looks at the object itself"),
+    ("Spurious", "A verdict: the model looks at something that only goes along with the class"),
+    ("Noisy label", "A verdict: the labels of these images are wrong"),
+    ("Clearly worse", "At least ten points below the whole, by more than chance explains"),
+    ("Held-out mark", "An image whose verdict was hidden and predicted from the others, as a check of the spread"),
+    ("AUROC", "How well a score tells two kinds apart: 0.5 is chance, 1 is always"),
+    ("Control", "The same training without a regularizer: a repair has to beat it"),
+    ("Counterfactual", "Copies of images with other surroundings: who looks at the object is still right on them"),
+    ("ROAD", "How fast the prediction goes when what an attribution names is taken out of the picture"),
+];
 
 /// What the window is made with and under which licence.
 const LICENCES: &[(&str, &str)] = &[

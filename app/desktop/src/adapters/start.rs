@@ -1,6 +1,6 @@
 //! The start page.
 
-use super::{list, replace};
+use super::{list, opaque, replace};
 use crate::Desktop;
 use crate::start::Start;
 use ascan_ui::{MainWindow, Recent, StartVm};
@@ -39,6 +39,7 @@ impl StartAdapter {
         on!(on_edit_model, |desktop, path| desktop.edit_start(|start| start.set_model(path.into())));
         on!(on_edit_data, |desktop, path| desktop.edit_start(|start| start.set_data(path.into())));
         on!(on_edit_out, |desktop, path| desktop.edit_start(|start| start.set_out(path.into())));
+        on!(on_edit_config, |desktop, text| desktop.edit_start(|start| start.set_config(text.into())));
         on!(on_set_attributor, |desktop, index| desktop.edit_start(|start| {
             start.attributor = index.max(0) as usize;
             start.guess();
@@ -69,15 +70,16 @@ impl StartAdapter {
         vm.set_model(start.model.as_str().into());
         vm.set_data(start.data.as_str().into());
         vm.set_out(start.out.as_str().into());
-        vm.set_attributors(list(start.attributors.iter().map(SharedString::from)));
+        vm.set_attributors(list(start.attributors.iter().map(|method| SharedString::from(method.title()))));
         vm.set_attributor(start.attributor as i32);
-        vm.set_slicers(list(start.slicers.iter().map(SharedString::from)));
+        vm.set_slicers(list(start.slicers.iter().map(|method| SharedString::from(method.title()))));
         vm.set_slicer(start.slicer as i32);
         vm.set_config(start.config.as_str().into());
         vm.set_error(start.error.as_str().into());
         vm.set_running(start.running.is_some());
         let progress = start.running.as_ref().map(|running| running.progress()).unwrap_or_default();
         vm.set_progress(progress.share);
+        vm.set_live(list(progress.tiles.iter().map(opaque)));
         let stage = if start.is_guessing() { "looking at model and images …".to_owned() } else { progress.stage };
         vm.set_stage(stage.into());
         replace(&self.log, progress.log.iter().map(SharedString::from).collect());

@@ -123,14 +123,13 @@ impl Rows {
     fn row(&self, model: &Model, slice: &SliceReport) -> Row {
         let session = &model.session;
         let figure = model.mosaic.figure();
-        let spuriousness = session.slice_spuriousness(slice.id);
         let verdict = session.mark(slice.id);
         let drawn = self.drawn(model, slice);
         let cells = Figure::ALL.iter().map(|column| match column {
             Figure::Interval => Cell { text: SharedString::new(), picture: drawn[0].clone(), drawn: true },
             Figure::Confidences => Cell { text: SharedString::new(), picture: drawn[1].clone(), drawn: true },
             _ => Cell {
-                text: column.text(column.value(slice, spuriousness)).into(),
+                text: column.text(column.value(session, slice)).into(),
                 picture: slint::Image::default(),
                 drawn: false,
             },
@@ -145,7 +144,7 @@ impl Rows {
                 None => format!("slice {}, {}", slice.id, ascan_viz::words::images(slice.size)),
             }
             .into(),
-            swatch: color(figure.color(figure.value(slice, spuriousness), &session.set)),
+            swatch: color(figure.color(figure.value(session, slice), &session.set)),
             mark: mark(verdict.map(|(mark, _)| mark)),
             alarm: slice.needs_verdict && verdict.is_none(),
             cells: list(cells),
@@ -170,6 +169,7 @@ fn width(figure: Figure) -> f32 {
         Figure::Interval | Figure::Confidences => 60.0,
         Figure::Coherence | Figure::Evidence => 66.0,
         Figure::Compactness | Figure::Spuriousness => 62.0,
+        Figure::Reliance => 92.0,
         _ => 46.0,
     }
 }

@@ -154,6 +154,8 @@ pub enum ShellCommand {
     PaletteStep(i32),
     /// The word about what was done has been read.
     ForgetToast,
+    /// Say which command of the command line does this; `{}` stands for the scan.
+    Tell(&'static str),
     /// Leave the scan for the start page.
     Leave,
     /// Where exports go.
@@ -230,6 +232,8 @@ pub enum VerdictsCommand {
     Note(String),
     /// What is being typed as the comment of the selected slice.
     Draft(String),
+    /// What to call the selected slice; empty: what its images are.
+    Name(String),
     /// Undo the last verdict.
     Undo,
     /// Redo it.
@@ -360,6 +364,8 @@ pub enum ScatterCommand {
     Fit,
     /// Another colour of the points.
     Color(usize),
+    /// Whether lines are drawn around where images lie densest.
+    Contours(bool),
     /// Another projection to the plane.
     Projection(usize),
     /// Make a slice of the picked images.

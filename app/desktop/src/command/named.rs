@@ -22,6 +22,11 @@ const fn named(id: &'static str, title: &'static str, key: &'static str, command
     Named { id, title, key, command: Some(command) }
 }
 
+/// What only the command line does: chosen, it says how.
+const fn tells(id: &'static str, title: &'static str, command: &'static str) -> Named {
+    named(id, title, "", Command::Shell(ShellCommand::Tell(command)))
+}
+
 const fn asks(id: &'static str, title: &'static str, key: &'static str) -> Named {
     Named { id, title, key, command: None }
 }
@@ -108,6 +113,24 @@ pub const NAMED: &[Named] = &[
     named("help", "Keys", "?", Command::Shell(ShellCommand::Open(Overlay::Help))),
     named("about", "About, licences", "", Command::Shell(ShellCommand::Open(Overlay::About))),
     named("escape", "Close, clear the picked images, select nothing", "Esc", Command::Shell(ShellCommand::Escape)),
+    tells("faithfulness", "Measure which attribution method to believe", "ascan faithfulness {}"),
+    tells(
+        "more-attributions",
+        "Scan with further attribution methods",
+        "ascan scan CONFIG --out ANOTHER --set attribution.also=[\"eigen_cam\"]",
+    ),
+    tells("invert", "Draw an image with the features of each slice", "ascan invert {}"),
+    tells("carry", "Carry the verdicts of another scan of this model over to this one", "ascan mark {} --from ANOTHER"),
+    tells("verdicts", "List every verdict, with author and time", "ascan verdicts {}"),
+    tells("suggest", "List proposed verdicts with their reasons", "ascan suggest {}"),
+    tells(
+        "compare-pages",
+        "Write a page that compares two scans of the same images",
+        "ascan compare {} ANOTHER -o compare.html",
+    ),
+    tells("datasets", "Export as a Hugging Face or FiftyOne data set", "ascan export {} --to hf -o FOLDER"),
+    tells("gallery", "Draw the same images under all attribution methods", "ascan gallery {} -o gallery.png"),
+    tells("bench-slicers", "Compare slicers, or regularizers, side by side", "ascan bench slicers CONFIG --out FOLDER"),
     asks("quit", "Quit", "Ctrl+Q"),
 ];
 

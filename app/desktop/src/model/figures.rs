@@ -1,5 +1,6 @@
 //! The figures of a slice: what each is called, how it is written, what colour it has. One list for mosaic and table.
 
+use super::session::Session;
 use ascan_engine::slices::{SliceReport, SliceSet};
 use ascan_viz::words::percent;
 use ascan_viz::{Rgb, color};
@@ -32,11 +33,13 @@ pub enum Figure {
     Evidence,
     /// Mean spuriousness of its images.
     Spuriousness,
+    /// How far the predictions follow the object.
+    Reliance,
 }
 
 impl Figure {
     /// Every figure, in the order of the table's columns.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Accuracy,
         Self::Interval,
         Self::Size,
@@ -48,11 +51,19 @@ impl Figure {
         Self::Coherence,
         Self::Compactness,
         Self::Spuriousness,
+        Self::Reliance,
     ];
 
     /// Those that can colour the mosaic.
-    pub const COLORS: [Self; 6] =
-        [Self::Accuracy, Self::Confidence, Self::Loss, Self::Coherence, Self::Compactness, Self::Spuriousness];
+    pub const COLORS: [Self; 7] = [
+        Self::Accuracy,
+        Self::Confidence,
+        Self::Loss,
+        Self::Coherence,
+        Self::Compactness,
+        Self::Spuriousness,
+        Self::Reliance,
+    ];
 
     /// Columns that a new table shows.
     pub fn shown_at_first(self) -> bool {
@@ -73,6 +84,7 @@ impl Figure {
             Self::Compactness => "Compact",
             Self::Evidence => "Evidence",
             Self::Spuriousness => "Spurious",
+            Self::Reliance => "Follows object",
         }
     }
 
@@ -94,11 +106,14 @@ impl Figure {
                 "q-value: the expected share of false alarms among all slices that are at least as convincing"
             }
             Self::Spuriousness => "Mean spuriousness of the images, spread from the verdicts",
+            Self::Reliance => {
+                "How far predictions go with the object when images exchange it, once the model was asked: 0 % follows the rest of the picture"
+            }
         }
     }
 
     /// Its value, if it has one; what the table sorts by.
-    pub fn value(self, slice: &SliceReport, spuriousness: Option<f64>) -> Option<f64> {
+    pub fn value(self, session: &Session, slice: &SliceReport) -> Option<f64> {
         match self {
             Self::Accuracy => slice.accuracy,
             Self::Interval => slice.interval.map(|[low, _]| low),
@@ -109,7 +124,8 @@ impl Figure {
             Self::Coherence => slice.coherence,
             Self::Compactness => slice.compactness,
             Self::Evidence => slice.q_value,
-            Self::Spuriousness => spuriousness,
+            Self::Spuriousness => session.slice_spuriousness(slice.id),
+            Self::Reliance => session.slice_reliance(slice.id).map(|found| found.mean),
         }
     }
 
@@ -143,7 +159,7 @@ impl Figure {
             Self::Loss | Self::Compactness | Self::Coherence | Self::Spuriousness => format!("{value:.2}"),
             Self::Evidence if value <= ascan_engine::slices::evidence::FALSE_DISCOVERY_RATE => format!("{value:.0e}"),
             Self::Evidence => "chance".to_owned(),
-            Self::Accuracy | Self::Interval | Self::Confidence | Self::Confidences => percent(value),
+            Self::Accuracy | Self::Interval | Self::Confidence | Self::Confidences | Self::Reliance => percent(value),
         }
     }
 
@@ -156,6 +172,7 @@ impl Figure {
                 None => color::sequential(value),
             },
             Self::Loss => color::sequential(value / (value + 1.0)),
+            Self::Reliance => color::diverging(value, 0.5),
             // More of it is worse, so that the warm end of the map shows it.
             Self::Spuriousness => color::diverging(1.0 - value, 0.5),
             _ => color::sequential(value),
@@ -174,6 +191,7 @@ impl Figure {
             }
             (Self::Loss, _) => ["loss 0".to_owned(), "large".to_owned()],
             (Self::Spuriousness, _) => ["core".to_owned(), "spurious".to_owned()],
+            (Self::Reliance, _) => ["follows the rest".to_owned(), "the object".to_owned()],
             (Self::Confidence, _) => ["unsure".to_owned(), "sure".to_owned()],
             _ => [format!("{} 0", self.title().to_lowercase()), "1".to_owned()],
         };

@@ -285,7 +285,7 @@ impl Model {
             ImagesCommand::Step(by) => return self.apply_to_list(ListCommand::Step(by)),
             ImagesCommand::Close => images.open = None,
             ImagesCommand::Attribute(index) => {
-                let (row, name) = (images.open, self.session.attributors.get(index).cloned());
+                let (row, name) = (images.open, self.session.attributors.get(index).map(|method| method.name.clone()));
                 if let (Some(row), Some(name)) = (row, name) {
                     self.begin("attributing", Task::Attribution(row, name));
                 }
@@ -340,6 +340,9 @@ impl Model {
         {
             self.image = None;
             self.begin("reading an image", Task::Image(row));
+            if !self.session.knows_attributors {
+                self.tasks.push(Task::Attributors);
+            }
         }
         Changes::IMAGE
     }

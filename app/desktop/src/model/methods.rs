@@ -44,6 +44,13 @@ impl Method {
         host.names(kind).into_iter().filter_map(method).collect()
     }
 
+    /// What it is called in sentences, with its name in configurations: `Grad-CAM (grad_cam)`.
+    pub fn title(&self) -> String {
+        let words = self.summary.split(" (").next().unwrap_or_default();
+        let words = words.split([':', ',']).next().unwrap_or_default();
+        if words.is_empty() { self.name.clone() } else { format!("{words} ({})", self.name) }
+    }
+
     /// Takes values, as a configuration has them.
     pub fn set(&mut self, values: &ParamMap) {
         for param in &mut self.params {
@@ -82,6 +89,8 @@ mod tests {
             vec![param("n_slices", "20", " 8"), param("metric", "\"cosine\"", "\"cosine\""), param("k", "3", "")];
         let mut method = Method { name: "kmeans".into(), params, ..Method::default() };
         assert_eq!(method.overrides("slicing"), ["slicing.plugin=kmeans", "slicing.params.n_slices=8"]);
+        method.summary = "k-means: Lloyd's algorithm (Lloyd 1982)".into();
+        assert_eq!(method.title(), "k-means (kmeans)");
         method.set(&ParamMap::from_iter([("k".to_owned(), 5.into())]));
         assert_eq!(method.overrides("slicing")[2], "slicing.params.k=5");
         assert_eq!((Method::place(&[method.clone()], "kmeans"), Method::place(&[method], "none")), (0, 0));

@@ -142,6 +142,17 @@ impl Mosaic {
     }
 }
 
+impl Mosaic {
+    /// How far a tile is magnified: not at all where it is out of sight, so that no large picture of it is kept.
+    pub fn zoom_of(&self, [x, y, width, height]: [f64; 4]) -> f32 {
+        let seen = |start: f64, side: f64, axis: usize| {
+            let low = (start as f32) * self.zoom + self.pan[axis];
+            low < self.room[axis] && low + side as f32 * self.zoom > 0.0
+        };
+        if seen(x, width, 0) && seen(y, height, 1) { self.zoom } else { 1.0 }
+    }
+}
+
 impl Model {
     pub(super) fn apply_to_mosaic(&mut self, command: MosaicCommand) -> Changes {
         let mosaic = &mut self.mosaic;

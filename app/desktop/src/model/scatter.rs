@@ -34,6 +34,8 @@ pub struct Scatter {
     pub room: [f32; 2],
     /// Index into [`COLORS`].
     pub color: usize,
+    /// Whether lines are drawn around where points lie densest.
+    pub contours: bool,
     /// Index into [`Session::projections`].
     pub projection: usize,
     /// The tool.
@@ -57,6 +59,7 @@ impl Default for Scatter {
             view: View { centre: [0.0; 2], scale: 1.0 },
             room: [600.0, 500.0],
             color: 0,
+            contours: true,
             projection: 0,
             tool: Tool::Pan,
             outline: Vec::new(),
@@ -166,6 +169,20 @@ impl Scatter {
         self.view.centre = [0, 1].map(|axis| under[axis] + (self.view.centre[axis] - under[axis]) / factor);
     }
 
+    /// Rows around which lines of density are drawn: the errors where colours say which these are, else all.
+    pub fn dense<'a>(&self, session: &'a Session) -> Box<dyn Iterator<Item = usize> + 'a> {
+        let table = &session.album.table;
+        let rows = 0..table.n();
+        if self.color != OUTCOME || session.set.accuracy.is_none() {
+            return Box::new(rows);
+        }
+        let is_wrong = |&row: &usize| {
+            let label = table.labels[row];
+            label >= 0 && table.errors[row].is_none() && label != table.predicted_classes[row]
+        };
+        Box::new(rows.filter(is_wrong))
+    }
+
     /// The colour of each row.
     pub fn colors(&self, session: &Session) -> Vec<Rgb> {
         let table = &session.album.table;
@@ -246,6 +263,7 @@ impl Model {
             ScatterCommand::Zoom { x, y, steps } => scatter.zoom_at(x, y, steps),
             ScatterCommand::Fit => scatter.fit(),
             ScatterCommand::Color(color) => scatter.color = color,
+            ScatterCommand::Contours(on) => scatter.contours = on,
             ScatterCommand::Projection(projection) => {
                 scatter.projection = projection;
                 scatter.clear();

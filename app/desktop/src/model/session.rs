@@ -5,7 +5,7 @@ use super::mark_name;
 use super::methods::Method;
 use ascan_core::Result;
 use ascan_engine::classes::{class_name, outcome, slice_title};
-use ascan_engine::reliance::Reliance;
+use ascan_engine::reliance::{Estimate, Reliance};
 use ascan_engine::slices::{SliceReport, SliceSet};
 use ascan_engine::spread::Spread;
 use ascan_report::album::Album;
@@ -53,8 +53,10 @@ pub struct Session {
     pub reliance: Option<Reliance>,
     /// How far the images of a slice lie from its middle, by slice and row, once that was asked for.
     pub distances: HashMap<i32, HashMap<usize, f32>>,
-    /// Attribution plugins that can be tried on single images.
-    pub attributors: Vec<String>,
+    /// Attribution plugins that can be tried on single images: all, until it is known which go with the model.
+    pub attributors: Vec<Method>,
+    /// Whether that is known.
+    pub knows_attributors: bool,
     matrix: OnceCell<Matrix>,
     groups: OnceCell<Vec<String>>,
     /// Slicers to choose from, until a form has them.
@@ -87,6 +89,7 @@ impl Session {
             reliance: None,
             distances: HashMap::new(),
             attributors: Vec::new(),
+            knows_attributors: false,
             matrix: OnceCell::new(),
             groups: OnceCell::new(),
             slicers: Vec::new(),
@@ -138,7 +141,7 @@ impl Session {
     pub fn mark(&self, slice: i32) -> Option<(Mark, &str)> {
         match &self.annotations.of_slice(&self.set.id, slice)?.judgement {
             Judgement::Mark { mark, note } => Some((*mark, note)),
-            Judgement::Clear | Judgement::Fix(_) => None,
+            Judgement::Clear | Judgement::Fix(_) | Judgement::Name(_) => None,
         }
     }
 
@@ -166,6 +169,28 @@ impl Session {
         (n > 0).then(|| sum / n as f64)
     }
 
+    /// How far the predictions of a slice follow the object, if the model was asked and could tell.
+    pub fn slice_reliance(&self, slice: i32) -> Option<Estimate> {
+        let found = self.reliance.as_ref()?.of_slice(slice)?;
+        (found.object.n > 0).then_some(found.object)
+    }
+
+    /// Only these attribution methods go with the model: what was found most faithful comes first, then by name.
+    pub fn applies(&mut self, names: &[String]) {
+        self.attributors.retain(|method| names.contains(&method.name));
+        let roads: Vec<f64> =
+            self.attributors.iter().map(|method| self.road(&method.name).unwrap_or(f64::NEG_INFINITY)).collect();
+        let mut order: Vec<usize> = (0..roads.len()).collect();
+        order.sort_by(|&a, &b| roads[b].total_cmp(&roads[a]));
+        self.attributors = order.into_iter().map(|i| self.attributors[i].clone()).collect();
+        self.knows_attributors = true;
+    }
+
+    /// How faithful an attribution method was found to be to this model, if that was measured: its ROAD.
+    pub fn road(&self, method: &str) -> Option<f64> {
+        Some(self.album.faithfulness.as_ref()?.method(method)?.road?.mean)
+    }
+
     /// Reads the verdicts that other windows gave meanwhile; whether there were any.
     ///
     /// # Errors
@@ -183,12 +208,13 @@ impl Session {
         self.marks = self.annotations.marks(self.album.table.n());
     }
 
-    /// `landbird`, `landbird → waterbird`: what most images of a slice are and what they are taken for.
+    /// What people call a slice, or what most of its images are and are taken for: `landbird → waterbird`.
     pub fn title(&self, slice: &SliceReport) -> String {
         if slice.id < 0 {
             return "in no slice".to_owned();
         }
-        slice_title(&self.album.class_names, slice)
+        let name = self.annotations.name_of(&self.set.id, slice.id);
+        name.map_or_else(|| slice_title(&self.album.class_names, slice), str::to_owned)
     }
 
     /// `landbird`, or `landbird → waterbird` where they differ.

@@ -88,6 +88,10 @@ impl Model {
                 let place = (self.palette.1 as i64 + i64::from(by)).clamp(0, (n - 1).max(0));
                 self.palette.1 = place as usize;
             }
+            ShellCommand::Tell(command) => {
+                let scan = self.session.album.scan.dir.display().to_string();
+                self.toast = format!("On the command line: {}", command.replace("{}", &scan));
+            }
             ShellCommand::ForgetToast => {}
             ShellCommand::Leave => {
                 let kept = self.keep_draft();

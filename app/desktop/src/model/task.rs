@@ -22,6 +22,8 @@ pub enum Task {
     Image(usize),
     /// Another attribution of an image, by the plugin's name.
     Attribution(usize, String),
+    /// Which attribution methods go with the model.
+    Attributors,
     /// How far these rows of a slice lie from its middle.
     Distances(i32, Vec<usize>),
     /// Labels that look wrong.
@@ -69,6 +71,8 @@ pub enum Answer {
     Images(Result<()>),
     /// For [`Task::Image`].
     Image(ImageFacts),
+    /// For [`Task::Attributors`]: their names.
+    Attributors(Result<Vec<String>>),
     /// For [`Task::Distances`]: the slice, and the distance of each row.
     Distances(i32, Result<Vec<(usize, f32)>>),
     /// For [`Task::Candidates`].

@@ -42,6 +42,7 @@ impl Model {
                 }
                 return Changes::NONE;
             }
+            VerdictsCommand::Name(name) => self.name(name.trim().to_owned()),
             VerdictsCommand::Undo => self.session.annotations.undo().map(|undone| {
                 self.toast =
                     undone.map_or_else(|| "Nothing to undo".into(), |verdict| format!("Undone: {}", said(&verdict)));
@@ -137,6 +138,18 @@ impl Model {
         }
     }
 
+    /// Calls the selected slice something.
+    fn name(&mut self, name: String) -> Result<()> {
+        let Some(slice) = self.selected.filter(|&slice| slice >= 0) else { return Ok(()) };
+        if self.session.annotations.name_of(&self.session.set.id, slice).unwrap_or_default() == name {
+            return Ok(());
+        }
+        self.toast =
+            if name.is_empty() { format!("Slice {slice} has no name") } else { format!("Slice {slice}: “{name}”") };
+        self.toast_undo = true;
+        self.session.annotations.judge(self.session.subject(slice), Judgement::Name(name)).map(|_| ())
+    }
+
     /// A comment that was typed and not confirmed is saved with the slice's verdict, or waits for one.
     pub(super) fn keep_draft(&mut self) -> Changes {
         let Some(slice) = self.selected else { return Changes::NONE };
@@ -189,6 +202,7 @@ fn said(verdict: &Verdict) -> String {
         Judgement::Fix(Fix::Keep) => format!("{what}, label kept"),
         Judgement::Fix(Fix::Relabel(_)) => format!("{what}, relabelled"),
         Judgement::Fix(Fix::Drop) => format!("{what}, dropped"),
+        Judgement::Name(name) => format!("{what}, called “{name}”"),
     }
 }
 

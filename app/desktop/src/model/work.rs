@@ -99,6 +99,10 @@ impl Model {
                 }
                 Changes::IMAGE | Changes::SHELL
             }
+            Answer::Attributors(names) => {
+                self.session.applies(&names.unwrap_or_default());
+                Changes::IMAGE
+            }
             Answer::Distances(slice, distances) => {
                 self.end("ranking images by how typical they are");
                 match distances {
@@ -141,7 +145,8 @@ impl Model {
                     Ok(found) => {
                         self.session.reliance = Some(*found);
                         self.toast = "The model was asked: see the selected slice".to_owned();
-                        Changes::INSPECTOR | Changes::SHELL
+                        self.list.update(&self.session);
+                        Changes::INSPECTOR | Changes::SHELL | Changes::LIST | Changes::TILES
                     }
                     Err(error) => self.fail(&error),
                 }

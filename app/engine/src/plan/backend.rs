@@ -3,10 +3,11 @@
 use super::{report, report_method};
 use ascan_config::LoadedConfig;
 use ascan_config::host::PluginHost;
+use ascan_config::sections::ModelSection;
 use ascan_core::{
     Attributor, Capabilities, Error, Kind, ModelInfo, OpenModel, ParamMap, Requirements, Result, Runtime,
 };
-use ascan_onnx::Classifier;
+use ascan_onnx::{Classifier, Model};
 
 /// The configuration's word for "the fastest that can do it".
 pub(super) const AUTO: &str = "auto";
@@ -74,6 +75,19 @@ pub(super) fn choose(
     let message = format!("no backend can do this: {reasons}");
     loaded.error_at(&["model", "backend"], message, "`ascan plugins` lists the backends that were found");
     None
+}
+
+/// The attribution methods that go with a model, with their default parameters, by name: what its graph has.
+///
+/// # Errors
+/// `File` if the model is gone or is none that can be scanned.
+pub fn applicable(model: &ModelSection, host: &PluginHost) -> Result<Vec<String>> {
+    let classifier = Classifier::analyse(&Model::load(&model.path)?, model.image_size)?;
+    let graph = classifier.model_info("", Capabilities { gradients: true, training: true }, 1);
+    let applies = |name: &&str| {
+        host.attributor(name, &ParamMap::new()).is_ok_and(|attributor| attributor.requirements(&graph).is_ok())
+    };
+    Ok(host.names(Kind::Attributor).into_iter().filter(applies).map(str::to_owned).collect())
 }
 
 /// The reason alone, without the name that stands before it.

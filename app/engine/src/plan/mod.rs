@@ -3,6 +3,8 @@
 mod backend;
 mod describe;
 
+pub use backend::applicable;
+
 use crate::images::{ImageSet, Preprocess, labels};
 use ascan_config::host::PluginHost;
 use ascan_config::sections::DataSection;

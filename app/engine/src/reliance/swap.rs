@@ -15,7 +15,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
 
 /// Pictures that each image exchanges a region with.
-const N_PARTNERS: usize = 8;
+const N_PARTNERS: usize = 14;
 
 /// One pass for the object map; then two regions, exchanged both ways.
 pub const N_PASSES: usize = 1 + 4 * N_PARTNERS;

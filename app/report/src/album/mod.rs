@@ -109,7 +109,9 @@ impl Album {
         let slices: Vec<&SliceReport> = slices.into_iter().collect();
         let kept = slices.iter().filter_map(|slice| Some((slice.id, inversion::kept(&self.scan, set, slice.id)?)));
         let verdicts = slices.iter().filter_map(|slice| judged(&slice.id)).collect();
-        Scene { inversions: kept.collect(), verdicts, ..self.scene() }
+        let named = |slice: &i32| Some((*slice, annotations.as_ref()?.name_of(set, *slice)?.to_owned()));
+        let names = slices.iter().filter_map(|slice| named(&slice.id)).collect();
+        Scene { inversions: kept.collect(), names, verdicts, ..self.scene() }
     }
 
     /// What pictures of images are made from.
@@ -121,6 +123,7 @@ impl Album {
             methods: self.methods().map(|(name, part)| (name.to_owned(), self.maps_of(part))).collect(),
             faithfulness: self.faithfulness.as_ref(),
             inversions: BTreeMap::new(),
+            names: BTreeMap::new(),
             verdicts: BTreeMap::new(),
             absolute: self.is_absolute(),
             title: self.title.clone(),

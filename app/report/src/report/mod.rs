@@ -6,6 +6,8 @@ mod summary;
 mod tests;
 mod view;
 
+pub use summary::headline;
+
 use crate::mosaic::Scene;
 use ascan_core::{Error, Result};
 use ascan_engine::slices::SliceSet;

@@ -54,6 +54,14 @@ pub(super) fn summary(scene: &Scene, set: &SliceSet, coherence: Option<f64>) -> 
     Summary { overall, findings }
 }
 
+/// The first thing to know of a set of slices: which share of the errors few of them hold. `None` without labels, and for a
+/// set of errors alone.
+pub fn headline(set: &SliceSet) -> Option<String> {
+    let accuracy = set.accuracy.filter(|_| !set.recipe.errors_only)?;
+    let flagged: Vec<&SliceReport> = set.slices.iter().filter(|slice| slice.needs_verdict).collect();
+    Some(format!("The model is right on {}. {}", exact(accuracy), concentration(set, &flagged)))
+}
+
 fn concentration(set: &SliceSet, flagged: &[&SliceReport]) -> String {
     if flagged.is_empty() {
         return "No slice is clearly worse than the whole: none is at least ten points below it by more than chance \

@@ -28,6 +28,7 @@ fn html_of(
         methods: ["grad_cam"].iter().chain(also).map(|name| ((*name).to_owned(), maps_of(table))).collect(),
         faithfulness,
         inversions: BTreeMap::from([(0, RgbImage::from_pixel(8, 8, image::Rgb([1, 2, 3])))]),
+        names: BTreeMap::new(),
         verdicts: BTreeMap::from([(
             0,
             Judged { mark: Mark::Spurious, note: "the <water>".into(), author: "ann".into() },

@@ -121,6 +121,19 @@ impl Annotations {
         self.history.iter().rev().find(about).filter(|verdict| verdict.mark().is_some())
     }
 
+    /// What people call a slice: the newest name that somebody gave it and nobody took away.
+    pub fn name_of(&self, set: &str, slice: i32) -> Option<&str> {
+        let named = self.history.iter().rev().find_map(|verdict| match (&verdict.subject, &verdict.judgement) {
+            (Subject::Slice { set: of, slice: id, .. }, Judgement::Name(name))
+                if (of.as_str(), *id) == (set, slice) =>
+            {
+                Some(name.as_str())
+            }
+            _ => None,
+        });
+        named.filter(|name| !name.is_empty())
+    }
+
     /// The marks in force, in order of time: of each subject the newest verdict, unless that cleared it.
     pub fn in_force(&self) -> Vec<&Verdict> {
         let newest = self.history.iter().enumerate().filter(|(i, verdict)| {
@@ -195,7 +208,7 @@ impl Annotations {
     pub fn fixes(&self) -> BTreeMap<usize, Fix> {
         let fixes = self.history.iter().filter_map(|verdict| match verdict.judgement {
             Judgement::Fix(fix) => Some((verdict.subject.rows(), fix)),
-            Judgement::Mark { .. } | Judgement::Clear => None,
+            Judgement::Mark { .. } | Judgement::Clear | Judgement::Name(_) => None,
         });
         fixes.flat_map(|(rows, fix)| rows.iter().map(move |&row| (row, fix))).collect()
     }
@@ -238,9 +251,9 @@ impl Annotations {
     }
 }
 
-/// Whether a verdict is about what its subject is, not about labels.
+/// Whether a verdict is about what its subject is, not about labels or names.
 fn is_about_marks(verdict: &Verdict) -> bool {
-    !matches!(verdict.judgement, Judgement::Fix(_))
+    matches!(verdict.judgement, Judgement::Mark { .. } | Judgement::Clear)
 }
 
 /// Puts a verdict where it belongs in order of time; names decide between equal times.

@@ -255,3 +255,21 @@ fn a_verdict_knows_what_became_of_its_slice() {
     assert_eq!(of("kmeans-1", 77, &rows), SubjectState::SliceGone);
     assert_eq!(of("kmeans-0", 0, &rows), SubjectState::SetGone);
 }
+
+#[test]
+fn a_name_is_no_verdict_and_can_be_undone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut anna = open(dir.path(), "anna");
+    anna.judge(slice(3, [1, 2]), mark(Mark::Core)).unwrap();
+    anna.judge(slice(3, [1, 2]), Judgement::Name("birds on water".into())).unwrap();
+    let name = |of: &Annotations| of.name_of("kmeans-1", 3).map(str::to_owned);
+    let again = open(dir.path(), "ben");
+    assert_eq!(name(&again).as_deref(), Some("birds on water"));
+    assert_eq!(again.of_slice("kmeans-1", 3).unwrap().mark(), CORE, "the mark stands");
+    assert_eq!((again.marks(3), again.basis().len()), (vec![None, CORE, CORE], 1));
+    assert_eq!((again.name_of("kmeans-1", 4), again.name_of("kmeans-2", 3)), (None, None));
+    anna.judge(slice(3, [1, 2]), Judgement::Name(String::new())).unwrap();
+    assert_eq!(name(&anna), None);
+    anna.undo().unwrap();
+    assert_eq!(name(&anna).as_deref(), Some("birds on water"));
+}

@@ -121,6 +121,8 @@ pub enum Judgement {
     Clear,
     /// What is to be done about the labels of the subject's images.
     Fix(Fix),
+    /// What people call the slice; empty: what its images are, as before.
+    Name(String),
 }
 
 /// Name of a verdict: its file and its place in it. Unique in a scan.
@@ -154,7 +156,7 @@ impl Verdict {
     pub fn mark(&self) -> Option<Mark> {
         match self.judgement {
             Judgement::Mark { mark, .. } => Some(mark),
-            Judgement::Clear | Judgement::Fix(_) => None,
+            Judgement::Clear | Judgement::Fix(_) | Judgement::Name(_) => None,
         }
     }
 

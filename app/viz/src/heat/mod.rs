@@ -133,6 +133,23 @@ impl Heat {
         GrayImage::from_raw(width_px, height_px, bytes).unwrap_or_default()
     }
 
+    /// Share of the weights that lies in a window, in [0, 1]; 0 for an empty heat.
+    pub fn share_in(&self, window: Window) -> f64 {
+        let inside = |i: usize, n: usize, start: f32, side: f32| {
+            let middle = (i as f32 + 0.5) / n as f32;
+            middle >= start && middle <= start + side
+        };
+        let (mut sum, mut held) = (0.0, 0.0);
+        for (i, &v) in self.values.iter().enumerate() {
+            let (x, y) = (i % self.width, i / self.width);
+            sum += f64::from(v);
+            if inside(x, self.width, window.x, window.width) && inside(y, self.height, window.y, window.height) {
+                held += f64::from(v);
+            }
+        }
+        if sum > 0.0 { held / sum } else { 0.0 }
+    }
+
     /// The window of this size (in shares of the sides) around where the weight is; in the middle for an empty map.
     pub fn window(&self, width: f32, height: f32) -> Window {
         let (mut sum, mut x, mut y) = (0.0, 0.0, 0.0);

@@ -1,7 +1,9 @@
 //! Many points in two dimensions: drawing them, finding them under the pointer, and choosing them.
 
+mod density;
 mod index;
 
+pub use density::contours;
 pub use index::Index;
 
 use crate::{Rgb, raster};
