@@ -9,6 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Set by the first Ctrl-C, or a request to terminate; the second one ends the program at once.
 static STOP: AtomicBool = AtomicBool::new(false);
+/// The bar of this process. Who prints takes it away first, or the words stick to it.
+static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 /// What a shell expects of a program that was stopped by Ctrl-C.
 pub const STOPPED: u8 = 130;
 
@@ -16,7 +18,7 @@ pub const STOPPED: u8 = 130;
 pub struct Terminal {
     quiet: bool,
     bar: ProgressBar,
-    /// What the bar is about; nothing while none is drawn.
+    /// What the bar is about.
     stage: Mutex<Option<String>>,
 }
 
@@ -29,7 +31,9 @@ impl Terminal {
                 std::process::exit(STOPPED.into());
             }
         });
-        Self::on(if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }, quiet)
+        let terminal = Self::on(if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }, quiet);
+        *locked(&BAR) = Some(terminal.bar.clone());
+        terminal
     }
 
     fn on(target: ProgressDrawTarget, quiet: bool) -> Self {
@@ -39,26 +43,26 @@ impl Terminal {
         Self { quiet, bar, stage: Mutex::default() }
     }
 
-    /// Takes the bar away, before something else is printed.
-    pub fn clear(&self) {
-        if self.stage().take().is_some() {
-            self.bar.finish_and_clear();
-        }
-    }
-
     /// Whether the user has not asked to stop.
     pub fn is_running(&self) -> bool {
         !STOP.load(Ordering::Relaxed)
     }
+}
 
-    fn stage(&self) -> MutexGuard<'_, Option<String>> {
-        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes the bar away, if one is drawn, before something else is printed; the next progress draws it again.
+pub fn clear() {
+    if let Some(bar) = &*locked(&BAR) {
+        bar.finish_and_clear();
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        self.clear();
+        self.bar.finish_and_clear();
     }
 }
 
@@ -76,8 +80,8 @@ impl Reporter for Terminal {
     }
 
     fn progress(&self, stage: &str, done: u64, total: u64) -> bool {
-        let mut current = self.stage();
-        let is_new = current.as_deref() != Some(stage);
+        let mut current = locked(&self.stage);
+        let is_new = current.as_deref() != Some(stage) || self.bar.is_finished();
         if is_new {
             *current = Some(stage.to_owned());
             self.bar.reset();
@@ -150,10 +154,14 @@ mod tests {
         terminal.progress("scan", 1, 20);
         terminal.log(Level::Info, "said above the bar, which is drawn again");
         assert!(screen.contents().ends_with("] 1/20"));
-        terminal.clear();
+        // Anybody who prints takes it away: nothing is ever written behind the bar.
+        *locked(&BAR) = Some(terminal.bar.clone());
+        clear();
         assert_eq!(screen.contents(), "");
         terminal.progress("scan", 20, 20);
         assert!(screen.contents().ends_with("] 20/20"));
+        drop(terminal);
+        assert_eq!(screen.contents(), "");
     }
 
     #[test]

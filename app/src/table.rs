@@ -1,46 +1,245 @@
-//! Tables for a terminal or a pipe: columns under their headings, and nothing drawn around them.
+//! Tables for a terminal or a pipe: columns under their headings, nothing drawn around them, and no line wider than the terminal.
 
-use comfy_table::{CellAlignment, Table, presets};
+use console::{Term, measure_text_width};
 
-/// A heading, and where the cells below it stand: words at the left, numbers at the right.
+/// A heading, and what the cells below it are.
 #[derive(Debug, Clone, Copy)]
 pub enum Column<'a> {
+    /// Names, at the left; shortened in the middle where the table would be too wide.
     Left(&'a str),
+    /// Numbers, at the right; never shortened.
     Right(&'a str),
+    /// Sentences, on as many lines as they need; below the row where there is no room beside it.
+    Text(&'a str),
 }
 
-/// Headings and a line per row, `indent` spaces from the edge. No line is wrapped or cut, however narrow the terminal.
+/// Where the terminal does not say how wide it is, or there is none.
+const WIDTH: usize = 80;
+/// Between columns.
+const GAP: usize = 2;
+/// A name keeps this much.
+const NAME: usize = 12;
+/// Sentences in a narrower column are hard to read.
+const SENTENCE: usize = 30;
+
+/// Headings and a line per row, `indent` spaces from the edge.
 pub fn aligned<R: IntoIterator<Item = String>>(
-    indent: u16,
+    indent: usize,
     columns: &[Column],
     rows: impl IntoIterator<Item = R>,
 ) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(columns.iter().map(|&(Column::Left(heading) | Column::Right(heading))| heading));
-    table.add_rows(rows);
-    for (i, (shown, column)) in table.column_iter_mut().zip(columns).enumerate() {
-        shown.set_padding((if i == 0 { indent } else { 2 }, 0));
-        shown.set_cell_alignment(match column {
-            Column::Left(_) => CellAlignment::Left,
-            Column::Right(_) => CellAlignment::Right,
-        });
+    let width = Term::stdout().size_checked().map_or(WIDTH, |(_, columns)| columns.into());
+    let rows: Vec<Vec<String>> = rows.into_iter().map(|row| row.into_iter().collect()).collect();
+    fitted(indent, columns, &rows, width)
+}
+
+fn fitted(indent: usize, columns: &[Column], rows: &[Vec<String>], width: usize) -> String {
+    let room = width.saturating_sub(indent);
+    let sizes: Vec<Size> =
+        columns.iter().enumerate().map(|(i, &column)| Size::of(column, rows.iter().map(|row| &row[i]))).collect();
+    let all: Vec<usize> = (0..columns.len()).collect();
+    let least = |shown: &[usize]| shown.iter().map(|&i| sizes[i].least + GAP).sum::<usize>().saturating_sub(GAP);
+    let is_text = |i: &usize| matches!(columns[*i], Column::Text(_));
+    // Sentences go below, if they must; then columns go into tables of their own, each with the first column.
+    let (below, beside): (Vec<usize>, Vec<usize>) = match least(&all) <= room {
+        true => (Vec::new(), all),
+        false => all.into_iter().partition(is_text),
+    };
+    let mut blocks: Vec<Vec<usize>> = vec![Vec::new()];
+    for i in beside {
+        let longer = [blocks[blocks.len() - 1].as_slice(), &[i]].concat();
+        if longer.len() < 3 || least(&longer) <= room {
+            *blocks.last_mut().expect("there is one") = longer;
+        } else {
+            blocks.push(vec![0, i]);
+        }
     }
-    table.trim_fmt()
+    let last = blocks.len() - 1;
+    let table = |(at, shown): (usize, &Vec<usize>)| {
+        let widths = widths(shown, &sizes, room);
+        let mut lines = line(shown, &widths, |i| wrap(columns[i].heading(), widths[position(shown, i)]), columns, true);
+        for row in rows {
+            let cell = |i: usize| {
+                let width = widths[position(shown, i)];
+                match columns[i] {
+                    Column::Text(_) => wrap(&row[i], width),
+                    Column::Left(_) | Column::Right(_) => vec![middle(&row[i], width)],
+                }
+            };
+            lines.extend(line(shown, &widths, cell, columns, false));
+            let sentences = below.iter().filter(|_| at == last).flat_map(|&i| wrap(&row[i], room.saturating_sub(4)));
+            lines.extend(sentences.map(|sentence| format!("    {sentence}")));
+        }
+        let indented = lines.into_iter().map(|line| format!("{:indent$}{line}", "").trim_end().to_owned());
+        indented.collect::<Vec<_>>().join("\n")
+    };
+    blocks.iter().enumerate().map(table).collect::<Vec<_>>().join("\n\n")
+}
+
+impl<'a> Column<'a> {
+    fn heading(self) -> &'a str {
+        let (Self::Left(heading) | Self::Right(heading) | Self::Text(heading)) = self;
+        heading
+    }
+}
+
+/// Columns of the screen that a column of the table takes.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    /// Nothing shortened, the heading on one line.
+    full: usize,
+    /// As narrow as it gets.
+    least: usize,
+}
+
+impl Size {
+    fn of<'a>(column: Column, cells: impl Iterator<Item = &'a String>) -> Self {
+        let cells = cells.map(|cell| measure_text_width(cell)).max().unwrap_or(0);
+        let word = column.heading().split(' ').map(measure_text_width).max().unwrap_or(0);
+        let least = match column {
+            Column::Left(_) => cells.min(NAME),
+            Column::Right(_) => cells,
+            Column::Text(_) => cells.min(SENTENCE),
+        };
+        Self { full: cells.max(measure_text_width(column.heading())), least: least.max(word) }
+    }
+}
+
+/// The widths of these columns in this room: the widest gives way first.
+fn widths(shown: &[usize], sizes: &[Size], room: usize) -> Vec<usize> {
+    let mut widths: Vec<usize> = shown.iter().map(|&i| sizes[i].full).collect();
+    let gaps = GAP * shown.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps > room {
+        let can_give = (0..shown.len()).filter(|&at| widths[at] > sizes[shown[at]].least);
+        let Some(widest) = can_give.max_by_key(|&at| widths[at]) else { break };
+        widths[widest] -= 1;
+    }
+    widths
+}
+
+fn position(shown: &[usize], column: usize) -> usize {
+    shown.iter().position(|&i| i == column).unwrap_or(0)
+}
+
+/// A row, on as many lines as its tallest cell has; headings stand at the bottom of theirs.
+fn line(
+    shown: &[usize],
+    widths: &[usize],
+    cell: impl Fn(usize) -> Vec<String>,
+    columns: &[Column],
+    is_heading: bool,
+) -> Vec<String> {
+    let cells: Vec<Vec<String>> = shown.iter().map(|&i| cell(i)).collect();
+    let height = cells.iter().map(Vec::len).max().unwrap_or(0);
+    let line = |at: usize| {
+        let cells = cells.iter().zip(shown).zip(widths).map(|((lines, &i), &width)| {
+            let skipped = if is_heading { height - lines.len() } else { 0 };
+            let words = at.checked_sub(skipped).and_then(|at| lines.get(at)).map_or("", String::as_str);
+            let space = " ".repeat(width.saturating_sub(measure_text_width(words)));
+            match columns[i] {
+                Column::Right(_) => format!("{space}{words}"),
+                Column::Left(_) | Column::Text(_) => format!("{words}{space}"),
+            }
+        });
+        cells.collect::<Vec<_>>().join(&" ".repeat(GAP))
+    };
+    (0..height).map(line).collect()
+}
+
+/// The words on lines of this width; a word that is longer is shortened.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if measure_text_width(line) + 1 + measure_text_width(word) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(middle(word, width)),
+        }
+    }
+    lines
+}
+
+/// The text, without its middle if it is wider than this: beginnings and ends of names tell them apart.
+fn middle(text: &str, width: usize) -> String {
+    if measure_text_width(text) <= width {
+        return text.to_owned();
+    }
+    let letters: Vec<char> = text.chars().collect();
+    let short = |n: usize| {
+        let (head, tail) = (n.div_ceil(2), n / 2);
+        let [head, tail] =
+            [&letters[..head], &letters[letters.len() - tail..]].map(|part| part.iter().collect::<String>());
+        format!("{head}…{tail}")
+    };
+    (0..letters.len()).rev().map(short).find(|short| measure_text_width(short) <= width).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Column::{Left, Right};
+    use super::Column::{Left, Right, Text};
     use super::*;
+
+    fn rows<const N: usize>(rows: &[[&str; N]]) -> Vec<Vec<String>> {
+        rows.iter().map(|row| row.map(str::to_owned).into()).collect()
+    }
+
+    #[track_caller]
+    fn fits(text: &str, width: usize) {
+        for line in text.lines() {
+            assert!(measure_text_width(line) <= width, "{} columns: {line}\n{text}", measure_text_width(line));
+        }
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell_on_the_screen() {
-        let rows = [["鳥", "7", "far"], ["  landbird", "1200", ""]].map(|row| row.map(str::to_owned));
+        let columns = [Left("name"), Right("images"), Left("remarks")];
         let expected = "  name        images  remarks\n  鳥               7  far\n    landbird    1200";
-        assert_eq!(aligned(2, &[Left("name"), Right("images"), Left("remarks")], rows), expected);
-        let long = "x".repeat(500);
-        let rows = [[long.clone(), "y".to_owned()]];
-        assert!(aligned(0, &[Left("a"), Left("b")], rows).ends_with(&format!("\n{long}  y")));
+        assert_eq!(fitted(2, &columns, &rows(&[["鳥", "7", "far"], ["  landbird", "1200", ""]]), 80), expected);
+    }
+
+    #[test]
+    fn long_names_lose_their_middle_and_numbers_nothing() {
+        let long = format!("photos/{}/0017.png", "x".repeat(200));
+        let text = fitted(2, &[Right("row"), Left("image")], &rows(&[["123456", &long]]), 80);
+        fits(&text, 80);
+        let line = text.lines().nth(1).unwrap();
+        assert!(line.starts_with("  123456  photos/") && line.contains('…') && line.ends_with("/0017.png"), "{text}");
+        assert_eq!(middle("鳥鳥鳥鳥", 5), "鳥…鳥");
+        assert_eq!(middle("abcdef", 4), "ab…f");
+    }
+
+    #[test]
+    fn headings_are_wrapped_before_names_are_shortened() {
+        let columns = [Left("slice"), Right("follows the attributed region"), Left("mostly")];
+        let text = fitted(0, &columns, &rows(&[["3", "57 %", "landbird → waterbird"]]), 50);
+        fits(&text, 50);
+        assert!(text.contains("landbird → waterbird") && text.lines().count() > 2, "{text}");
+    }
+
+    #[test]
+    fn sentences_go_beside_the_row_or_below_it() {
+        let why = "the model is right on the object and on what is around it, so that neither explains it";
+        let narrow = rows(&[["3", why], ["4", why]]);
+        let beside = fitted(0, &[Right("slice"), Text("why")], &narrow, 80);
+        fits(&beside, 80);
+        assert_eq!(beside.lines().count(), 5, "{beside}");
+        let wide = "a rather long name of seventy letters, which cannot be shortened, or so";
+        let below = fitted(0, &[Right("slice"), Text("why")], &rows(&[[wide, why]]), 80);
+        fits(&below, 80);
+        assert!(below.lines().nth(2).unwrap().starts_with("    the model is right"), "{below}");
+    }
+
+    /// What does not fit beside each other is put below each other; each part says which rows it is about.
+    #[test]
+    fn more_numbers_than_fit_make_several_tables() {
+        let columns: Vec<Column> =
+            [Left("method")].into_iter().chain(["a", "b", "c", "d", "e", "f", "g"].map(Right)).collect();
+        let figures = ["0.271 ± 0.040"; 7];
+        let cells: Vec<Vec<String>> = vec![std::iter::once("grad_cam").chain(figures).map(str::to_owned).collect()];
+        let text = fitted(2, &columns, &cells, 80);
+        fits(&text, 80);
+        assert_eq!((text.matches("grad_cam").count(), text.matches("0.271 ± 0.040").count()), (2, 7), "{text}");
     }
 }

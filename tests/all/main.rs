@@ -22,6 +22,7 @@ mod guess;
 mod harness;
 mod house;
 mod new_slicer;
+mod pages;
 mod painted;
 mod real_data;
 mod repair;

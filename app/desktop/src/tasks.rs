@@ -117,7 +117,7 @@ fn export(what: Artefact, path: &Path, album: &Album, set: &SliceSet) -> Result<
     match what {
         Artefact::Mosaic => save_png(&mosaic::mosaic(&album.scene_of(&set.id, &set.slices), set), path),
         Artefact::Report => {
-            let scene = album.scene_of(&set.id, &set.slices);
+            let scene = album.scene_of_set(set);
             write(report::report(&scene, set, &album::scanned(&album.scan, set))?.as_bytes())
         }
         Artefact::Slices => write(&super::export::slices(album, set, &annotations(album)?)?),

@@ -5,6 +5,7 @@ use ascan_config::host::PluginHost;
 use ascan_core::{Context, Error, Result};
 use ascan_viz::heat::{Drawing, Look};
 use ascan_viz::text::{self, Style};
+use ascan_viz::theme::DARK;
 use ascan_viz::{Heat, Rgb};
 use image::{RgbImage, imageops};
 
@@ -16,9 +17,9 @@ const GAP_PX: u32 = 10;
 const NAME_PX: u32 = 24;
 /// Strips beside each other.
 const N_COLUMNS: u32 = 3;
-const PAGE: Rgb = [18, 20, 24];
-const NAME: Style = Style { size_px: 15.0, bold: true, color: [233, 235, 238] };
-const REASON: Style = Style { size_px: 13.0, bold: false, color: [154, 162, 173] };
+const PAGE: Rgb = DARK.page;
+const NAME: Style = Style { size_px: 15.0, bold: true, color: DARK.ink };
+const REASON: Style = Style { size_px: 13.0, bold: false, color: DARK.faint };
 
 /// What one method says of the images, or why it says nothing.
 type Strip = (String, Result<Vec<Heat>>);

@@ -1,15 +1,16 @@
 //! The Attribution Mosaic of a set of slices: every slice at a glance, similar ones next to each other.
 
+use crate::judged::{Judged, JudgedElsewhere, mark_color};
 use ascan_core::{Error, Result, Tensor};
 use ascan_engine::classes::{class_name, outcome, slice_title};
 use ascan_engine::faithfulness::Faithfulness;
 use ascan_engine::slices::{SliceReport, SliceSet};
-use ascan_store::annotations::Mark;
 use ascan_store::table::ScanTable;
 use ascan_viz::heat::Look;
 use ascan_viz::mosaic::{FRAME, Mosaic, Tile};
 use ascan_viz::shape::{PICTURES_PX, tile_aspect};
 use ascan_viz::text::Style;
+use ascan_viz::theme::DARK;
 use ascan_viz::tile::{Drawn, N_SMALL, TilePicture};
 use ascan_viz::words::{images, percent, thousands};
 use ascan_viz::{Heat, HeatSum, Rgb, color, grid, text};
@@ -33,25 +34,6 @@ pub type Pictures<'a> = dyn Fn(usize, u32) -> Result<RgbImage> + Sync + 'a;
 /// Gives the raw attribution map `[h, w]` of a scan row.
 pub type Maps<'a> = dyn Fn(usize) -> Result<Tensor> + Sync + 'a;
 
-/// A verdict on a slice, as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judged {
-    /// What the slice is.
-    pub mark: Mark,
-    /// Why, in the words of who said it; may be empty.
-    pub note: String,
-    /// Who said it.
-    pub author: String,
-}
-
-impl Judged {
-    /// `spurious: water`.
-    pub fn words(&self) -> String {
-        let mark = self.mark.name().replace('_', " ");
-        if self.note.is_empty() { mark } else { format!("{mark}: {}", self.note) }
-    }
-}
-
 /// What pictures of slices are made from.
 pub struct Scene<'a> {
     /// The scan.
@@ -71,6 +53,8 @@ pub struct Scene<'a> {
     pub names: BTreeMap<i32, String>,
     /// Verdicts on slices, by slice.
     pub verdicts: BTreeMap<i32, Judged>,
+    /// Verdicts on anything else, in order of time.
+    pub elsewhere: Vec<JudgedElsewhere>,
     /// Which attribution method to trust, if that was tested.
     pub faithfulness: Option<&'a Faithfulness>,
     /// What was scanned, for the heading.
@@ -282,17 +266,8 @@ fn tile(scene: &Scene, set: &SliceSet, slice: &SliceReport, members: &[usize], m
         metric,
         size: images(slice.size),
         framed: slice.needs_verdict && !scene.verdicts.contains_key(&slice.id),
-        verdict: scene.verdicts.get(&slice.id).map(|judged| (mark_color(judged.mark), judged.words())),
+        verdict: scene.verdicts.get(&slice.id).map(|judged| (mark_color(judged.mark, &DARK), judged.words())),
         cell,
-    }
-}
-
-/// Colour of a mark on dark ground; people with colour-vision deficiencies can tell them apart.
-pub fn mark_color(mark: Mark) -> Rgb {
-    match mark {
-        Mark::Core => [47, 194, 152],
-        Mark::Spurious => [183, 148, 255],
-        Mark::NoisyLabel => [240, 143, 176],
     }
 }
 
@@ -326,6 +301,7 @@ fn placeholder(side_px: u32) -> RgbImage {
 pub(crate) mod tests {
     use super::*;
     use ascan_engine::testing::{find_in, table};
+    use ascan_store::annotations::Mark;
 
     /// The maps of a table that has them all.
     pub(crate) fn maps_of(table: &ScanTable) -> Box<Maps<'_>> {
@@ -333,7 +309,8 @@ pub(crate) mod tests {
         Box::new(move |row| Tensor::new(&shape[..], table.maps.row(row).to_vec()))
     }
 
-    fn scene<'a>(table: &'a ScanTable, names: &'a [String]) -> Scene<'a> {
+    /// A scene without verdicts whose first picture is gone.
+    pub(crate) fn scene<'a>(table: &'a ScanTable, names: &'a [String]) -> Scene<'a> {
         let pictures = |row: usize, side: u32| match row {
             0 => Err(Error::unsupported("gone", "")),
             _ => Ok(RgbImage::from_pixel(side, side / 2, image::Rgb([200, 60, 60]))),
@@ -347,6 +324,7 @@ pub(crate) mod tests {
             inversions: BTreeMap::new(),
             names: BTreeMap::new(),
             verdicts: BTreeMap::new(),
+            elsewhere: Vec::new(),
             absolute: false,
             title: "a on b".into(),
         }
@@ -367,7 +345,7 @@ pub(crate) mod tests {
         let judged = Judged { mark: Mark::Spurious, note: "water".into(), author: "ann".into() };
         let scene = Scene { verdicts: BTreeMap::from([(set.slices[0].id, judged)]), ..scene };
         let said = mosaic(&scene, &set);
-        let of_mark = |page: &RgbImage| page.pixels().filter(|pixel| pixel.0 == mark_color(Mark::Spurious)).count();
+        let of_mark = |page: &RgbImage| page.pixels().filter(|pixel| pixel.0 == DARK.spurious).count();
         assert!(of_mark(&page) == 0 && of_mark(&said) > 20, "a verdict is written on its tile");
         assert_eq!(scene.picture(0, 90).dimensions(), (90, 90));
         assert_eq!(scene.title(&set.slices[0]), "land → water");

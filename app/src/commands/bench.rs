@@ -46,7 +46,7 @@ pub struct BenchSlicersArgs {
     /// The configuration of the benchmark
     pub config: PathBuf,
     /// Folder for tables and plots; an unfinished benchmark there is resumed
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, alias = "output", value_name = "DIR")]
     pub out: PathBuf,
     /// Only these kinds of tables
     #[arg(long, value_enum, value_delimiter = ',')]
@@ -77,7 +77,7 @@ pub struct BenchRegularizersArgs {
     /// Folder of a scan of the test images, by the same model
     pub test: PathBuf,
     /// Folder for the repairs and the table; an unfinished run there is resumed
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, alias = "output", value_name = "DIR")]
     pub out: PathBuf,
     /// Folder of a scan of more images to train on, as for `ascan repair`
     #[arg(long, value_name = "SCAN")]
@@ -111,7 +111,7 @@ pub struct BenchPlantArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub per_class: usize,
     /// Folder for images, masks and metadata.csv
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, alias = "output", value_name = "DIR")]
     pub out: PathBuf,
 }
 
@@ -173,14 +173,12 @@ fn slicers(args: BenchSlicersArgs, globals: &Globals) -> Result {
     let work = |job: &Job| worker.work(job, &|| terminal.is_running());
     let report = match bench::run(&config, &scans, parts, &host, &args.out, &work, &terminal) {
         Err(Error::Cancelled) => {
-            terminal.clear();
             terminal.log(Level::Info, "stopped; finished work is kept: run the same command again to resume");
             return Ok(STOPPED.into());
         }
         report => report?,
     };
     ascan_report::bench::draw(&report, &args.out)?;
-    terminal.clear();
     if globals.json {
         print_json(&report)?;
     } else {
@@ -213,7 +211,6 @@ fn regularizers(args: BenchRegularizersArgs, globals: &Globals) -> Result {
     let terminal = Terminal::new(globals.quiet);
     let entries = match table(([&scan, &test], also.as_ref()), &configs, &seeds, &host, &args.out, &terminal) {
         Err(Error::Cancelled) => {
-            terminal.clear();
             terminal.log(Level::Info, "stopped; finished work is kept: run the same command again to resume");
             return Ok(STOPPED.into());
         }
@@ -223,7 +220,6 @@ fn regularizers(args: BenchRegularizersArgs, globals: &Globals) -> Result {
     for repaired in entries.iter().skip(1).filter(|entry| entry.result.is_ok()) {
         curves::draw(&repaired.folder(&args.out))?;
     }
-    terminal.clear();
     if globals.json {
         print_json(&entries)?
     } else {

@@ -22,7 +22,7 @@ pub struct CompareArgs {
     /// Folder of the scan of the same images by the repaired model
     pub after: PathBuf,
     /// The HTML file
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long = "out", alias = "output", value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Slice set of the first scan to compare; default: the newest
     #[arg(long, value_name = "ID")]
@@ -48,14 +48,13 @@ pub(crate) fn run(args: CompareArgs, globals: &Globals) -> Result {
     let terminal = Terminal::new(globals.quiet);
     let context = Context { seed: globals.seed.unwrap_or(config.seed), n_threads, reporter: &terminal };
     let comparison = compare(&before, &after, &set, training.as_ref(), &host, &context)?;
-    terminal.clear();
     if let Some(output) = &args.output {
         let made = made(&before, &after, &set);
         let album = Album::open(before)?;
         if let Some(error) = album.missing() {
             note(globals, format_args!("warning: the report has no pictures: {error}"));
         }
-        let html = report(&comparison, &album.scene(), &made)?;
+        let html = report(&comparison, &album.scene_of_set(&set), &set, &made)?;
         make_parent(output)?;
         std::fs::write(output, html).map_err(|error| {
             Error::file(output, format!("cannot be written: {error}"), "choose another place with -o")
@@ -78,7 +77,7 @@ fn made(before: &Scan, after: &Scan, set: &SliceSet) -> Vec<(String, String)> {
     let facts = [
         ("Model before", model(before)),
         ("Model after", model(after)),
-        ("Slices", set.id.clone()),
+        ("Slices", format!("{} ({})", set.recipe.title(), set.id)),
         ("Attribution", format!("{}, {}", before.plan.attribution.plugin, after.plan.attribution.plugin)),
     ];
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
@@ -86,18 +85,7 @@ fn made(before: &Scan, after: &Scan, set: &SliceSet) -> Vec<(String, String)> {
 
 /// The figures, a line each, then what else is to be said.
 pub(super) fn describe(comparison: &Comparison) -> String {
-    let figures = [
-        ("mean accuracy", Some(comparison.accuracy)),
-        ("training-weighted mean accuracy", comparison.training_weighted_accuracy),
-        ("worst-class accuracy", comparison.worst_class_accuracy),
-        ("worst-group accuracy", comparison.worst_group_accuracy),
-        ("worst-slice accuracy", comparison.worst_slice_accuracy),
-        ("core accuracy", comparison.core_accuracy),
-        ("relative foreground sensitivity", comparison.rfs),
-        ("energy in the core region", comparison.energy_in_core),
-        ("AIoU", comparison.aiou),
-    ];
-    let figures = figures.into_iter().filter_map(|(name, pair)| Some((name.to_owned(), pair?)));
+    let figures = comparison.figures().into_iter().map(|figure| (figure.name, figure.pair));
     let classes = comparison.classes.iter().take(MAX_CLASSES);
     let groups = classes.chain(&comparison.groups).map(|group| (format!("  {}", group.name), group.accuracy));
     let rows = figures.chain(groups).map(|(name, pair): (String, Pair)| {

@@ -44,7 +44,6 @@ pub(crate) fn run(args: DemoArgs, globals: &Globals) -> Result {
     note(globals, format_args!("drawing discs and squares, training a small network on {n_train} of them"));
     let runtime = host.backend("burn", &ParamMap::new())?;
     let made = demo::make(&args.output, &*runtime, &context)?;
-    terminal.clear();
     note(globals, format_args!("its accuracy on them is {}; scanning {n_test} others", percent(made.train_accuracy)));
 
     let folder = args.output.join("scan");
@@ -54,14 +53,12 @@ pub(crate) fn run(args: DemoArgs, globals: &Globals) -> Result {
     let (opened, set) = sliced(&folder, &host, &context)?;
     let album = Album::open(opened)?;
     let file = args.output.join("report.html");
-    let html = report(&album.scene_of(&set.id, &set.slices), &set, &scanned(&album.scan, &set))?;
+    let html = report(&album.scene_of_set(&set), &set, &scanned(&album.scan, &set))?;
     std::fs::write(&file, html)
         .map_err(|error| Error::file(&file, format!("cannot be written: {error}"), "choose another folder with -o"))?;
-    terminal.clear();
     note(globals, findings(&set, &file.display().to_string()));
     let repaired = repaired(&args.output, &made, globals, &host, &context)?;
     let comparison = compare(&album.scan, &Scan::open(&repaired)?, &set, None, &host, &context)?;
-    terminal.clear();
     if globals.json {
         print_json(&json!({ "scan": summary, "slice_set": set.id, "report": file, "comparison": comparison }))?;
     } else {

@@ -19,7 +19,7 @@ pub struct ExportArgs {
     #[arg(long, value_enum)]
     pub to: ExportFormat,
     /// Folder to write to
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long = "out", alias = "output", value_name = "DIR")]
     pub output: PathBuf,
     /// Slice set to export; default: all
     #[arg(long, value_name = "ID")]

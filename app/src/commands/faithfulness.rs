@@ -3,7 +3,7 @@
 use super::{Failure, Result, print, print_json};
 use crate::globals::Globals;
 use crate::progress::Terminal;
-use crate::table::Column::{Left, Right};
+use crate::table::Column::{Left, Right, Text};
 use crate::table::aligned;
 use ascan_core::{Context, Error};
 use ascan_engine::faithfulness::{Faithfulness, HEADINGS, MethodReport, Settings, faithfulness};
@@ -55,7 +55,6 @@ pub(crate) fn run(args: FaithfulnessArgs, globals: &Globals) -> Result {
     let terminal = Terminal::new(globals.quiet);
     let context = Context { seed: config.run.seed, n_threads, reporter: &terminal };
     let found = faithfulness(&scan, &settings, &host, &context)?;
-    terminal.clear();
     // For the report and the window, which describe the whole scan.
     if is_of_scan {
         found.keep(&scan);
@@ -83,7 +82,7 @@ fn describe(found: &Faithfulness) -> String {
     let is_known = |column: &usize| figures.iter().any(|row| row[*column] != "-");
     let known: Vec<usize> = (0..HEADINGS.len()).filter(is_known).collect();
     let headings = known.iter().map(|&column| Right(HEADINGS[column].0));
-    let columns: Vec<_> = [Left("method")].into_iter().chain(headings).chain([Left("remarks")]).collect();
+    let columns: Vec<_> = [Left("method")].into_iter().chain(headings).chain([Text("remarks")]).collect();
     let rows = found.methods.iter().zip(&figures).map(|(report, figures)| {
         let failed = report.failed.as_ref().map(|failed| format!("does not work with this model: {failed}"));
         let figures = known.iter().map(move |&column| figures[column].clone());

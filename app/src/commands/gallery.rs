@@ -18,7 +18,7 @@ pub struct GalleryArgs {
     /// Folder of the scan
     pub scan: PathBuf,
     /// The PNG file
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long = "out", alias = "output", value_name = "FILE")]
     pub output: PathBuf,
     /// Methods to show, separated by commas; default: all
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -43,7 +43,6 @@ pub(crate) fn run(args: GalleryArgs, globals: &Globals) -> Result {
     let n_threads = album.scan.config.run.threads();
     let context = Context { seed: album.scan.plan.seed, n_threads, reporter: &terminal };
     let picture = gallery(&album, &rows, &methods, &host, &context)?;
-    terminal.clear();
     make_parent(&args.output)?;
     save_png(&picture, &args.output)?;
     print(&args.output.display().to_string())?;

@@ -17,7 +17,7 @@ pub struct InitArgs {
     /// A folder of images, a manifest (.csv, .jsonl, .parquet), an archive (.tar, .tar.gz) or an idx file
     pub data: PathBuf,
     /// Where to write the configuration; "-" is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "scan.toml")]
+    #[arg(short, long = "out", alias = "output", value_name = "FILE", default_value = "scan.toml")]
     pub output: PathBuf,
     /// Overwrite a configuration that is already there
     #[arg(long)]

@@ -38,7 +38,6 @@ pub(crate) fn run(args: InvertArgs, globals: &Globals) -> Result {
     let terminal = Terminal::new(globals.quiet);
     let context = Context { seed: scan.plan.seed, n_threads: scan.config.run.threads(), reporter: &terminal };
     let made = invert(&scan, &set, &slices, args.steps as usize, &host, &context)?;
-    terminal.clear();
     if globals.json {
         print_json(&made)?;
     } else {

@@ -2,7 +2,7 @@
 
 use super::{Result, print, print_json};
 use crate::globals::Globals;
-use crate::table::Column::Left;
+use crate::table::Column::{Left, Right, Text};
 use crate::table::aligned;
 use ascan_core::{Capabilities, LayerInfo, ModelInfo};
 use ascan_onnx::{Classifier, Model};
@@ -78,6 +78,7 @@ fn describe(info: &ModelInfo, layers: &[Layer]) -> String {
     let [c, h, w] = info.input_shape;
     let n = layers.len();
     let heading = format!("{n} feature maps; input `{}` [{c}, {h}, {w}], {} classes", info.input, info.n_classes);
+    let columns = [Left("layer"), Left("operator"), Right("shape"), Text("shows")];
     let rows = layers.iter().map(|layer| {
         let [c, h, w] = layer.info.shape;
         let head = if layer.has_linear_head { ", head in closed form" } else { "" };
@@ -85,5 +86,5 @@ fn describe(info: &ModelInfo, layers: &[Layer]) -> String {
         let shows = format!("{}{head}{auto}", shows(layer));
         [layer.info.name.clone(), layer.info.operator.clone(), format!("[{c}, {h}, {w}]"), shows]
     });
-    format!("{heading}\n{}", aligned(2, &["layer", "operator", "shape", "shows"].map(Left), rows))
+    format!("{heading}\n{}", aligned(2, &columns, rows))
 }

@@ -4,6 +4,7 @@ use super::{Failure, Result, print, print_json, selection, warn_of_problems};
 use crate::globals::Globals;
 use crate::progress::Terminal;
 use ascan_core::{Context, Error};
+use ascan_engine::classes::class_name;
 use ascan_engine::slices::{SliceSet, carried};
 use ascan_store::Scan;
 use ascan_store::annotations::{Annotator, Fix, Judgement, Mark, Subject, Verdict, default_author};
@@ -74,7 +75,7 @@ pub(crate) fn run(args: MarkArgs, globals: &Globals) -> Result {
             )
             .into());
         };
-        say(&verdict, &format!("{done}: "), globals)?;
+        say(&verdict, &format!("{done}: "), &scan, globals)?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(from) = &args.from {
@@ -86,7 +87,7 @@ pub(crate) fn run(args: MarkArgs, globals: &Globals) -> Result {
         (None, Some(name)) => Judgement::Name(name.trim().to_owned()),
         (None, None) => Judgement::Clear,
     };
-    say(&give(&mut annotations, subject, judgement)?, "", globals)?;
+    say(&give(&mut annotations, subject, judgement)?, "", &scan, globals)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -107,7 +108,6 @@ fn carry(from: &Scan, onto: &Scan, annotations: &mut Annotator, globals: &Global
         };
         if !found.contains_key(set) {
             found.insert(set.clone(), carried(from, &SliceSet::load(from, Some(set))?, onto, &host, &context)?);
-            terminal.clear();
         }
         let rows: Vec<usize> =
             (found[set].iter().enumerate()).filter(|(_, here)| *here == slice).map(|(row, _)| row).collect();
@@ -131,7 +131,7 @@ fn carry(from: &Scan, onto: &Scan, annotations: &mut Annotator, globals: &Global
     if globals.json {
         print_json(&given)?;
     } else {
-        given.iter().try_for_each(|verdict| print(&describe(verdict)))?;
+        given.iter().try_for_each(|verdict| print(&describe(verdict, &onto.plan.model.class_names)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -155,23 +155,23 @@ pub(super) fn give(annotations: &mut Annotator, subject: Subject, judgement: Jud
     given.cloned().ok_or_else(|| Error::unsupported(format!("verdict {id} is missing after it was written"), ""))
 }
 
-fn say(verdict: &Verdict, before: &str, globals: &Globals) -> Result<()> {
+fn say(verdict: &Verdict, before: &str, scan: &Scan, globals: &Globals) -> Result<()> {
     if globals.json {
         print_json(verdict)?
     } else {
-        print(&format!("{before}{}", describe(verdict)))?
+        print(&format!("{before}{}", describe(verdict, &scan.plan.model.class_names)))?
     }
     Ok(())
 }
 
 /// `slice 3 of kmeans-1 (87 images): core, "birds", by anna`.
-pub(super) fn describe(verdict: &Verdict) -> String {
+pub(super) fn describe(verdict: &Verdict, class_names: &[String]) -> String {
     let said = match &verdict.judgement {
         Judgement::Mark { mark, note } if note.is_empty() => mark.to_string(),
         Judgement::Mark { mark, note } => format!("{mark}, \"{note}\""),
         Judgement::Clear => "no mark".into(),
         Judgement::Fix(Fix::Keep) => "the label is right".into(),
-        Judgement::Fix(Fix::Relabel(class)) => format!("the label should be class {class}"),
+        Judgement::Fix(Fix::Relabel(class)) => format!("the label should be {}", class_name(class_names, *class)),
         Judgement::Fix(Fix::Drop) => "no label is right".into(),
         Judgement::Name(name) if name.is_empty() => "no name".into(),
         Judgement::Name(name) => format!("called \"{name}\""),

@@ -6,6 +6,7 @@ use crate::progress::Terminal;
 use crate::table::Column::{Left, Right};
 use crate::table::aligned;
 use ascan_core::{Context, Error};
+use ascan_engine::classes::class_name;
 use ascan_engine::mislabels::{
     Basis, Candidates, Corrected, Folds, SliceNoise, candidates, out_of_sample, slice_noise, write_corrected,
 };
@@ -78,6 +79,8 @@ struct Output<'a> {
 /// `ascan mislabels --json` with decisions, or `--write`.
 #[derive(Serialize)]
 struct Done<'a> {
+    #[serde(skip)]
+    class_names: &'a [String],
     verdicts: &'a [Verdict],
     file: Option<&'a Path>,
     corrected: Option<Corrected>,
@@ -85,7 +88,8 @@ struct Done<'a> {
 
 impl Done<'_> {
     fn text(&self) -> String {
-        let mut lines: Vec<String> = self.verdicts.iter().map(mark::describe).collect();
+        let mut lines: Vec<String> =
+            self.verdicts.iter().map(|verdict| mark::describe(verdict, self.class_names)).collect();
         if let (Some(file), Some(Corrected { n_rows, n_relabelled, n_dropped })) = (self.file, self.corrected) {
             let file = file.display();
             lines.push(format!("{file}: {n_rows} rows, {n_relabelled} relabelled, {n_dropped} dropped"));
@@ -108,7 +112,8 @@ pub(crate) fn run(args: MislabelsArgs, globals: &Globals) -> Result {
                 Some(write_corrected(path, &scan.config.data, &table, &fixes)?)
             }
         };
-        let done = Done { verdicts: &given, file: args.write.as_deref(), corrected };
+        let class_names = &scan.plan.model.class_names;
+        let done = Done { class_names, verdicts: &given, file: args.write.as_deref(), corrected };
         if globals.json {
             print_json(&done)?
         } else {
@@ -132,7 +137,6 @@ pub(crate) fn run(args: MislabelsArgs, globals: &Globals) -> Result {
         None if args.unseen => candidates(&table.labels, table.probs.view(), Basis::OutOfSample)?,
         None => candidates(&table.labels, table.probs.view(), Basis::SelfConfidence)?,
     };
-    terminal.clear();
     if found.n_labelled == 0 {
         return Err(Error::file(&scan.dir, "has no labels that could be wrong", "scan a data set with labels").into());
     }
@@ -216,12 +220,9 @@ fn describe(
             "about {n:.0} labels ({share}) are wrong by estimate; {n_confident} candidates are confident"
         ));
     }
-    let name = |class: i32| {
-        let name = usize::try_from(class).ok().and_then(|class| class_names.get(class));
-        name.map_or_else(|| class.to_string(), |name| format!("{class} ({name})"))
-    };
+    let name = |class: i32| class_name(class_names, class);
     lines.push(format!("{} candidates", found.candidates.len()));
-    let columns = [Right("row"), Right("score"), Left("label > suggestion"), Left("image"), Left("decision")];
+    let columns = [Right("row"), Right("score"), Left("label → suggestion"), Left("image"), Left("decision")];
     let rows = found.candidates.iter().take(args.top).map(|candidate| {
         let decision = match fixes.get(&candidate.row) {
             None => String::new(),
@@ -229,7 +230,7 @@ fn describe(
             Some(Fix::Drop) => "drop".to_owned(),
             Some(Fix::Relabel(class)) => format!("relabel {}", name(*class)),
         };
-        let labels = format!("{} > {}", name(candidate.given), name(candidate.suggested));
+        let labels = format!("{} → {}", name(candidate.given), name(candidate.suggested));
         let uri = table.uris[candidate.row].clone();
         [candidate.row.to_string(), format!("{:.3}", candidate.score), labels, uri, decision]
     });

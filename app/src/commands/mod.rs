@@ -27,6 +27,7 @@ pub(crate) mod suggest;
 pub(crate) mod verdicts;
 
 use crate::globals::Globals;
+use crate::progress;
 use ascan_config::ConfigErrors;
 use ascan_core::Error;
 use ascan_store::Scan;
@@ -99,6 +100,7 @@ impl From<Error> for Failure {
 /// # Errors
 /// `File` if standard output cannot be written for another reason.
 pub fn print(text: &str) -> Result<(), Error> {
+    progress::clear();
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -120,6 +122,7 @@ pub fn print_json(value: &impl Serialize) -> Result<(), Error> {
 /// Tells the user something on standard error, unless `--quiet`.
 pub fn note(globals: &Globals, text: impl fmt::Display) {
     if !globals.quiet {
+        progress::clear();
         // If the terminal is gone, nobody can be told.
         let _ = writeln!(std::io::stderr(), "{text}");
     }

@@ -16,7 +16,7 @@ pub struct MosaicArgs {
     /// Folder of the scan
     pub scan: PathBuf,
     /// The PNG file
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long = "out", alias = "output", value_name = "FILE")]
     pub output: PathBuf,
     /// Which slice set; default: the newest
     #[arg(long, value_name = "ID")]

@@ -2,7 +2,7 @@
 
 use super::{Result, print, print_json};
 use crate::globals::Globals;
-use crate::table::Column::Left;
+use crate::table::Column::{Left, Text};
 use crate::table::aligned;
 use ascan_config::host::{PluginHost, PluginRow, PluginState};
 use ascan_core::params::{ParamMap, Resolved};
@@ -58,7 +58,7 @@ fn described(host: &PluginHost, name: &str) -> Result<Vec<(PluginRow, Resolved)>
 /// All plugins, one per line, then what failed, then the folders that were searched.
 fn listed(host: &PluginHost) -> String {
     let rows = host.list();
-    let columns = ["NAME", "KIND", "VERSION", "STATE", "SUMMARY"].map(Left);
+    let columns = [Left("NAME"), Left("KIND"), Left("STATE"), Text("SUMMARY")];
     let mut lines = vec![aligned(0, &columns, rows.iter().map(cells))];
     for row in rows.iter().filter(|row| row.state != PluginState::Loaded) {
         let file = row.file.as_ref().map_or("(built in)".into(), |file| file.display().to_string());
@@ -74,9 +74,9 @@ fn listed(host: &PluginHost) -> String {
     lines.join("\n")
 }
 
-fn cells(row: &PluginRow) -> [String; 5] {
+fn cells(row: &PluginRow) -> [String; 4] {
     let kind = row.kind.map_or("?", Kind::name);
-    [row.name.clone(), kind.into(), row.version.clone(), state(row.state).into(), row.summary.clone()]
+    [row.name.clone(), kind.into(), state(row.state).into(), row.summary.clone()]
 }
 
 fn state(state: PluginState) -> &'static str {

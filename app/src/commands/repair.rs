@@ -21,7 +21,7 @@ pub struct RepairArgs {
     /// A configuration with the sections repair and run; it may be that of the scan
     pub config: PathBuf,
     /// Folder for the repair; an unfinished one there is resumed
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, alias = "output", value_name = "DIR")]
     pub out: PathBuf,
     /// Folder of a scan of more images to train on, by the same model: of a split, say, that the model has not seen
     #[arg(long, value_name = "SCAN")]
@@ -50,14 +50,12 @@ pub(crate) fn run(args: RepairArgs, globals: &Globals) -> Result {
     let terminal = Terminal::new(globals.quiet);
     let summary = match repair(&mut plan, &host, &args.out, &terminal) {
         Err(Error::Cancelled) => {
-            terminal.clear();
             terminal.log(Level::Info, "stopped; finished work is kept: run the same command again to resume");
             return Ok(STOPPED.into());
         }
         done => done?,
     };
     curves::draw(&args.out)?;
-    terminal.clear();
     if globals.json {
         print_json(&summary)?;
     } else {

@@ -17,7 +17,7 @@ pub struct ReportArgs {
     /// Folder of the scan
     pub scan: PathBuf,
     /// The HTML file
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long = "out", alias = "output", value_name = "FILE")]
     pub output: PathBuf,
     /// Which slice set; default: the newest
     #[arg(long, value_name = "ID")]
@@ -30,7 +30,7 @@ pub(crate) fn run(args: ReportArgs, globals: &Globals) -> Result {
     if let Some(error) = album.missing() {
         note(globals, format_args!("warning: the report has no pictures: {error}"));
     }
-    let html = report(&album.scene_of(&set.id, &set.slices), &set, &scanned(&album.scan, &set))?;
+    let html = report(&album.scene_of_set(&set), &set, &scanned(&album.scan, &set))?;
     make_parent(&args.output)?;
     std::fs::write(&args.output, html).map_err(|error| {
         Error::file(&args.output, format!("cannot be written: {error}"), "choose another place with -o")

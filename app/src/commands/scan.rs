@@ -21,7 +21,7 @@ pub struct ScanArgs {
     /// The configuration
     pub config: PathBuf,
     /// Folder for the scan; an unfinished one there is resumed
-    #[arg(short, long, value_name = "SCAN")]
+    #[arg(short, long, alias = "output", value_name = "SCAN")]
     pub out: PathBuf,
     /// Scan only the first N images
     #[arg(long, value_name = "N")]
@@ -60,7 +60,6 @@ pub fn run(args: ScanArgs, globals: &Globals) -> Result {
     // Model and images are not needed any more; slicing has the memory to itself.
     let (seed, n_threads) = (plan.config.run.seed, plan.n_threads);
     drop(plan);
-    terminal.clear();
     let context = Context { seed, n_threads, reporter: &terminal };
     let mut slices = None;
     if !args.no_slice && summary.n_failed < summary.n {
@@ -71,7 +70,6 @@ pub fn run(args: ScanArgs, globals: &Globals) -> Result {
             Ok(found) => slices = Some(found),
         }
     }
-    terminal.clear();
     if globals.json {
         let slice_set = slices.as_ref().map(|slices| slices.id.as_str());
         print_json(&Output { summary: &summary, slice_set })?;
@@ -98,7 +96,6 @@ fn slice(dir: &Path, host: &PluginHost, context: &Context) -> Result<SliceSet, E
 
 /// Finished shards are kept.
 fn stopped(dir: &Path, terminal: &Terminal) -> ExitCode {
-    terminal.clear();
     let kept = Scan::open(dir)
         .map_or(String::new(), |scan| format!(": {} of {} images are kept", scan.n_rows_done(), scan.plan.data.n_rows));
     terminal.log(Level::Info, &format!("stopped{kept}; run the same command again to resume"));

@@ -6,10 +6,10 @@ use crate::progress::Terminal;
 use crate::table::Column::{Left, Right};
 use crate::table::aligned;
 use ascan_core::Context;
-use ascan_engine::classes::outcome;
+use ascan_engine::classes::slice_title;
 use ascan_engine::slices::advice::{Advice, advise};
-use ascan_engine::slices::evidence::Evidence;
 use ascan_engine::slices::{self, SliceSet};
+use ascan_report::figures::Figure;
 use ascan_store::Scan;
 use ascan_viz::words::percent;
 use clap::{Args, ValueEnum};
@@ -75,7 +75,6 @@ pub(crate) fn run(args: SliceArgs, globals: &Globals) -> Result {
     let context = Context { seed: config.run.seed, n_threads, reporter: &terminal };
     if args.advise {
         let advice = advise(&scan.table()?, &config, &host, &context)?;
-        terminal.clear();
         if globals.json {
             print_json(&advice)?;
         } else {
@@ -85,7 +84,6 @@ pub(crate) fn run(args: SliceArgs, globals: &Globals) -> Result {
     }
     let set = slices::slice(&scan.table()?, &config, &host, &context)?;
     set.save(&scan)?;
-    terminal.clear();
     if globals.json {
         print_json(&set)?;
     } else {
@@ -127,35 +125,30 @@ fn describe(set: &SliceSet, class_names: &[String]) -> String {
         Left("evidence"),
         Left("mostly"),
         Left("main known group"),
+        Right("share"),
     ];
     let rows = set.slices.iter().take(N_PRINTED).map(|slice| {
         let right = slice.accuracy.map_or_else(|| "-".to_owned(), percent);
-        let interval = slice
-            .interval
-            .map_or_else(String::new, |[low, high]| format!("{:.0} to {:.0} %", low * 100.0, high * 100.0));
-        let evidence = slice.q_value.map_or_else(|| "-".to_owned(), |q| evidence(slice.evidence, q));
-        let cell = slice
-            .confusion
-            .first()
-            .map_or_else(String::new, |cell| outcome(class_names, cell.label, cell.predicted_class));
-        let group = slice
-            .groups
-            .iter()
-            .max_by_key(|(_, n)| **n)
-            .map_or_else(String::new, |(group, &n)| format!("{group} ({})", percent(n as f64 / slice.size as f64)));
-        [slice.id.to_string(), slice.size.to_string(), right, interval, evidence, cell, group]
+        let interval =
+            slice.interval.map_or_else(String::new, |[low, high]| format!("{:.0}–{:.0} %", low * 100.0, high * 100.0));
+        let evidence = Figure::Evidence.text(slice.q_value);
+        let group = slice.groups.iter().max_by_key(|(_, n)| **n);
+        let (group, share) =
+            group.map_or_else(Default::default, |(group, &n)| (group.clone(), percent(n as f64 / slice.size as f64)));
+        [
+            slice.id.to_string(),
+            slice.size.to_string(),
+            right,
+            interval,
+            evidence,
+            slice_title(class_names, slice),
+            group,
+            share,
+        ]
     });
     text += &format!("\n{}", aligned(2, &columns, rows));
     if set.slices.len() > N_PRINTED {
         text += &format!("\n  and {} more", set.slices.len() - N_PRINTED);
     }
     text
-}
-
-/// The q-value, abbreviated: whether chance explains that the slice is worse.
-fn evidence(evidence: Evidence, q: f64) -> String {
-    match evidence {
-        Evidence::Clear => format!("q = {q:.0e}"),
-        Evidence::Weak | Evidence::Unknown => "chance".to_owned(),
-    }
 }

@@ -98,7 +98,6 @@ pub(crate) fn run(args: SpreadArgs, globals: &Globals) -> Result {
             // `--set spread.alpha=…` has the last word.
             scan.config.spread = config.spread;
             let spread = Spread::of_scan(&scan, &annotations, &context)?;
-            terminal.clear();
             spread
         }
     };

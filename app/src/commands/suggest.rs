@@ -4,7 +4,7 @@ use super::mark::{annotator, give};
 use super::{Failure, Result, note, print, print_json};
 use crate::globals::Globals;
 use crate::progress::Terminal;
-use crate::table::Column::{Left, Right};
+use crate::table::Column::{Left, Right, Text};
 use crate::table::aligned;
 use ascan_core::{Context, Error};
 use ascan_engine::reliance::{Estimate, Reliance, SliceReliance, Suggestion, suggest};
@@ -53,7 +53,6 @@ pub(crate) fn run(args: SuggestArgs, globals: &Globals) -> Result {
     let terminal = Terminal::new(globals.quiet);
     let context = Context { seed: config.run.seed, n_threads: config.run.threads(), reporter: &terminal };
     let reliance = Reliance::of_scan(&scan, &set, &host, &context)?;
-    terminal.clear();
     let mut annotations = annotator(&scan, args.accept.then_some(AUTHOR), globals)?;
     let suggestions = suggest(&set, &reliance, &annotations, Spread::load(&scan)?.as_ref());
     if globals.json {
@@ -88,7 +87,7 @@ fn describe(set: &SliceSet, suggestions: &[Suggestion]) -> String {
         Right("attribution on the object"),
         Left("verdict"),
         Left("proposed"),
-        Left("why"),
+        Text("why"),
     ];
     let word = |mark: Option<Mark>| mark.map_or_else(|| "-".to_owned(), |mark| mark.to_string());
     let rows = suggestions.iter().map(|suggestion| {

@@ -58,23 +58,24 @@ pub(crate) fn run(args: VerdictsArgs, globals: &Globals) -> Result {
     if globals.json {
         print_json(&output)?;
     } else {
-        print(&text(&output))?;
+        print(&text(&output, &scan.plan.model.class_names))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(output: &Output) -> String {
+fn text(output: &Output, class_names: &[String]) -> String {
     let mut lines = Vec::new();
     for Standing { verdict, time, subject_state } in &output.verdicts {
-        lines.push(format!("{}, {time}", describe(verdict)));
+        lines.push(format!("{}, {time}", describe(verdict, class_names)));
         if *subject_state != SubjectState::Same {
             lines.push(format!("  {subject_state}"));
         }
     }
-    lines.extend(output.fixes.iter().map(|verdict| format!("{}, {}", describe(verdict), verdict.time())));
+    lines.extend(output.fixes.iter().map(|verdict| format!("{}, {}", describe(verdict, class_names), verdict.time())));
     for verdicts in &output.disagreements {
         lines.push("people disagree, the last of these is in force:".to_owned());
-        lines.extend(verdicts.iter().map(|verdict| format!("  {}, {}", describe(verdict), verdict.time())));
+        lines
+            .extend(verdicts.iter().map(|verdict| format!("  {}, {}", describe(verdict, class_names), verdict.time())));
     }
     if lines.is_empty() {
         lines.push("no verdicts yet: give one with `ascan mark`".to_owned());

@@ -160,12 +160,20 @@ pub fn diverging(value: f64, centre: f64) -> Rgb {
     }
 }
 
-/// Black or white, whichever reads better on this background (higher contrast ratio as WCAG 2 defines it).
+/// Black or white, whichever reads better on this background: at least 4.5 to 1, which a softer black does not reach everywhere.
 pub fn ink_on(background: Rgb) -> Rgb {
-    let [r, g, b] = background.map(linear);
-    let luminance = 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    let (on_black, on_white) = ((luminance + 0.05) / 0.05, 1.05 / (luminance + 0.05));
-    if on_black >= on_white { [16, 18, 22] } else { [255, 255, 255] }
+    let [black, white] = [[0; 3], [255; 3]];
+    if contrast(background, black) >= contrast(background, white) { black } else { white }
+}
+
+/// How well two colours stand out from each other, from 1 to 21: the contrast ratio of WCAG 2.
+pub fn contrast(a: Rgb, b: Rgb) -> f64 {
+    let luminance = |color: Rgb| {
+        let [r, g, b] = color.map(linear);
+        0.2126 * r + 0.7152 * g + 0.0722 * b
+    };
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }
 
 /// `#rrggbb`.
@@ -278,8 +286,14 @@ mod tests {
 
     #[test]
     fn ink_contrasts_with_its_background() {
-        assert_eq!(ink_on([250, 250, 250]), [16, 18, 22]);
-        assert_eq!(ink_on([20, 20, 90]), [255, 255, 255]);
+        assert!((contrast([0; 3], [255; 3]) - 21.0).abs() < 1e-9 && contrast([9, 8, 7], [9, 8, 7]) == 1.0);
+        assert_eq!([ink_on([250, 250, 250]), ink_on([20, 20, 90])], [[0; 3], [255; 3]]);
+        for i in 0..=100 {
+            let value = f64::from(i) / 100.0;
+            for color in [diverging(value, 0.5), sequential(value)] {
+                assert!(contrast(color, ink_on(color)) >= 4.5, "{color:?}");
+            }
+        }
         assert_eq!(hex([0, 255, 10]), "#00ff0a");
     }
 }

@@ -15,6 +15,7 @@ pub mod scatter;
 pub mod shape;
 pub mod spark;
 pub mod text;
+pub mod theme;
 pub mod tile;
 pub mod words;
 

@@ -2,6 +2,7 @@
 
 use crate::shape::{BAR_PX, GAP_PX, PICTURES_PX, TILE_PX};
 use crate::text::{self, Style};
+use crate::theme::DARK;
 use crate::tile::{Form, TilePicture, tile};
 use crate::{Rgb, color};
 use image::RgbImage;
@@ -12,11 +13,11 @@ const HEADER_PX: u32 = 76;
 const FOOTER_PX: u32 = 32;
 const CAPTION_LINE_PX: u32 = 20;
 
-const PAGE: Rgb = [18, 20, 24];
-const INK: Rgb = [236, 238, 241];
-const FAINT: Rgb = [160, 166, 175];
+const PAGE: Rgb = DARK.page;
+const INK: Rgb = DARK.ink;
+const FAINT: Rgb = DARK.faint;
 /// Frame of what needs a verdict.
-pub const FRAME: Rgb = [255, 178, 26];
+pub const FRAME: Rgb = DARK.alarm;
 
 /// What is drawn for one slice.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! Numbers as people write them.
+//! Numbers as people write them, and words as a page takes them.
 
 /// `57 %`; never `100 %` or `0 %` for what is only nearly so.
 pub fn percent(share: f64) -> String {
@@ -28,6 +28,22 @@ pub fn thousands(n: usize) -> String {
     text
 }
 
+/// Text for HTML and SVG, between tags or in an attribute: what somebody's file, name or comment holds cannot become markup.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +52,10 @@ mod tests {
     fn percentages_are_whole_but_never_claim_all_or_none() {
         assert_eq!([0.0, 0.001, 0.573, 0.999, 1.0].map(percent), ["0 %", "< 1 %", "57 %", "> 99 %", "100 %"]);
         assert_eq!([1, 1200, 1_234_567].map(images), ["1 image", "1,200 images", "1,234,567 images"]);
+    }
+    #[test]
+    fn no_text_becomes_markup() {
+        assert_eq!(escape("<a href='x' id=\"y\">&"), "&lt;a href=&#39;x&#39; id=&quot;y&quot;&gt;&amp;");
+        assert_eq!(escape("disc → square"), "disc → square");
     }
 }

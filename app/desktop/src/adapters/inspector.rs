@@ -90,7 +90,7 @@ impl InspectorAdapter {
         vm.set_can_rename(slice.id >= 0);
         vm.set_subtitle(in_short(slice).into());
         vm.set_verdict_words(session.sentence(slice).into());
-        vm.set_swatch(color(figure.color(figure.value(session, slice), &session.set)));
+        vm.set_swatch(color(figure.color(session.value(figure, slice), &session.set)));
         let verdict = session.mark(slice.id);
         vm.set_undecided(verdict.is_none() && slice.id >= 0);
         vm.set_evidence(session.evidence(slice.id).into());
@@ -104,7 +104,7 @@ impl InspectorAdapter {
         let interval =
             slice.interval.map(|[low, high]| fact("95 % interval", format!("{} to {}", percent(low), percent(high))));
         let of = |figure: Figure| {
-            let value = figure.value(session, slice)?;
+            let value = session.value(figure, slice)?;
             Some(Fact { tip: figure.tip().into(), ..fact(figure.title(), figure.sentence(value)) })
         };
         let follows = |name: &str, Estimate { mean, low, high, .. }: Estimate| {

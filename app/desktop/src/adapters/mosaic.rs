@@ -104,7 +104,7 @@ impl MosaicAdapter {
         self.want(model, placed, pictures);
         let has = self.pictures.get(&slice.id);
         let figure = model.mosaic.figure();
-        let value = figure.value(session, slice);
+        let value = session.value(figure, slice);
         let bar = figure.color(value, &session.set);
         let verdict = session.mark(slice.id);
         let metric = match figure {
@@ -191,7 +191,7 @@ pub(super) fn described(model: &Model, slice: &SliceReport) -> String {
 fn card(model: &Model, slice: &SliceReport) -> Card {
     let session = &model.session;
     let fact = |figure: Figure| {
-        let value = figure.value(session, slice);
+        let value = session.value(figure, slice);
         value.map(|value| Fact {
             name: figure.title().into(),
             value: figure.sentence(value).into(),

@@ -129,7 +129,7 @@ impl Rows {
             Figure::Interval => Cell { text: SharedString::new(), picture: drawn[0].clone(), drawn: true },
             Figure::Confidences => Cell { text: SharedString::new(), picture: drawn[1].clone(), drawn: true },
             _ => Cell {
-                text: column.text(column.value(session, slice)).into(),
+                text: column.text(session.value(*column, slice)).into(),
                 picture: slint::Image::default(),
                 drawn: false,
             },
@@ -144,7 +144,7 @@ impl Rows {
                 None => format!("slice {}, {}", slice.id, ascan_viz::words::images(slice.size)),
             }
             .into(),
-            swatch: color(figure.color(figure.value(session, slice), &session.set)),
+            swatch: color(figure.color(session.value(figure, slice), &session.set)),
             mark: mark(verdict.map(|(mark, _)| mark)),
             alarm: slice.needs_verdict && verdict.is_none(),
             cells: list(cells),

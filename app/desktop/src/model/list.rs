@@ -48,7 +48,7 @@ impl List {
             .enumerate()
             .map(|(place, slice)| {
                 let key = self.sort.map_or(0.0, |(column, ascending)| {
-                    let value = Figure::ALL[column].value(session, slice);
+                    let value = session.value(Figure::ALL[column], slice);
                     // What has no value comes last either way.
                     value.map_or(f64::INFINITY, |value| if ascending { value } else { -value })
                 });

@@ -5,7 +5,6 @@
 
 mod changes;
 pub mod confusion;
-pub mod figures;
 pub mod filter;
 pub mod images;
 pub mod list;
@@ -25,6 +24,7 @@ use super::command::{Command, Overlay, VerdictsCommand, View};
 use super::settings::Settings;
 use ascan_config::sections::{PerClass, RepairSection};
 use ascan_engine::mislabels::Candidates;
+pub use ascan_report::figures;
 pub use changes::Changes;
 use figures::Figure;
 use images::Images;

@@ -9,6 +9,7 @@ use ascan_engine::reliance::{Estimate, Reliance};
 use ascan_engine::slices::{SliceReport, SliceSet};
 use ascan_engine::spread::Spread;
 use ascan_report::album::Album;
+use ascan_report::figures::{Beside, Figure};
 use ascan_store::annotations::{Annotator, Judgement, Mark, Subject};
 use ascan_viz::words::percent;
 use std::cell::OnceCell;
@@ -167,6 +168,12 @@ impl Session {
         let known = self.rows(slice).iter().filter_map(|&row| all.get(row)).filter(|v| v.is_finite());
         let (sum, n) = known.fold((0.0, 0usize), |(sum, n), &v| (sum + f64::from(v), n + 1));
         (n > 0).then(|| sum / n as f64)
+    }
+
+    /// The value of a figure of a slice, if it has one.
+    pub fn value(&self, figure: Figure, slice: &SliceReport) -> Option<f64> {
+        let reliance = self.slice_reliance(slice.id).map(|found| found.mean);
+        figure.value(slice, Beside { spuriousness: self.slice_spuriousness(slice.id), reliance })
     }
 
     /// How far the predictions of a slice follow the object, if the model was asked and could tell.

@@ -8,17 +8,19 @@ mod neighbours;
 mod shards;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 
 pub use heading::scanned;
 
 use crate::export::Image;
-use crate::mosaic::{Judged, Maps, Scene, heat};
+use crate::judged::Judged;
+use crate::mosaic::{Maps, Scene, heat};
 use ascan_core::{Error, Result, Tensor};
 use ascan_engine::faithfulness::Faithfulness;
 use ascan_engine::images::{ImageSet, Preprocess};
 use ascan_engine::inversion;
-use ascan_engine::slices::SliceReport;
-use ascan_store::annotations::{Annotations, Judgement};
+use ascan_engine::slices::{SliceReport, SliceSet};
+use ascan_store::annotations::Annotations;
 use ascan_store::plan::AttributionPlan;
 use ascan_store::table::ScanTable;
 use ascan_store::{Part, Scan};
@@ -101,17 +103,20 @@ impl Album {
     pub fn scene_of<'a>(&'a self, set: &str, slices: impl IntoIterator<Item = &'a SliceReport>) -> Scene<'a> {
         // Verdicts that cannot be read are a problem of the scan, not of its pictures.
         let annotations = Annotations::read(&self.scan.dir).ok();
-        let judged = |slice: &i32| {
-            let verdict = annotations.as_ref()?.of_slice(set, *slice)?;
-            let Judgement::Mark { mark, note } = &verdict.judgement else { return None };
-            Some((*slice, Judged { mark: *mark, note: note.clone(), author: verdict.author.clone() }))
-        };
+        let judged = |slice: i32| Some((slice, Judged::of(annotations.as_ref()?.of_slice(set, slice)?)?));
         let slices: Vec<&SliceReport> = slices.into_iter().collect();
         let kept = slices.iter().filter_map(|slice| Some((slice.id, inversion::kept(&self.scan, set, slice.id)?)));
-        let verdicts = slices.iter().filter_map(|slice| judged(&slice.id)).collect();
-        let named = |slice: &i32| Some((*slice, annotations.as_ref()?.name_of(set, *slice)?.to_owned()));
-        let names = slices.iter().filter_map(|slice| named(&slice.id)).collect();
+        let verdicts = slices.iter().filter_map(|slice| judged(slice.id)).collect();
+        let named = |slice: i32| Some((slice, annotations.as_ref()?.name_of(set, slice)?.to_owned()));
+        let names = slices.iter().filter_map(|slice| named(slice.id)).collect();
         Scene { inversions: kept.collect(), names, verdicts, ..self.scene() }
+    }
+
+    /// What a page about a set of slices is made from: as [`Self::scene_of`], with what was said of anything else.
+    pub fn scene_of_set<'a>(&'a self, set: &'a SliceSet) -> Scene<'a> {
+        let annotations = Annotations::read(&self.scan.dir).ok();
+        let elsewhere = annotations.map(|annotations| verdicts::elsewhere(&annotations, &self.scan, &set.id));
+        Scene { elsewhere: elsewhere.unwrap_or_default(), ..self.scene_of(&set.id, &set.slices) }
     }
 
     /// What pictures of images are made from.
@@ -125,6 +130,7 @@ impl Album {
             inversions: BTreeMap::new(),
             names: BTreeMap::new(),
             verdicts: BTreeMap::new(),
+            elsewhere: Vec::new(),
             absolute: self.is_absolute(),
             title: self.title.clone(),
         }

@@ -99,7 +99,7 @@ pub struct Comparison {
 
 impl Comparison {
     /// What two tables of the same images say.
-    pub(super) fn of(
+    pub(crate) fn of(
         tables: &[ScanTable; 2],
         set: &SliceSet,
         training: Option<&ScanTable>,

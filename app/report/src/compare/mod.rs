@@ -14,12 +14,14 @@
 
 mod attribution;
 mod figures;
+mod named;
 mod noise;
 mod page;
 #[cfg(test)]
 mod tests;
 
 pub use figures::{Comparison, Group, Pair, SlicePair};
+pub use named::Named;
 pub use noise::Sensitivity;
 pub use page::report;
 

@@ -1,14 +1,18 @@
 //! A comparison as one HTML file.
 
-use super::{Comparison, Pair};
+use super::{Comparison, Pair, SlicePair};
 use crate::mosaic::Scene;
-use ascan_core::{Error, Result};
+use crate::page::judged::{Chip, section};
+use crate::page::render;
+use ascan_core::Result;
+use ascan_engine::slices::SliceSet;
 use ascan_viz::chart::{Axis, Chart, Series};
+use ascan_viz::words::{images, thousands};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use image::codecs::jpeg::JpegEncoder;
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, Value, context};
+use minijinja::{Value, context};
 use serde::Serialize;
 
 /// Pictures of images that were fixed, and as many of those that were broken.
@@ -19,16 +23,27 @@ const JPEG_QUALITY: u8 = 80;
 /// Slices in the table.
 const N_SLICES: usize = 60;
 
-/// A line of the table of figures.
+/// A line of a table.
 #[derive(Serialize)]
 struct Line {
     name: String,
-    note: &'static str,
+    note: String,
     before: String,
     after: String,
     change: String,
     is_better: bool,
     is_worse: bool,
+}
+
+/// A line of the table of slices.
+#[derive(Serialize)]
+struct Slice {
+    id: i32,
+    #[serde(flatten)]
+    line: Line,
+    n_fixed: usize,
+    n_broken: usize,
+    verdict: Option<Chip>,
 }
 
 #[derive(Serialize)]
@@ -37,90 +52,100 @@ struct Picture {
     title: String,
 }
 
-/// Writes the report of a comparison. `scene` gives the pictures; `made` says what was compared, as names and values.
+/// Writes the page of a comparison. `scene` and `set` are those of the scan before; `made` says what was compared, as names and
+/// values.
 ///
 /// # Errors
 /// `Unsupported` if the page cannot be put together, which is a defect of this program.
-pub fn report(comparison: &Comparison, scene: &Scene, made: &[(String, String)]) -> Result<String> {
-    render(comparison, scene, made).map_err(|error| {
-        Error::unsupported(format!("the report cannot be written: {error}"), "please report this as a defect")
-    })
-}
-
-fn render(comparison: &Comparison, scene: &Scene, made: &[(String, String)]) -> Result<String, minijinja::Error> {
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-    environment.add_template("compare", include_str!("template.html"))?;
-    let groups = comparison.groups.iter().map(|group| line(group.name.clone(), "", group.n, group.accuracy));
-    let classes = comparison.classes.iter().map(|class| line(class.name.clone(), "", class.n, class.accuracy));
-    let slices = comparison.slices.iter().take(N_SLICES);
-    let slices = slices.map(|slice| {
-        let of = line(format!("slice {}", slice.id), "", slice.n, slice.accuracy);
-        (of, slice.n_fixed, slice.n_broken)
-    });
-    let rows = |rows: &[usize]| -> Vec<Picture> {
+pub fn report(comparison: &Comparison, scene: &Scene, set: &SliceSet, made: &[(String, String)]) -> Result<String> {
+    let figures = comparison.figures();
+    let lines = figures.iter().map(|figure| line(sentence(&figure.name), String::new(), figure.pair));
+    let groups = |groups: &[super::Group]| -> Vec<Line> {
+        groups.iter().map(|group| line(group.name.clone(), images(group.n), group.accuracy)).collect()
+    };
+    let pictures = |rows: &[usize]| -> Vec<Picture> {
         rows.iter().take(N_PICTURES).filter_map(|&row| picture(scene, row)).collect()
     };
-    environment.get_template("compare")?.render(context! {
-        title => scene.title.as_str(),
-        made => Value::from(Serde(made)),
-        n => comparison.n,
-        figures => Value::from(Serde(figures(comparison))),
-        classes => Value::from(Serde(classes.collect::<Vec<Line>>())),
-        groups => Value::from(Serde(groups.collect::<Vec<Line>>())),
-        slices => Value::from(Serde(slices.collect::<Vec<_>>())),
-        n_unlisted => comparison.slices.len().saturating_sub(N_SLICES),
-        n_fixed => comparison.fixed.len(),
-        n_broken => comparison.broken.len(),
-        fixed => Value::from(Serde(rows(&comparison.fixed))),
-        broken => Value::from(Serde(rows(&comparison.broken))),
-        notes => Value::from(Serde(&comparison.notes)),
-        chart => Value::from_safe_string(chart(comparison).to_svg()),
-        style => include_str!("style.css"),
-        version => env!("CARGO_PKG_VERSION"),
-    })
+    let slices = comparison.slices.iter().take(N_SLICES).map(|pair| slice(pair, scene, set));
+    let chart = chart(comparison);
+    let terms = figures.iter().map(|figure| (sentence(&figure.name), format!("{}.", figure.meaning)));
+    render(
+        include_str!("template.html"),
+        context! {
+            title => format!("Before and after: {}", scene.title),
+            stats => Value::from(Serde(stats(comparison))),
+            made => Value::from(Serde(made)),
+            terms => Value::from(Serde(terms.collect::<Vec<_>>())),
+            judged => Value::from(Serde(section(scene, set, |at| is_listed(comparison, set, at)))),
+            figures => Value::from(Serde(lines.collect::<Vec<Line>>())),
+            classes => Value::from(Serde(groups(&comparison.classes))),
+            groups => Value::from(Serde(groups(&comparison.groups))),
+            slices => Value::from(Serde(slices.collect::<Vec<Slice>>())),
+            slice_set => set.recipe.title(),
+            n_unlisted => comparison.slices.len().saturating_sub(N_SLICES),
+            changed => Value::from(Serde([
+                ("Right only after", pictures(&comparison.fixed), comparison.fixed.len()),
+                ("Right only before", pictures(&comparison.broken), comparison.broken.len()),
+            ])),
+            notes => Value::from(Serde(&comparison.notes)),
+            chart_title => chart.title.as_str(),
+            chart => chart.on_a_page(),
+            keys => Value::from(Serde(chart.legend())),
+        },
+    )
+}
+
+/// Whether the table of slices has a line about the slice at this place of the set.
+fn is_listed(comparison: &Comparison, set: &SliceSet, at: usize) -> bool {
+    comparison.slices.iter().take(N_SLICES).any(|pair| pair.id == set.slices[at].id)
+}
+
+fn stats(comparison: &Comparison) -> [(String, String); 4] {
+    let accuracy = comparison.accuracy;
+    [
+        ("images with a label".into(), thousands(comparison.n)),
+        ("right, before and after".into(), format!("{} → {}", percent(accuracy.before), percent(accuracy.after))),
+        ("right only after".into(), thousands(comparison.fixed.len())),
+        ("right only before".into(), thousands(comparison.broken.len())),
+    ]
+}
+
+fn slice(pair: &SlicePair, scene: &Scene, set: &SliceSet) -> Slice {
+    let title = set.slice(pair.id).map_or_else(String::new, |slice| format!("{}, ", scene.title(slice)));
+    Slice {
+        id: pair.id,
+        line: line(format!("slice {}", pair.id), format!("{title}{}", images(pair.n)), pair.accuracy),
+        n_fixed: pair.n_fixed,
+        n_broken: pair.n_broken,
+        verdict: scene.verdicts.get(&pair.id).map(Chip::of),
+    }
+}
+
+/// With a capital letter.
+fn sentence(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn percent(value: f64) -> String {
     if value.is_finite() { format!("{:.1} %", value * 100.0) } else { "–".to_owned() }
 }
 
-fn line(name: String, note: &'static str, n: usize, pair: Pair) -> Line {
-    let name = if n > 0 { format!("{name} ({n} images)") } else { name };
+fn line(name: String, note: String, pair: Pair) -> Line {
     let change = pair.change();
     Line {
         name,
         note,
         before: percent(pair.before),
         after: percent(pair.after),
-        change: if change.is_finite() { format!("{:+.1}", change * 100.0) } else { "–".to_owned() },
+        change: if change.is_finite() {
+            format!("{:+.1}", change * 100.0).replace('-', "−")
+        } else {
+            "–".to_owned()
+        },
         is_better: change >= 0.0005,
         is_worse: change <= -0.0005,
     }
-}
-
-fn figures(comparison: &Comparison) -> Vec<Line> {
-    let named = [
-        ("Mean accuracy", "all images count equally", Some(comparison.accuracy)),
-        (
-            "Training-weighted mean accuracy",
-            "known groups, weighted by their share of the training images",
-            comparison.training_weighted_accuracy,
-        ),
-        ("Worst-class accuracy", "the worst class of each scan, by label", comparison.worst_class_accuracy),
-        ("Worst-group accuracy", "the worst known group of each scan", comparison.worst_group_accuracy),
-        (
-            "Worst-slice accuracy",
-            "the worst slice of each scan with 10 images or more",
-            comparison.worst_slice_accuracy,
-        ),
-        ("Core accuracy", "with noise outside the object", comparison.core_accuracy),
-        ("Relative foreground sensitivity", "above 0: noise on the object costs more", comparison.rfs),
-        ("Energy in the core region", "share of the attribution on the object", comparison.energy_in_core),
-        ("AIoU", "overlap of attribution and object", comparison.aiou),
-    ];
-    named.into_iter().filter_map(|(name, note, pair)| Some(line(name.to_owned(), note, 0, pair?))).collect()
 }
 
 /// Accuracy of each group and slice, before across and after up: what lies above the diagonal has gained.

@@ -1,6 +1,7 @@
 //! The tables of an export: one row per image, and one row per slice.
 
 use super::Export;
+use crate::judged::Judged;
 use serde_json::{Map, Value, json};
 
 /// A table by columns.
@@ -42,6 +43,14 @@ impl Table {
 
     fn text(&mut self, name: impl Into<String>, values: impl Iterator<Item = Option<String>>) {
         self.add(name, Column::Text(values.collect()));
+    }
+
+    /// Three columns of what people said: the mark, why, and who.
+    fn verdicts<'a, I: Iterator<Item = Option<&'a Judged>>>(&mut self, said: impl Fn() -> I) {
+        let known = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        self.text("verdict", said().map(|said| Some(said?.mark.name().to_owned())));
+        self.text("verdict_comment", said().map(|said| known(&said?.note)));
+        self.text("verdict_author", said().map(|said| known(&said?.author)));
     }
 
     /// Number of rows.
@@ -110,8 +119,7 @@ impl Export<'_> {
         if let Some(masks) = &scan.masks {
             table.text("mask", masks.iter().cloned().map(Some));
         }
-        let mark = |i: usize| self.review.marks.get(i).copied().flatten().map(|mark| mark.name().to_owned());
-        table.text("verdict", n.clone().map(mark));
+        table.verdicts(|| n.clone().map(|i| self.review.of_image(i)));
         table.floats("spuriousness", n.clone().map(|i| self.review.spuriousness.get(i).map(|&v| v.into())));
         for group in &scan.groups {
             table.text(format!("group_{}", group.name), group.values.iter().cloned().map(Some));
@@ -119,6 +127,9 @@ impl Export<'_> {
         for set in self.slice_sets {
             let slice = |i: usize| ok(&i).then(|| i64::from(set.assignment[i]));
             table.ints(format!("slice_{}", set.id), n.clone().map(slice));
+            let said =
+                |i: usize| self.review.of_slice(&set.id, set.assignment[i]).map(|said| said.mark.name().to_owned());
+            table.text(format!("slice_verdict_{}", set.id), n.clone().map(said));
         }
         table
     }
@@ -139,10 +150,7 @@ impl Export<'_> {
         table.floats("interval_high", all().map(|s| s.interval.map(|[_, high]| high)));
         table.floats("q_value", all().map(|s| s.q_value));
         table.bools("needs_verdict", all().map(|s| Some(s.needs_verdict)));
-        let mark = |(set, slice): &(&String, &ascan_engine::slices::SliceReport)| {
-            self.review.slices.get(&((*set).clone(), slice.id)).map(|mark| mark.name().to_owned())
-        };
-        table.text("verdict", rows.iter().map(mark));
+        table.verdicts(|| rows.iter().map(|(set, slice)| self.review.of_slice(set, slice.id)));
         table.floats("mean_confidence", all().map(|s| Some(s.mean_confidence)));
         table.floats("mean_loss", all().map(|s| s.mean_loss));
         table.floats("coherence", all().map(|s| s.coherence));

@@ -37,14 +37,27 @@ pub(super) fn fiftyone(export: &Export, dir: &Path) -> Result<Vec<PathBuf>> {
         for group in &scan.groups {
             sample.insert(format!("group_{}", group.name), json!(group.values[row]));
         }
+        if let Some(said) = export.review.of_image(row) {
+            sample.insert("verdict".into(), json!(said.mark.name()));
+            sample.insert("verdict_comment".into(), json!(said.note));
+            sample.insert("verdict_author".into(), json!(said.author));
+        }
+        if let Some(&spuriousness) = export.review.spuriousness.get(row).filter(|value| value.is_finite()) {
+            sample.insert("spuriousness".into(), json!(spuriousness));
+        }
         for set in export.slice_sets {
+            let slice = set.assignment[row];
             // A field name is a Python identifier.
-            sample.insert(format!("slice_{}", set.id.replace(['-', '.'], "_")), json!(set.assignment[row]));
+            let id = set.id.replace(['-', '.'], "_");
+            sample.insert(format!("slice_{id}"), json!(slice));
+            if let Some(said) = export.review.of_slice(&set.id, slice) {
+                sample.insert(format!("slice_verdict_{id}"), json!(said.mark.name()));
+            }
         }
         samples.push(sample);
     }
     let paths = [dir.join("metadata.json"), dir.join("samples.json")];
-    let info = json!({"made_by": format!("ascan {}", env!("CARGO_PKG_VERSION")), "slice_sets": export.slice_sets});
+    let info = json!({"made_by": format!("ascan {}", env!("CARGO_PKG_VERSION")), "slice_sets": export.judged_sets()?});
     let metadata = json!({"media_type": "image", "default_classes": export.class_names, "info": info});
     write_json(&paths[0], &metadata)?;
     write_json(&paths[1], &json!({"samples": samples}))?;

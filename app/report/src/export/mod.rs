@@ -3,20 +3,20 @@
 mod columns;
 mod datasets;
 mod npy;
+mod review;
 mod tables;
 #[cfg(test)]
 mod tests;
 
 pub use columns::{Column, Table};
+pub use review::Review;
 
 use ascan_core::{Error, Result, Tensor};
 use ascan_engine::slices::SliceSet;
-use ascan_engine::spread::Spread;
-use ascan_store::annotations::{Annotations, Mark};
+use ascan_store::Part;
 use ascan_store::table::ScanTable;
-use ascan_store::{Part, Scan};
 use image::RgbImage;
-use std::collections::BTreeMap;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// Where the image of a row is.
@@ -33,37 +33,6 @@ pub type Images<'a> = dyn Fn(usize) -> Result<Image> + 'a;
 
 /// Gives a part of a scan row.
 pub type Parts<'a> = dyn Fn(usize, Part) -> Result<Tensor> + 'a;
-
-/// What people said about a scan, and what follows from it.
-#[derive(Debug, Clone, Default)]
-pub struct Review {
-    /// `[n]`, the mark in force of each row.
-    pub marks: Vec<Option<Mark>>,
-    /// `[n]`, spuriousness after its review; empty where nothing was spread, NaN where nothing is known.
-    pub spuriousness: Vec<f32>,
-    /// The mark of each slice that has one, by slice set and slice.
-    pub slices: BTreeMap<(String, i32), Mark>,
-}
-
-impl Review {
-    /// The review that lies with a scan.
-    ///
-    /// # Errors
-    /// `File` if the verdicts or the spread cannot be read.
-    pub fn load(scan: &Scan, sets: &[SliceSet]) -> Result<Self> {
-        let annotations = Annotations::read(&scan.dir)?;
-        let ids = sets.iter().flat_map(|set| set.slices.iter().map(|slice| (set.id.clone(), slice.id)));
-        let marked = ids.filter_map(|(set, slice)| {
-            let mark = annotations.of_slice(&set, slice)?.mark()?;
-            Some(((set, slice), mark))
-        });
-        Ok(Self {
-            marks: annotations.marks(scan.plan.data.n_rows),
-            spuriousness: Spread::load(scan)?.map(|spread| spread.reviewed()).unwrap_or_default(),
-            slices: marked.collect(),
-        })
-    }
-}
 
 /// What is exported.
 pub struct Export<'a> {
@@ -115,13 +84,28 @@ impl Export<'_> {
             Format::Json => {
                 let paths = [dir.join("samples.json"), dir.join("slices.json")];
                 write_json(&paths[0], &samples.to_json())?;
-                write_json(&paths[1], &self.slice_sets)?;
+                write_json(&paths[1], &self.judged_sets()?)?;
                 Ok(paths.into())
             }
             Format::Npy => npy::write(self, dir, &samples),
             Format::FiftyOne => datasets::fiftyone(self, dir),
             Format::HuggingFace => datasets::hugging_face(self, dir, &samples),
         }
+    }
+
+    /// The slice sets with the verdict of each slice that has one.
+    fn judged_sets(&self) -> Result<Vec<Value>> {
+        let judged = |set: &SliceSet| {
+            let mut value = serde_json::to_value(set)?;
+            for (slice, value) in set.slices.iter().zip(value["slices"].as_array_mut().into_iter().flatten()) {
+                if let Some(said) = self.review.of_slice(&set.id, slice.id) {
+                    value["verdict"] = json!({"mark": said.mark, "comment": said.note, "author": said.author});
+                }
+            }
+            Ok(value)
+        };
+        let sets: Result<_, serde_json::Error> = self.slice_sets.iter().map(judged).collect();
+        sets.map_err(|error| Error::unsupported(format!("the slices cannot be written: {error}"), ""))
     }
 
     fn class_name(&self, class: i32) -> Option<&str> {

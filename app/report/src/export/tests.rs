@@ -1,8 +1,15 @@
 use super::*;
+use crate::judged::Judged;
 use arrow::array::{Array, Int64Array, StringArray};
 use ascan_engine::testing::{find_in, table};
+use ascan_store::annotations::Mark;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
+use std::collections::BTreeMap;
+
+fn said(mark: Mark, note: &str) -> Judged {
+    Judged { mark, note: note.into(), author: "ann".into() }
+}
 
 /// Exports to a folder and hands it to `look`. Row 1 has a file in the folder, row 2 one elsewhere, the others none.
 fn exported(format: Format, look: impl FnOnce(&Path, &SliceSet)) {
@@ -28,9 +35,10 @@ fn exported(format: Format, look: impl FnOnce(&Path, &SliceSet)) {
         Tensor::new(&tensor.shape()[1..], tensor.row(row).to_vec())
     };
     let review = Review {
-        marks: (0..table.n()).map(|i| [None, Some(Mark::Core), Some(Mark::Spurious)][i % 3]).collect(),
+        images: (0..table.n()).map(|i| [None, Some(0), Some(1)][i % 3]).collect(),
+        said: vec![said(Mark::Core, ""), said(Mark::Spurious, "the \"water\", again")],
         spuriousness: (0..table.n()).map(|i| if i == 0 { f32::NAN } else { i as f32 / 8.0 }).collect(),
-        slices: BTreeMap::from([((sets[0].id.clone(), sets[0].slices[1].id), Mark::NoisyLabel)]),
+        slices: BTreeMap::from([((sets[0].id.clone(), sets[0].slices[1].id), said(Mark::NoisyLabel, "swapped"))]),
     };
     let (class_names, review, also) = (&names[..], &review, &["layer_cam".to_owned()][..]);
     let export = Export { table: &table, slice_sets: &sets, class_names, review, also, parts: &parts, images: &images };
@@ -60,11 +68,22 @@ fn csv_reads_back() {
         );
         assert_eq!(cell(3, &format!("slice_{}", set.id)), "-1", "noise is a value, a failed image has none");
         assert_eq!([0, 1, 2].map(|row| cell(row, "verdict")), ["", "core", "spurious"]);
+        assert_eq!([1, 2].map(|row| cell(row, "verdict_comment")), ["", "the \"water\", again"]);
+        assert_eq!([0, 1].map(|row| cell(row, "verdict_author")), ["", "ann"]);
+        let judged = set.slices[1].id;
+        let of_slice = |row: usize| cell(row, &format!("slice_verdict_{}", set.id));
+        for row in (0..9).filter(|row| *row != 4) {
+            assert_eq!(of_slice(row), if set.assignment[row] == judged { "noisy_label" } else { "" }, "row {row}");
+        }
         assert_eq!([0, 1, 8].map(|row| cell(row, "spuriousness")), ["", "0.125", "1"]);
         let mut slices = csv::Reader::from_path(dir.join("slices.csv")).unwrap();
-        let at = slices.headers().unwrap().iter().position(|name| name == "verdict").unwrap();
-        let verdicts: Vec<String> = slices.records().map(|row| row.unwrap()[at].to_owned()).collect();
-        assert_eq!(verdicts, ["", "noisy_label", ""]);
+        let header = slices.headers().unwrap().clone();
+        let rows: Vec<_> = slices.records().map(Result::unwrap).collect();
+        for (name, of_slices) in [("verdict", "noisy_label"), ("verdict_comment", "swapped"), ("verdict_author", "ann")]
+        {
+            let at = header.iter().position(|found| found == name).unwrap();
+            assert_eq!(rows.iter().map(|row| &row[at]).collect::<Vec<_>>(), ["", of_slices, ""], "{name}");
+        }
     });
 }
 
@@ -88,7 +107,11 @@ fn json_reads_back() {
         let samples = json(&dir.join("samples.json"));
         assert_eq!(samples[8]["prediction_name"], "land, dry");
         assert_eq!(samples[4]["loss"], serde_json::json!(f64::from(0.1f32)));
-        let sets: Vec<SliceSet> = serde_json::from_value(json(&dir.join("slices.json"))).unwrap();
+        let slices = json(&dir.join("slices.json"));
+        let verdict = serde_json::json!({"mark": "noisy_label", "comment": "swapped", "author": "ann"});
+        assert_eq!((&slices[0]["slices"][1]["verdict"], &slices[0]["slices"][0]["verdict"]), (&verdict, &Value::Null));
+        assert_eq!(samples[2]["verdict_comment"], "the \"water\", again");
+        let sets: Vec<SliceSet> = serde_json::from_value(slices).unwrap();
         let facts = |set: &SliceSet| -> Vec<_> {
             set.slices.iter().map(|slice| (slice.id, slice.size, slice.groups.clone(), slice.typical.clone())).collect()
         };
@@ -139,6 +162,9 @@ fn a_fiftyone_dataset_has_what_its_importer_reads() {
         assert!(dir.join("data/000003.png").exists());
         assert_eq!(samples[0]["ground_truth"], serde_json::json!({"_cls": "Classification", "label": "water"}));
         assert!((samples[0]["predictions"]["confidence"].as_f64().unwrap() - 0.9).abs() < 1e-6);
+        // Row 2 is the second sample.
+        assert_eq!((&samples[1]["verdict"], &samples[1]["verdict_author"]), (&"spurious".into(), &"ann".into()));
+        assert_eq!(metadata["info"]["slice_sets"][0]["slices"][1]["verdict"]["comment"], "swapped");
         assert_eq!(samples[6][format!("slice_{}", set.id.replace('-', "_"))], 2);
     });
 }
@@ -151,6 +177,7 @@ fn an_image_folder_has_its_images_inside() {
         let names: Vec<&str> = lines.iter().map(|line| line["file_name"].as_str().unwrap()).collect();
         assert_eq!(names[..3], ["one.png", "images/000002.png", "images/000003.png"]);
         assert!(names.iter().all(|name| dir.join(name).is_file()), "{names:?}");
+        assert_eq!((&lines[1]["verdict"], &lines[1]["verdict_author"]), (&"spurious".into(), &"ann".into()));
         assert_eq!((lines.len(), &lines[0]["label_name"]), (7, &Value::from("water")));
     });
 }

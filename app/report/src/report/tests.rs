@@ -1,5 +1,5 @@
 use super::*;
-use crate::mosaic::Judged;
+use crate::judged::{Judged, JudgedElsewhere};
 use crate::mosaic::tests::maps_of;
 use ascan_engine::faithfulness::{Faithfulness, Figure, MethodReport};
 use ascan_engine::testing::{find_in, table};
@@ -33,6 +33,11 @@ fn html_of(
             0,
             Judged { mark: Mark::Spurious, note: "the <water>".into(), author: "ann".into() },
         )]),
+        elsewhere: vec![JudgedElsewhere {
+            subject: "images".into(),
+            n: 3,
+            judged: Judged { mark: Mark::NoisyLabel, note: "<swapped>".into(), author: "ben".into() },
+        }],
         absolute: false,
         title: title.to_owned(),
     };
@@ -54,6 +59,8 @@ fn verdicts_are_shown_with_who_said_them_and_why() {
     let html = html(&table(), &["land", "water"], "a on b");
     assert!(html.contains("id=\"judged\"") && html.contains("<td>ann</td>"), "{html}");
     assert!(html.contains("the &lt;water&gt;") && !html.contains("the <water>"));
+    assert!(html.contains("<td>3 images</td>") && html.contains("&lt;swapped&gt;") && html.contains("<td>ben</td>"));
+    assert!(html.contains("Judged <b>spurious</b> by ann: “the &lt;water&gt;”"), "beside the slice itself: {html}");
 }
 
 #[test]
@@ -107,7 +114,7 @@ fn names_from_files_cannot_become_markup() {
     let html = html(&table, &[evil, "'><img onerror=x>"], evil);
     assert_eq!(html.matches("<script").count(), 1, "only the report's own");
     assert!(!html.contains("<img") && !html.contains("alert(1)</script>"));
-    assert!(html.contains("&lt;script&gt;alert(1)&lt;&#x2f;script&gt;"), "the name is still shown");
+    assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "the name is still shown");
 }
 
 #[test]

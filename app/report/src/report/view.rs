@@ -1,15 +1,19 @@
 //! The report's content, ready for the template: every number formatted, nothing escaped yet.
 
+use super::slice::{self, Share, Slice};
 use super::summary::{self, Summary, exact};
+use crate::figures::Figure;
 use crate::mosaic::{self, Scene};
+use crate::page::bar_style;
+use crate::page::judged::Chip;
 use ascan_core::{Tensor, metrics};
 use ascan_engine::faithfulness::{Faithfulness, HEADINGS, MethodReport};
 use ascan_engine::likeness::DISPUTED;
 use ascan_engine::slices::{SliceReport, SliceSet};
+use ascan_viz::color;
 use ascan_viz::heat::Window;
 use ascan_viz::tile::{CROP, N_SMALL};
 use ascan_viz::words::{images, percent, thousands};
-use ascan_viz::{Heat, color};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,26 +22,29 @@ const N_FAILURES: usize = 50;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Page {
-    title: String,
-    scanned: Vec<(String, String)>,
-    stats: Vec<(String, String)>,
+    #[serde(skip)]
+    pub stats: Vec<(String, String)>,
+    #[serde(skip)]
+    pub terms: Vec<(String, String)>,
     summary: Summary,
     inverted: bool,
     trust: Option<Trust>,
     /// Names of the attribution methods.
     methods: Vec<String>,
-    /// Agreement below which they dispute where the model looks.
-    disputed: f32,
-    columns: usize,
+    #[serde(skip)]
+    pub columns: usize,
     tiles: Vec<Tile>,
     n_untiled: usize,
     legend: Vec<(String, String)>,
     slices: Vec<Slice>,
-    judged: Vec<JudgedSlice>,
+    /// Name and meaning of the columns of the table.
+    size: (&'static str, &'static str),
+    accuracy: (&'static str, &'static str),
+    interval: (&'static str, &'static str),
+    figures: Vec<(&'static str, &'static str)>,
     has_labels: bool,
     has_groups: bool,
     groups: Vec<Share>,
-    overall: f64,
     n_failed: usize,
     failures: Vec<(String, String)>,
     /// Rows whose pictures are needed.
@@ -72,13 +79,12 @@ struct Tile {
     title: String,
     column: usize,
     row: usize,
+    /// Style of its bar.
     bar: String,
-    ink: String,
     metric: String,
     size: String,
     flagged: bool,
-    /// Colour and words.
-    verdict: Option<(String, String)>,
+    verdict: Option<Chip>,
     inverted: bool,
     large: Option<Part>,
     crops: Vec<Part>,
@@ -93,78 +99,7 @@ struct Part {
     position: String,
 }
 
-#[derive(Debug, Serialize)]
-struct Slice {
-    id: i32,
-    name: String,
-    title: String,
-    size: usize,
-    size_text: String,
-    share: String,
-    accuracy: Option<f64>,
-    accuracy_text: String,
-    bar: String,
-    ink: String,
-    interval: Option<[f64; 2]>,
-    interval_text: String,
-    gap: Option<f64>,
-    gap_text: String,
-    confidence: f64,
-    confidence_text: String,
-    loss: Option<f64>,
-    loss_text: String,
-    coherence: Option<f64>,
-    coherence_text: String,
-    compactness: Option<f64>,
-    compactness_text: String,
-    confusion: Vec<Share>,
-    groups: Vec<Share>,
-    flagged: bool,
-    detailed: bool,
-    thumbnail: Option<usize>,
-    typical: Vec<Member>,
-    worst: Vec<Member>,
-}
-
-/// A slice with a verdict.
-#[derive(Debug, Serialize)]
-struct JudgedSlice {
-    id: i32,
-    title: String,
-    size: String,
-    mark: String,
-    color: String,
-    note: String,
-    author: String,
-    detailed: bool,
-}
-
-/// A bar with its words.
-#[derive(Debug, Serialize)]
-struct Share {
-    name: String,
-    percent: f64,
-    text: String,
-    right: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct Member {
-    row: usize,
-    uri: String,
-    verdict: String,
-    numbers: String,
-    right: bool,
-    alt: String,
-}
-
-pub(super) fn page(
-    scene: &Scene,
-    set: &SliceSet,
-    scanned: &[(String, String)],
-    n_detailed: usize,
-    n_members: usize,
-) -> Page {
+pub(super) fn page(scene: &Scene, set: &SliceSet, n_detailed: usize, n_members: usize) -> Page {
     let table = scene.table;
     let valid = table.valid_rows();
     // A map that cannot be read counts as an empty one.
@@ -178,7 +113,7 @@ pub(super) fn page(
     let slices: Vec<Slice> = details
         .map(|(i, slice)| {
             let detailed = i < n_detailed || slice.id < 0;
-            self::slice(scene, set, slice, if detailed { n_members } else { 0 })
+            slice::slice(scene, set, slice, if detailed { n_members } else { 0 })
         })
         .collect();
     let of_tiles = tiles.iter().flat_map(|tile| tile.large.iter().chain(&tile.crops)).map(|part| part.row);
@@ -201,46 +136,32 @@ pub(super) fn page(
     let failed =
         table.errors.iter().enumerate().filter_map(|(row, error)| Some((table.uris[row].clone(), error.clone()?)));
     Page {
-        title: scene.title.clone(),
-        scanned: scanned.to_vec(),
         stats,
+        terms: super::terms::terms(scene, set),
         summary: summary::summary(scene, set, coherence),
         inverted: !scene.inversions.is_empty(),
         trust: scene.faithfulness.map(trust),
         methods: scene.methods.iter().map(|(name, _)| name.clone()).collect(),
-        disputed: DISPUTED,
         columns,
         n_untiled: set.slices.len() - tiles.len(),
         tiles,
         legend: legend(set),
-        judged: judged(scene, set, n_detailed),
+        size: named(Figure::Size),
+        accuracy: named(Figure::Accuracy),
+        interval: named(Figure::Interval),
+        figures: slice::shown(set.accuracy.is_some()).iter().map(|&figure| named(figure)).collect(),
         slices,
         has_labels: set.accuracy.is_some(),
         has_groups: !table.groups.is_empty(),
         groups: group_accuracy(scene, &valid),
-        overall: set.accuracy.unwrap_or(0.0) * 100.0,
         n_failed: failed.clone().count(),
         failures: failed.take(N_FAILURES).collect(),
         rows,
     }
 }
 
-/// The slices that somebody judged, in the order of the set.
-fn judged(scene: &Scene, set: &SliceSet, n_detailed: usize) -> Vec<JudgedSlice> {
-    let of = |(i, slice): (usize, &SliceReport)| {
-        let said = scene.verdicts.get(&slice.id)?;
-        Some(JudgedSlice {
-            id: slice.id,
-            title: scene.title(slice),
-            size: images(slice.size),
-            mark: said.mark.name().replace('_', " "),
-            color: color::hex(mosaic::mark_color(said.mark)),
-            note: said.note.clone(),
-            author: said.author.clone(),
-            detailed: i < n_detailed,
-        })
-    };
-    set.slices.iter().enumerate().filter_map(of).collect()
+fn named(figure: Figure) -> (&'static str, &'static str) {
+    (figure.title(), figure.tip())
 }
 
 fn trust(found: &Faithfulness) -> Trust {
@@ -263,8 +184,8 @@ fn trust(found: &Faithfulness) -> Trust {
 
 fn legend(set: &SliceSet) -> Vec<(String, String)> {
     let stop = |value: f64| match set.accuracy {
-        Some(overall) => color::hex(color::diverging(value, overall)),
-        None => color::hex(color::sequential(value)),
+        Some(overall) => bar_style(color::diverging(value, overall)),
+        None => bar_style(color::sequential(value)),
     };
     let middle = set.accuracy.unwrap_or(0.5);
     let words = match set.accuracy {
@@ -300,11 +221,10 @@ fn tile(scene: &Scene, set: &SliceSet, slice: &SliceReport, [column, row]: [usiz
         id: slice.id,
         column: column + 1,
         row: row + 1,
-        bar: color::hex(bar),
-        ink: color::hex(color::ink_on(bar)),
+        bar: bar_style(bar),
         size: images(slice.size),
         flagged: slice.needs_verdict && !scene.verdicts.contains_key(&slice.id),
-        verdict: scene.verdicts.get(&slice.id).map(|said| (color::hex(mosaic::mark_color(said.mark)), said.words())),
+        verdict: scene.verdicts.get(&slice.id).map(Chip::of),
         inverted: scene.inversions.contains_key(&slice.id),
         large: slice.typical.first().map(|&row| part(row, 1.0, 1.0)),
         crops: slice.typical.iter().skip(1).take(N_SMALL - 1).map(|&row| part(row, CROP, CROP)).collect(),
@@ -321,97 +241,4 @@ fn part(row: usize, window: Window) -> Part {
         size: format!("{:.1}% {:.1}%", 100.0 / window.width, 100.0 / window.height),
         position: format!("{:.1}% {:.1}%", place(window.x, window.width), place(window.y, window.height)),
     }
-}
-
-fn slice(scene: &Scene, set: &SliceSet, slice: &SliceReport, n_members: usize) -> Slice {
-    let (bar, metric) = mosaic::bar(slice, set);
-    let share = |count: usize| count as f64 / slice.size as f64;
-    let two = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}"));
-    let members = |rows: &[usize]| rows.iter().take(n_members).map(|&row| member(scene, row)).collect();
-    let confusion = slice.confusion.iter().map(|cell| Share {
-        name: scene.outcome(cell.label, cell.predicted_class),
-        percent: share(cell.count) * 100.0,
-        text: thousands(cell.count),
-        right: cell.label == cell.predicted_class,
-    });
-    let mut groups: Vec<Share> = slice
-        .groups
-        .iter()
-        .map(|(name, &count)| Share {
-            name: name.clone(),
-            percent: share(count) * 100.0,
-            text: thousands(count),
-            right: true,
-        })
-        .collect();
-    groups.sort_by(|a, b| b.percent.total_cmp(&a.percent));
-    Slice {
-        id: slice.id,
-        name: if slice.id < 0 { "in no slice".to_owned() } else { format!("slice {}", slice.id) },
-        title: scene.title(slice),
-        size: slice.size,
-        size_text: thousands(slice.size),
-        share: exact(slice.size as f64 / set.n as f64),
-        accuracy: slice.accuracy,
-        accuracy_text: metric,
-        bar: color::hex(bar),
-        ink: color::hex(color::ink_on(bar)),
-        interval: slice.interval.map(|interval| interval.map(|end| end * 100.0)),
-        interval_text: slice
-            .interval
-            .map_or_else(String::new, |[low, high]| format!("{:.0} to {:.0} %", low * 100.0, high * 100.0)),
-        gap: slice.gap,
-        gap_text: slice.gap.map_or_else(|| "–".to_owned(), points),
-        confidence: slice.mean_confidence,
-        confidence_text: format!("{:.2}", slice.mean_confidence),
-        loss: slice.mean_loss,
-        loss_text: two(slice.mean_loss),
-        coherence: slice.coherence,
-        coherence_text: two(slice.coherence),
-        compactness: slice.compactness,
-        compactness_text: two(slice.compactness),
-        confusion: confusion.take(6).collect(),
-        groups,
-        flagged: slice.needs_verdict,
-        detailed: n_members > 0,
-        thumbnail: slice.typical.first().copied().filter(|_| n_members > 0),
-        typical: members(&slice.typical),
-        worst: members(&slice.worst),
-    }
-}
-
-/// `−12.3`, in percentage points, with a true minus sign.
-fn points(gap: f64) -> String {
-    format!("{}{:.1}", if gap < 0.0 { "−" } else { "+" }, (gap * 100.0).abs())
-}
-
-fn member(scene: &Scene, row: usize) -> Member {
-    let table = scene.table;
-    let (label, class) = (table.labels[row], table.predicted_classes[row]);
-    let verdict = scene.outcome(label, class);
-    let (confidence, loss) = (table.confidences[row], table.losses[row]);
-    let numbers = if loss.is_finite() {
-        format!("{confidence:.2} sure, loss {loss:.2}")
-    } else {
-        format!("{confidence:.2} sure")
-    };
-    let disputed = table.agreement.as_ref().is_some_and(|agreement| agreement[row] < DISPUTED);
-    let numbers = if disputed { format!("{numbers}; methods disagree about where it looks") } else { numbers };
-    let place = where_it_looks(&scene.heat(row));
-    let alt = format!("{}: {verdict}, {numbers}; the model looks {place}", table.uris[row]);
-    Member { row, uri: table.uris[row].clone(), verdict, numbers, right: label < 0 || label == class, alt }
-}
-
-/// Where the weight of a map lies, in words.
-fn where_it_looks(heat: &Heat) -> &'static str {
-    if heat.is_empty() {
-        return "nowhere in particular";
-    }
-    let point = heat.window(0.0, 0.0);
-    let third = |share: f32| ((share * 3.0) as usize).min(2);
-    [
-        ["at the upper left", "at the top", "at the upper right"],
-        ["at the left", "at the middle", "at the right"],
-        ["at the lower left", "at the bottom", "at the lower right"],
-    ][third(point.y)][third(point.x)]
 }

@@ -1,12 +1,20 @@
 //! The figures of a slice: what each is called, how it is written, what colour it has. One list for mosaic and table.
 
-use super::session::Session;
 use ascan_engine::slices::{SliceReport, SliceSet};
 use ascan_viz::words::percent;
 use ascan_viz::{Rgb, color};
 
 /// From this accuracy on a model has most likely been trained on the images: errors do not show there.
 pub const NEARLY_ALL: f64 = 0.97;
+
+/// What may be known of a slice beside its report, each in [0, 1].
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Beside {
+    /// Mean spuriousness of its images, once verdicts were spread.
+    pub spuriousness: Option<f64>,
+    /// How far its predictions follow the object, once the model was asked.
+    pub reliance: Option<f64>,
+}
 
 /// A figure of a slice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +121,7 @@ impl Figure {
     }
 
     /// Its value, if it has one; what the table sorts by.
-    pub fn value(self, session: &Session, slice: &SliceReport) -> Option<f64> {
+    pub fn value(self, slice: &SliceReport, beside: Beside) -> Option<f64> {
         match self {
             Self::Accuracy => slice.accuracy,
             Self::Interval => slice.interval.map(|[low, _]| low),
@@ -124,8 +132,8 @@ impl Figure {
             Self::Coherence => slice.coherence,
             Self::Compactness => slice.compactness,
             Self::Evidence => slice.q_value,
-            Self::Spuriousness => session.slice_spuriousness(slice.id),
-            Self::Reliance => session.slice_reliance(slice.id).map(|found| found.mean),
+            Self::Spuriousness => beside.spuriousness,
+            Self::Reliance => beside.reliance,
         }
     }
 
