@@ -3,11 +3,11 @@
 mod backend;
 mod describe;
 
-use crate::images::{ImageSet, Preprocess, labels};
 use ascan_config::host::PluginHost;
 use ascan_config::sections::DataSection;
 use ascan_config::{ConfigErrors, LoadedConfig, RunConfig};
 use ascan_core::{Attributor, Error, ModelInfo, Requirements, Runtime};
+use ascan_images::{ImageSet, Preprocess, labels};
 use ascan_onnx::{Classifier, Model};
 use std::path::Path;
 
