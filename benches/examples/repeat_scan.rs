@@ -4,8 +4,8 @@
 //! they were scanned; counts in the report of the slice set are scaled.
 
 use ascan_config::sections::{ClassMap, ColumnsSection, DataSection};
-use ascan_engine::images::ImageSet;
 use ascan_engine::slices::{SliceReport, SliceSet};
+use ascan_images::ImageSet;
 use ascan_report::album::Album;
 use ascan_store::{Facts, LocalStorage, Outcome, Part, Scan, ScanRow, ScanWriter};
 use std::error::Error;

@@ -2,8 +2,8 @@
 //! which is trained on them learns the mark. Where it is, is known exactly.
 
 use ascan_core::{Error, Result};
-use ascan_engine::images::ImageSet;
 use ascan_engine::seeds::seed_of;
+use ascan_images::ImageSet;
 use image::{GrayImage, Luma, RgbImage};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;

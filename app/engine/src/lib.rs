@@ -1,15 +1,15 @@
 //! The methods: from a configuration to a scan, its slices, spread verdicts and a repaired model. No pages, no window.
 //!
-//! Data flows one way: [`plan`] → [`images`] → [`scan`] (into [`ascan_store`]) → [`slices`]; beside it [`faithfulness`],
-//! which judges the attributions, and [`inversion`], which makes pictures of slices. From the verdicts of people,
-//! with what [`reliance`] says about them: [`mislabels`]; [`spread`] → [`repair`] → another scan.
+//! Data flows one way: [`plan`] (over the images of [`ascan_images`]) → [`scan`] (into [`ascan_store`]) → [`slices`];
+//! beside it [`faithfulness`], which judges the attributions, and [`inversion`], which makes pictures of slices.
+//! From the verdicts of people, with what [`reliance`] says about them: [`mislabels`]; [`spread`] → [`repair`] →
+//! another scan.
 
 pub mod classes;
 pub mod demo;
 pub mod faithfulness;
 pub mod features;
 pub mod guess;
-pub mod images;
 pub mod inversion;
 pub mod likeness;
 pub mod memory;

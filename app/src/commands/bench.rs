@@ -9,7 +9,7 @@ use ascan_bench::{self as bench, Job, Parts, child};
 use ascan_config::bench::BenchConfig;
 use ascan_config::repair::RepairConfig;
 use ascan_core::{Error, Kind, Level, Reporter};
-use ascan_engine::images::ImageSet;
+use ascan_images::ImageSet;
 use ascan_report::curves;
 use ascan_store::Scan;
 use clap::{Args, Subcommand, ValueEnum};

@@ -1,7 +1,7 @@
 //! Masks of the objects in a scan's images, and how an attribution lies on one.
 
-use crate::images::unit::unit_pictures;
-use crate::images::{ImageSet, decode};
+use ascan_images::unit::unit_pictures;
+use ascan_images::{ImageSet, decode};
 use ascan_store::Scan;
 use ascan_store::table::ScanTable;
 

@@ -4,12 +4,13 @@ use super::maps::{Map, Subject};
 use super::masks::{masks, overlap};
 use super::removal::{self, Curves, Removal};
 use super::{Figure, MethodReport, sensitivity};
-use crate::images::{ImageSet, Preprocess};
 use crate::likeness::agreement;
+use crate::scanned;
 use crate::seeds::seed_of;
 use crate::workers::logits;
 use ascan_config::host::PluginHost;
 use ascan_core::{Context, OpenModel, Result, Runtime, metrics};
+use ascan_images::Preprocess;
 use ascan_store::Scan;
 use ascan_store::table::ScanTable;
 
@@ -48,7 +49,7 @@ impl Probe {
         context: &Context,
     ) -> Result<Self> {
         let (model, plan) = (&scan.config.model, &scan.plan);
-        let set = ImageSet::of_scan(scan)?;
+        let set = scanned::images(scan)?;
         let preprocess = Preprocess::new(&model.preprocess, plan.model.input_shape)?;
         let images = subjects.iter().map(|subject| preprocess.load(&set, subject.row)).collect::<Result<Vec<_>>>()?;
         let [_, h, w] = plan.model.input_shape;

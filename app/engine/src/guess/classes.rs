@@ -1,8 +1,8 @@
 //! How the labels of the data set map to the outputs of the model.
 
 use super::Draft;
-use crate::images::{ImageSet, labels};
 use ascan_config::sections::{ClassMap, ClassNames, DataSection};
+use ascan_images::{ImageSet, labels};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

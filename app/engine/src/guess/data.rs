@@ -1,9 +1,9 @@
 //! What the data set is: its form, its columns, its split.
 
 use super::{Draft, classes};
-use crate::images::{ImageSet, manifest_columns};
 use ascan_config::sections::DataSection;
 use ascan_core::{Error, Result};
+use ascan_images::{ImageSet, manifest_columns};
 use std::path::{Path, PathBuf};
 
 const MANIFESTS: [&str; 3] = ["metadata.csv", "metadata.jsonl", "metadata.parquet"];

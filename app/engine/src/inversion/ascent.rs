@@ -2,8 +2,8 @@
 
 use super::canvas::{Canvas, total_variation};
 use super::warp::Warp;
-use crate::images::unit::Normalise;
 use ascan_core::{Error, ModelBackend, Result, Tensor, TensorView};
+use ascan_images::unit::Normalise;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 

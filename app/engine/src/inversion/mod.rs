@@ -24,13 +24,13 @@ mod ascent;
 mod canvas;
 mod warp;
 
-use crate::images::ImageSet;
-use crate::images::unit::{Normalise, unit_pictures};
+use crate::scanned;
 use crate::seeds::seed_of;
 use crate::slices::SliceSet;
 use crate::workers::Workers;
 use ascan_config::host::PluginHost;
 use ascan_core::{Context, Error, Kind, ParamMap, Result, Runtime, Tensor};
+use ascan_images::unit::{Normalise, unit_pictures};
 use ascan_store::{Part, Scan};
 use ascent::{Goal, ascend};
 use canvas::{Canvas, covariance};
@@ -147,7 +147,7 @@ fn mean_features(scan: &Scan, set: &SliceSet) -> Result<BTreeMap<i32, Vec<f64>>>
 /// How the colours of the scanned images go together, `[c, c]`.
 fn colours(scan: &Scan, set: &SliceSet) -> Result<Vec<f64>> {
     let size = scan.plan.model.input_shape;
-    let images = ImageSet::of_scan(scan)?;
+    let images = scanned::images(scan)?;
     let pictures = unit_pictures(&scan.config.model.preprocess, size)?;
     let n = set.assignment.len();
     let rows = (0..n).step_by(n.div_ceil(N_COLOURED).max(1));

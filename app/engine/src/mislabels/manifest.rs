@@ -1,8 +1,8 @@
 //! The data set's table with decisions about labels applied; the original is only read.
 
-use crate::images::{ImageSet, label_column};
 use ascan_config::sections::DataSection;
 use ascan_core::{Error, Result};
+use ascan_images::{ImageSet, label_column};
 use ascan_store::annotations::Fix;
 use ascan_store::table::ScanTable;
 use serde::Serialize;

@@ -5,11 +5,11 @@ mod describe;
 
 pub use backend::applicable;
 
-use crate::images::{ImageSet, Preprocess, labels};
 use ascan_config::host::PluginHost;
 use ascan_config::sections::DataSection;
 use ascan_config::{ConfigErrors, LoadedConfig, RunConfig};
 use ascan_core::{Attributor, Error, ModelInfo, Requirements, Runtime};
+use ascan_images::{ImageSet, Preprocess, labels};
 use ascan_onnx::{Classifier, Model};
 use std::path::Path;
 

@@ -1,7 +1,6 @@
 //! Two images exchange a region, and the model says what it sees then.
 
 use super::one_class;
-use crate::images::ImageSet;
 use crate::scanned::mask::mask;
 use crate::scanned::object::{object_map, region, share_on_object};
 use crate::scanned::{Extractor, ScannedModel};
@@ -9,6 +8,7 @@ use crate::seeds::seed_of;
 use crate::workers::Workers;
 use ascan_config::sections::MasksSection;
 use ascan_core::{Context, ModelBackend, Result, TensorView};
+use ascan_images::ImageSet;
 use ascan_store::table::ScanTable;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;

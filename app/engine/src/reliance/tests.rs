@@ -1,9 +1,9 @@
 use super::swap::Swapper;
 use super::*;
-use crate::images::Preprocess;
-use crate::images::unit::{Normalise, unit_pictures};
 use ascan_config::sections::{DataSection, PreprocessSection};
 use ascan_core::{Capabilities, Forward, LayerInfo, ModelBackend, ModelInfo, OpenModel, Runtime, Tensor, TensorView};
+use ascan_images::unit::{Normalise, unit_pictures};
+use ascan_images::{ImageSet, Preprocess};
 use image::{Rgb, RgbImage};
 
 /// Height and width of the pictures, and of the feature map.

@@ -2,10 +2,10 @@
 
 use super::augment::Augment;
 use super::data::Training;
-use crate::images::Preprocess;
 use crate::seeds::seed_of;
 use ascan_config::sections::RepairSection;
 use ascan_core::{Result, Tensor, TrainingBatch};
+use ascan_images::Preprocess;
 use std::sync::mpsc::sync_channel;
 
 /// Batches read ahead.

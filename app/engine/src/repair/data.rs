@@ -1,6 +1,5 @@
 //! The images of a repair: those of the scan, and those that choose the epoch.
 
-use crate::images::{ImageSet, labels};
 use crate::reliance::Reliance;
 use crate::scanned::mask::mask;
 use crate::scanned::{Labelled, Objects};
@@ -10,6 +9,7 @@ use crate::spread::Spread;
 use ascan_config::sections::DataSection;
 use ascan_config::sections::{Groups, RepairSection};
 use ascan_core::{Error, Result, TrainingSet};
+use ascan_images::{ImageSet, labels};
 use ascan_store::Scan;
 use ascan_store::annotations::{Annotations, Fix, Mark, Subject};
 use ascan_store::table::ScanTable;

@@ -1,7 +1,7 @@
 //! Images with labels, of one scan or of several.
 
-use crate::images::{ImageSet, Preprocess};
 use ascan_core::Result;
+use ascan_images::{ImageSet, Preprocess};
 use serde_json::{Value, json};
 use std::sync::Arc;
 

@@ -9,11 +9,11 @@ pub use extract::Extractor;
 pub use labelled::Labelled;
 pub use object::Objects;
 
-use crate::images::Preprocess;
-use crate::images::unit::{Normalise, unit_pictures};
 use ascan_config::host::PluginHost;
 use ascan_core::params::ParamMap;
 use ascan_core::{Error, ModelInfo, OpenModel, Result, Runtime};
+use ascan_images::unit::{Normalise, unit_pictures};
+use ascan_images::{ImageSet, Preprocess};
 use ascan_onnx::Model;
 use ascan_store::Scan;
 use serde_json::{Value, json};
@@ -21,6 +21,18 @@ use std::path::PathBuf;
 
 /// `[n]` vectors; `None` for an image that cannot be read.
 pub type Vectors = Vec<Option<Vec<f32>>>;
+
+/// The images that were scanned, as they are now.
+///
+/// # Errors
+/// `File` if they, or what describes them, are gone.
+pub fn images(scan: &Scan) -> Result<ImageSet> {
+    let images = ImageSet::open(&scan.config.data)?;
+    if images.len() < scan.plan.data.n_rows {
+        return Err(Error::file(&scan.dir, "was made from images that are gone", "restore them, or scan again"));
+    }
+    Ok(images)
+}
 
 /// A scanned model and how its input is made.
 pub struct ScannedModel {

@@ -2,10 +2,10 @@
 
 use ascan_config::host::PluginHost;
 use ascan_core::{Context, Result, metrics};
-use ascan_engine::images::ImageSet;
-use ascan_engine::images::unit::{Normalise, unit_pictures};
+use ascan_engine::scanned;
 use ascan_engine::seeds::seed_of;
 use ascan_engine::workers::logits;
+use ascan_images::unit::{Normalise, unit_pictures};
 use ascan_store::Scan;
 use ascan_store::table::ScanTable;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -47,7 +47,7 @@ pub(super) fn sensitivity(
     context: &Context,
 ) -> Result<Sensitivity> {
     let (model, plan) = (&scan.config.model, &scan.plan);
-    let images = ImageSet::of_scan(scan)?;
+    let images = scanned::images(scan)?;
     let pictures = unit_pictures(&model.preprocess, plan.model.input_shape)?;
     let normalise = Normalise::new(&model.preprocess);
     let runtime = host.backend(&plan.model.backend, &plan.model.params)?;

@@ -1,7 +1,7 @@
 //! What a report says of one slice.
 
 use super::summary::exact;
-use crate::figures::Figure;
+use crate::figures::{Beside, Figure};
 use crate::mosaic::{self, Scene};
 use crate::page::bar_style;
 use crate::page::judged::Chip;
@@ -123,7 +123,7 @@ pub(super) fn slice(scene: &Scene, set: &SliceSet, slice: &SliceReport, n_member
 }
 
 fn value(figure: Figure, slice: &SliceReport) -> Value {
-    let value = figure.value(slice, None);
+    let value = figure.value(slice, Beside::default());
     Value {
         name: figure.title(),
         tip: figure.tip(),

@@ -81,7 +81,7 @@ pub fn columns(path: &Path) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// `UnknownName` for a column that does not exist, `File` if the manifest cannot be read.
-pub(crate) fn label_column(data: &DataSection) -> Result<Option<usize>> {
+pub fn label_column(data: &DataSection) -> Result<Option<usize>> {
     let Some(path) = &data.manifest else { return Ok(None) };
     find_column(&columns(path)?, &data.columns.label, &LABEL_NAMES, &file_name(path))
 }

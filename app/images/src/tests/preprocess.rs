@@ -1,6 +1,6 @@
 use super::{fixture, golden, max_difference};
-use crate::images::Preprocess;
-use crate::images::decode::decode;
+use crate::Preprocess;
+use crate::decode::decode;
 use ascan_config::sections::PreprocessSection;
 use image::{Rgb, RgbImage};
 

@@ -1,6 +1,6 @@
 use super::{shared_data, write};
-use crate::images::ImageSet;
-use crate::images::labels::map_to_outputs;
+use crate::ImageSet;
+use crate::labels::map_to_outputs;
 use ascan_config::sections::{ClassMap, ClassNames, DataSection};
 use std::path::Path;
 

@@ -9,7 +9,7 @@ use image::RgbImage;
 use std::path::{Path, PathBuf};
 
 fn fixture_path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/images/tests/fixtures").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/fixtures").join(name)
 }
 
 fn fixture(name: &str) -> Vec<u8> {

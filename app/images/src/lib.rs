@@ -1,4 +1,4 @@
-//! Sets of images: what they hold and how each image is read.
+//! Sets of images: what they hold, how each image is read, and how it becomes the input of a model.
 //!
 //! [`ImageSet::open`] reads names, labels, splits and groups; no image is decoded then, so a missing or
 //! damaged image is an error of that image when it is loaded, never of the set.
@@ -14,13 +14,12 @@ pub mod preprocess;
 pub mod unit;
 
 pub use manifest::columns as manifest_columns;
-pub(crate) use manifest::label_column;
+pub use manifest::label_column;
 pub use preprocess::Preprocess;
 
 use archive::PackedFile;
 use ascan_config::sections::DataSection;
 use ascan_core::{Error, Result};
-use ascan_store::Scan;
 use image::RgbImage;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -111,18 +110,6 @@ struct Opened {
 }
 
 impl ImageSet {
-    /// The images that were scanned, as they are now.
-    ///
-    /// # Errors
-    /// `File` if they, or what describes them, are gone.
-    pub fn of_scan(scan: &Scan) -> Result<Self> {
-        let images = Self::open(&scan.config.data)?;
-        if images.len() < scan.plan.data.n_rows {
-            return Err(Error::file(&scan.dir, "was made from images that are gone", "restore them, or scan again"));
-        }
-        Ok(images)
-    }
-
     /// Reads the description of a set: which images there are and what is known about them.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
 use super::{fixture, shared_data, write};
-use crate::images::ImageSet;
+use crate::ImageSet;
 use ascan_config::sections::{ClassNames, ColumnsSection, DataSection};
 use ascan_core::Error;
 use std::io::Write as _;

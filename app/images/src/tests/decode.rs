@@ -1,5 +1,5 @@
 use super::{fixture, golden, max_difference};
-use crate::images::decode::decode;
+use crate::decode::decode;
 
 /// Every fixture and how far its pixels may be from Pillow's.
 const FILES: &[(&str, u8)] = &[
