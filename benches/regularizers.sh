@@ -54,6 +54,9 @@ alone() { "$ascan" bench regularizers "$1" "$2" test --only corm --out "$3" --se
 alone train alone.toml alone-informed 3
 "$ascan" scan alone.toml --out bare
 alone bare alone.toml alone-none 1
+# The other methods with the same verdicts, and what the true groups of the same images reach.
+"$ascan" bench regularizers train alone.toml test --only afr,dfr,erm,group_dro,self,slim_subset,verdict_dfr --out alone-others
+"$ascan" bench regularizers train alone.toml test --only corm,dfr,group_dro --out alone-ceiling --set repair.groups=annotated
 # Verdicts of somebody who did not know the data, on all images of the training split, as they were given.
 sed 's#"core.csv"#"data/waterbirds_lite/metadata.csv"#' alone.toml > all.toml
 judged() { # SCAN FILE: the verdicts of a file, given to the images of each of its slices

@@ -28,5 +28,6 @@ mod real_data;
 mod repair;
 mod repair_numerics;
 mod resume;
+mod sanity;
 mod suggest;
 mod verdicts;

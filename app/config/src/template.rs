@@ -30,6 +30,11 @@ impl Template {
         self.values.insert(key.to_owned(), (value.into(), why));
     }
 
+    /// Leaves a key to its default again.
+    pub fn unset(&mut self, key: &str) {
+        self.values.remove(key);
+    }
+
     /// The text of the configuration.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ pub mod mislabels;
 pub mod plan;
 pub mod reliance;
 pub mod repair;
+pub mod sanity;
 pub mod scan;
 pub mod scanned;
 pub mod seeds;

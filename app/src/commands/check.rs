@@ -1,34 +1,76 @@
 //! `ascan check`: validates everything and prints the plan, without running it.
 
-use super::{Result, print, print_json};
+use super::{NOT_BETTER, Result, print, print_json};
 use crate::globals::Globals;
+use crate::progress::Terminal;
 use ascan_config::host::PluginHost;
 use ascan_config::{ConfigErrors, LoadedConfig};
+use ascan_core::{Level, Reporter};
 use ascan_engine::plan::RunPlan;
+use ascan_engine::sanity::{Candidate, Effort, Trial, trial};
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// Where the other preprocessings would take longer, they are tried on fewer images.
+const BUDGET: Duration = Duration::from_secs(120);
 
 /// `ascan check`
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// The configuration
     pub config: PathBuf,
+    /// Run the model on N images, under every preprocessing, and say what speaks against the configuration
+    #[arg(long = "try", value_name = "N", num_args = 0..=1, default_missing_value = "200")]
+    pub n_tried: Option<usize>,
 }
 
 pub(crate) fn run(args: CheckArgs, globals: &Globals) -> Result {
     match plan(&args.config, &globals.overrides(), &globals.host()?) {
-        Ok(plan) if globals.json => print_json(&plan.to_json())?,
-        Ok(plan) => print(&plan.describe())?,
+        Ok(plan) => checked(&plan, args.n_tried, globals),
         Err(errors) => {
             if globals.json {
                 print_json(&json!({ "errors": errors.to_json() }))?;
             }
-            return Err(errors.into());
+            Err(errors.into())
         }
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+fn checked(plan: &RunPlan, n_tried: Option<usize>, globals: &Globals) -> Result {
+    let terminal = Terminal::new(globals.quiet);
+    let tried =
+        n_tried.map(|n_images| trial(plan, Effort { n_images, enough: 1.0, budget: BUDGET }, &terminal)).transpose()?;
+    let doubts =
+        tried.as_ref().map(|tried| tried.doubts(plan.model.n_classes, &plan.class_names())).unwrap_or_default();
+    if globals.json {
+        let mut json = plan.to_json();
+        if let (Some(fields), Some(tried)) = (json.as_object_mut(), &tried) {
+            fields.insert("tried".into(), json!({ "trial": tried, "doubts": doubts }));
+        }
+        print_json(&json)?;
+    } else {
+        print(&plan.describe())?;
+        if let Some(tried) = &tried {
+            print(&describe(tried))?;
+        }
+    }
+    doubts.iter().for_each(|doubt| terminal.log(Level::Warning, &doubt.to_string()));
+    Ok(if doubts.is_empty() { ExitCode::SUCCESS } else { NOT_BETTER.into() })
+}
+
+/// What each preprocessing made of the images.
+fn describe(tried: &Trial) -> String {
+    let line = |(i, candidate): (usize, &Candidate)| {
+        let accuracy =
+            candidate.accuracy.map_or_else(|| "no labels".to_owned(), |share| format!("{:.1} % right", 100.0 * share));
+        let own = if i == 0 { " (configured)" } else { "" };
+        format!("  {:<24} {accuracy:<14} {:.1} % sure{own}", candidate.name, 100.0 * candidate.confidence)
+    };
+    let lines: Vec<String> = tried.candidates.iter().enumerate().map(line).collect();
+    format!("\ntried on {} images\n{}", tried.n_images, lines.join("\n"))
 }
 
 fn plan(config: &Path, overrides: &[String], host: &PluginHost) -> Result<RunPlan, ConfigErrors> {

@@ -1,12 +1,13 @@
 //! `ascan scan`: images in, a scan on disk out.
 
-use super::{BAD_IMAGES, Result, note, print, print_json};
+use super::{BAD_IMAGES, FAILED, Result, note, print, print_json};
 use crate::globals::Globals;
 use crate::progress::{STOPPED, Terminal};
 use ascan_config::LoadedConfig;
 use ascan_config::host::PluginHost;
 use ascan_core::{Context, Error, Level, Reporter};
 use ascan_engine::plan::RunPlan;
+use ascan_engine::sanity::{Doubt, Effort, doubts, trial};
 use ascan_engine::scan::{ScanSummary, scan};
 use ascan_engine::slices::{self, SliceSet};
 use ascan_store::Scan;
@@ -14,6 +15,11 @@ use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// What is tried before a scan: quick where nothing is wrong.
+const ENOUGH: f64 = 0.75;
+const BUDGET: Duration = Duration::from_secs(20);
 
 /// `ascan scan`
 #[derive(Debug, Args)]
@@ -53,6 +59,13 @@ pub fn run(args: ScanArgs, globals: &Globals) -> Result {
         note(globals, format_args!("note: {text}"));
     }
     let terminal = Terminal::new(globals.quiet);
+    let effort = Effort { n_images: plan.config.run.n_tried, enough: ENOUGH, budget: BUDGET };
+    match trial(&plan, effort, &terminal) {
+        Ok(tried) => warn(&tried.doubts(plan.model.n_classes, &plan.class_names()), &terminal),
+        Err(Error::Cancelled) => return Ok(stopped(&args.out, &terminal)),
+        // What is wrong with the model is said by the scan itself.
+        Err(_) => {}
+    }
     let summary = match scan(&plan, &args.out, &terminal) {
         Err(Error::Cancelled) => return Ok(stopped(&args.out, &terminal)),
         summary => summary?,
@@ -84,7 +97,20 @@ pub fn run(args: ScanArgs, globals: &Globals) -> Result {
             ))?;
         }
     }
+    let scanned = Scan::open(&args.out)?;
+    let doubts = doubts(&scanned.overview()?, &scanned.plan.model.class_names);
+    warn(&doubts, &terminal);
+    if doubts.iter().any(|doubt| doubt.is_fatal) {
+        return Ok(FAILED.into());
+    }
     Ok(if summary.n_failed > 0 { BAD_IMAGES.into() } else { ExitCode::SUCCESS })
+}
+
+/// Says what there is reason to doubt.
+fn warn(doubts: &[Doubt], terminal: &Terminal) {
+    for doubt in doubts {
+        terminal.log(Level::Warning, &doubt.to_string());
+    }
 }
 
 fn slice(dir: &Path, host: &PluginHost, context: &Context) -> Result<SliceSet, Error> {

@@ -50,6 +50,8 @@ pub struct RunSection {
     pub shard_rows: usize,
     /// Scan only the first images, 0 for all.
     pub limit: usize,
+    /// Labelled images on which the configuration is tried before a scan, 0 for none.
+    pub n_tried: usize,
 }
 
 impl RunSection {
@@ -69,7 +71,7 @@ pub fn threads(n_threads: usize) -> usize {
 
 impl Default for RunSection {
     fn default() -> Self {
-        Self { seed: 0, n_threads: 0, batch_size: 0, shard_rows: 256, limit: 0 }
+        Self { seed: 0, n_threads: 0, batch_size: 0, shard_rows: 256, limit: 0, n_tried: 64 }
     }
 }
 
@@ -80,6 +82,7 @@ impl Params for RunSection {
         ("batch_size", "images per call of the model; 0: what the backend prefers"),
         ("shard_rows", "rows per shard on disk: the most that is lost when a scan is killed"),
         ("limit", "scan only the first images; 0: all"),
+        ("n_tried", "labelled images on which preprocessing and the order of labels are tried before a scan; 0: none"),
     ];
 
     fn check(&self, problems: &mut Problems) {

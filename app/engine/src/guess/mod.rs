@@ -6,6 +6,7 @@ mod data;
 mod model;
 #[cfg(test)]
 mod tests;
+mod tried;
 
 use ascan_config::host::PluginHost;
 use ascan_config::template::Template;
@@ -48,6 +49,7 @@ pub fn guess(request: &Request, host: &PluginHost) -> Result<Guess> {
     let classifier = model::guess(request.model, &mut draft)?;
     let n_images = data::guess(request.data, request.model, classifier.n_classes, &mut draft)?;
     number_of_slices(n_images, request, host, &mut draft);
+    tried::preprocessing(&mut draft, request, host);
     if request.file.is_some() {
         draft.template.header = vec![
             "Written by `ascan init`. Lines that begin with `->` say why a value was chosen.".into(),

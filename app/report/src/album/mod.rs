@@ -18,6 +18,7 @@ use crate::mosaic::{Maps, Scene, heat};
 use ascan_core::{Error, Result, Tensor};
 use ascan_engine::faithfulness::Faithfulness;
 use ascan_engine::inversion;
+use ascan_engine::sanity::doubts;
 use ascan_engine::slices::{SliceReport, SliceSet};
 use ascan_images::{ImageSet, Preprocess};
 use ascan_store::annotations::Annotations;
@@ -87,11 +88,13 @@ impl Album {
             Some(hint) => format!("{error}; {hint}"),
             None => error.to_string(),
         };
+        // Of a scan that is not finished yet little can be said.
+        let doubts = if problems.is_empty() { doubts(&table, &scan.plan.model.class_names) } else { Vec::new() };
         Self {
             class_names: scan.plan.model.class_names.clone(),
             title: heading::title(&scan.config),
             faithfulness: Faithfulness::load(&scan),
-            problems: problems.iter().map(sentence).collect(),
+            problems: problems.iter().map(sentence).chain(doubts.iter().map(ToString::to_string)).collect(),
             pictures: OnceLock::new(),
             shards: Shards::new(MAX_CACHED_BYTES),
             scan,

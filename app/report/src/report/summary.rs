@@ -1,6 +1,7 @@
 //! What stands out, in words.
 
 use crate::mosaic::Scene;
+use ascan_engine::sanity::doubts;
 use ascan_engine::slices::{SliceReport, SliceSet};
 use ascan_viz::words::{images, thousands};
 use serde::Serialize;
@@ -14,6 +15,8 @@ const ALIKE: f64 = 0.1;
 /// The summary of a report.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Summary {
+    /// What there is reason to doubt.
+    pub doubts: Vec<String>,
     /// One paragraph about the whole.
     pub overall: String,
     /// The slices that stand out, worst first.
@@ -51,7 +54,8 @@ pub(super) fn summary(scene: &Scene, set: &SliceSet, coherence: Option<f64>) -> 
             if n_failed == 1 { "is" } else { "are" }
         );
     }
-    Summary { overall, findings }
+    let doubts = doubts(scene.table, scene.class_names).iter().map(ToString::to_string).collect();
+    Summary { doubts, overall, findings }
 }
 
 /// The first thing to know of a set of slices: which share of the errors few of them hold. `None` without labels, and for a
