@@ -33,6 +33,32 @@ pub fn aligned<R: IntoIterator<Item = String>>(
     fitted(indent, columns, &rows, width)
 }
 
+/// Markdown for a terminal: its tables are laid out like all others, the rest stays as it is.
+pub fn of_markdown(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let blocks = lines.chunk_by(|a, b| a.starts_with('|') == b.starts_with('|'));
+    let blocks = blocks.map(|block| if block[0].starts_with('|') { laid_out(block) } else { block.join("\n") });
+    blocks.collect::<Vec<_>>().join("\n")
+}
+
+/// A table of Markdown. A row that has one sentence in the place of its numbers stands below.
+fn laid_out(table: &[&str]) -> String {
+    let cells = |line: &&str| -> Vec<String> {
+        let inside = line.trim_start_matches('|').strip_suffix('|').unwrap_or(line);
+        inside.split('|').map(|cell| cell.trim().replace('`', "")).collect()
+    };
+    let headings = cells(&table[0]);
+    let columns = headings.iter().enumerate();
+    let columns: Vec<Column> =
+        columns.map(|(i, heading)| if i == 0 { Column::Left(heading) } else { Column::Right(heading) }).collect();
+    // The second line says how columns are aligned.
+    let rows = table.iter().skip(2).map(cells).filter(|row| row.len() == columns.len());
+    let (sentences, rows): (Vec<_>, Vec<_>) =
+        rows.partition(|row| row.len() > 2 && row[2..].iter().all(String::is_empty) && row[1].contains(' '));
+    let sentences = sentences.iter().map(|row| format!("{}: {}", row[0], row[1]));
+    std::iter::once(aligned(0, &columns, rows)).chain(sentences).collect::<Vec<_>>().join("\n")
+}
+
 fn fitted(indent: usize, columns: &[Column], rows: &[Vec<String>], width: usize) -> String {
     let room = width.saturating_sub(indent);
     let sizes: Vec<Size> =
@@ -88,6 +114,8 @@ impl<'a> Column<'a> {
 struct Size {
     /// Nothing shortened, the heading on one line.
     full: usize,
+    /// Nothing shortened, the heading on several lines.
+    cells: usize,
     /// As narrow as it gets.
     least: usize,
 }
@@ -101,18 +129,21 @@ impl Size {
             Column::Right(_) => cells,
             Column::Text(_) => cells.min(SENTENCE),
         };
-        Self { full: cells.max(measure_text_width(column.heading())), least: least.max(word) }
+        let heading = measure_text_width(column.heading());
+        Self { full: cells.max(heading), cells: cells.max(word), least: least.max(word) }
     }
 }
 
-/// The widths of these columns in this room: the widest gives way first.
+/// The widths of these columns in this room: first headings give way, then names and sentences; of these the widest first.
 fn widths(shown: &[usize], sizes: &[Size], room: usize) -> Vec<usize> {
     let mut widths: Vec<usize> = shown.iter().map(|&i| sizes[i].full).collect();
     let gaps = GAP * shown.len().saturating_sub(1);
-    while widths.iter().sum::<usize>() + gaps > room {
-        let can_give = (0..shown.len()).filter(|&at| widths[at] > sizes[shown[at]].least);
-        let Some(widest) = can_give.max_by_key(|&at| widths[at]) else { break };
-        widths[widest] -= 1;
+    for floor in [|size: &Size| size.cells, |size: &Size| size.least] {
+        while widths.iter().sum::<usize>() + gaps > room {
+            let can_give = (0..shown.len()).filter(|&at| widths[at] > floor(&sizes[shown[at]]));
+            let Some(widest) = can_give.max_by_key(|&at| widths[at]) else { break };
+            widths[widest] -= 1;
+        }
     }
     widths
 }
@@ -216,6 +247,10 @@ mod tests {
         let text = fitted(0, &columns, &rows(&[["3", "57 %", "landbird → waterbird"]]), 50);
         fits(&text, 50);
         assert!(text.contains("landbird → waterbird") && text.lines().count() > 2, "{text}");
+        let columns = [Right("images"), Right("95 % interval of the share"), Left("mostly"), Left("main known group")];
+        let text = fitted(0, &columns, &rows(&[["12", "0–13 %", "disc → square", "shape=disc,ground=water"]]), 60);
+        fits(&text, 60);
+        assert!(text.contains("disc → square  shape=disc,ground=water"), "{text}");
     }
 
     #[test]
@@ -229,6 +264,13 @@ mod tests {
         let below = fitted(0, &[Right("slice"), Text("why")], &rows(&[[wide, why]]), 80);
         fits(&below, 80);
         assert!(below.lines().nth(2).unwrap().starts_with("    the model is right"), "{below}");
+    }
+
+    #[test]
+    fn markdown_becomes_a_table_like_all_others() {
+        let text = "# Slicers\n\n| slicer | P@10 |  s |\n|---|--:|--:|\n| `kmeans` | 0.5 | 12 |\n| `gmm` | not possible: no | |\n\nDone.";
+        let expected = "# Slicers\n\nslicer  P@10   s\nkmeans   0.5  12\ngmm: not possible: no\n\nDone.";
+        assert_eq!(of_markdown(text), expected);
     }
 
     /// What does not fit beside each other is put below each other; each part says which rows it is about.

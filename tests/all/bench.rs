@@ -13,7 +13,10 @@ fn the_example_of_the_benches_runs_and_goes_on_where_it_was() {
     let smaller = ["planted.n_rows=600", "planted.n_dims=8", "cost.rows=[200, 400]", "cost.n_dims=8"];
     let sets: Vec<&str> = small.iter().chain(&smaller).flat_map(|set| ["--set", set]).collect();
     let arguments = [&["bench", "slicers", config, "--out", "bench", "--only", "planted,cost"][..], &sets].concat();
-    dir.ascan(&arguments).exits(0);
+    let printed = dir.ascan(&arguments).exits(0).stdout;
+    for line in printed.lines().filter(|line| line.contains("  ")) {
+        assert!(line.chars().count() <= 80, "{line}\nin:\n{printed}");
+    }
     let bench = dir.path().join("bench");
     let first = fs::read_to_string(bench.join("table.md")).expect("a table");
     for method in ["| kmeans |", "| confusion_matrix |", "| pca (projector) |"] {

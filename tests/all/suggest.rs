@@ -47,7 +47,8 @@ fn slices_come_with_what_they_follow_and_proposals_can_be_accepted() {
     let first = suggestions[0]["slice"].to_string();
     dir.ascan(&["mark", "demo/scan", "--slice", &first, "core", "--author", "anna"]).exits(0);
     let text = dir.ascan(&["suggest", "demo/scan", "--accept"]).exits(0).stdout;
-    assert!(text.contains("follows the object") && text.contains("why"), "{text}");
+    // Headings go on in the next line, and reasons stand below their slice.
+    assert!(text.contains("follows the") && text.contains("\n    where images exchange"), "{text}");
     let n_proposed = suggestions[1..].iter().filter(|one| !one["proposal"].is_null()).count();
     let given = verdicts(&dir, "demo/scan");
     let by = |author: &str| given.iter().filter(|verdict| verdict["author"] == author).count();

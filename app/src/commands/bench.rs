@@ -3,6 +3,7 @@
 use super::{Result, note, print, print_json};
 use crate::globals::Globals;
 use crate::progress::{STOPPED, Terminal};
+use crate::table::of_markdown;
 use ascan_bench::plant::{Cue, Planting, plant};
 use ascan_bench::regularizers::{markdown, table};
 use ascan_bench::{self as bench, Job, Parts, child};
@@ -182,7 +183,7 @@ fn slicers(args: BenchSlicersArgs, globals: &Globals) -> Result {
     if globals.json {
         print_json(&report)?;
     } else {
-        print(report.to_markdown().trim_end())?;
+        print(&of_markdown(&report.to_markdown()))?;
         note(globals, format_args!("tables and plots are in {}", args.out.display()));
     }
     Ok(ExitCode::SUCCESS)
@@ -223,7 +224,7 @@ fn regularizers(args: BenchRegularizersArgs, globals: &Globals) -> Result {
     if globals.json {
         print_json(&entries)?
     } else {
-        print(markdown(&entries).trim_end())?
+        print(&of_markdown(&markdown(&entries)))?
     }
     Ok(ExitCode::SUCCESS)
 }

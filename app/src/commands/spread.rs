@@ -97,8 +97,7 @@ pub(crate) fn run(args: SpreadArgs, globals: &Globals) -> Result {
             let context = Context { seed: config.run.seed, n_threads: config.run.threads(), reporter: &terminal };
             // `--set spread.alpha=…` has the last word.
             scan.config.spread = config.spread;
-            let spread = Spread::of_scan(&scan, &annotations, &context)?;
-            spread
+            Spread::of_scan(&scan, &annotations, &context)?
         }
     };
     review(&mut spread, &args)?;
