@@ -79,17 +79,26 @@ impl Globals {
         RunConfig::load(path, &self.with_overrides(extra))
     }
 
-    /// As [`Self::config`], with the plugins of attribution, projection and slicing found and their parameters checked.
+    /// The configuration that a scan was made with. That its images and its model have moved away is no error: its slices, and
+    /// all that is read from it, need neither.
+    ///
+    /// # Errors
+    /// Everything else that is wrong with it.
+    pub fn config_of(&self, scan: &Path) -> Result<LoadedConfig, ConfigErrors> {
+        LoadedConfig::read(&scan.join("scan.toml"), &self.overrides())?.of_scan().finish()
+    }
+
+    /// As [`Self::config_of`], with the plugins of attribution, projection and slicing found and their parameters checked.
     ///
     /// # Errors
     /// Everything that is wrong with it.
     pub fn resolved_config(
         &self,
-        path: &Path,
+        scan: &Path,
         extra: &[String],
         host: &PluginHost,
     ) -> Result<LoadedConfig, ConfigErrors> {
-        let mut loaded = LoadedConfig::read(path, &self.with_overrides(extra))?;
+        let mut loaded = LoadedConfig::read(&scan.join("scan.toml"), &self.with_overrides(extra))?.of_scan();
         loaded.resolve_plugins(host);
         loaded.finish()
     }

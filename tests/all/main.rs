@@ -21,6 +21,7 @@ mod golden;
 mod guess;
 mod harness;
 mod house;
+mod moved;
 mod new_slicer;
 mod pages;
 mod painted;

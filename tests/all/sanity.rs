@@ -23,7 +23,9 @@ fn a_sound_configuration_is_tried_and_found_sound() {
 #[test]
 fn another_preprocessing_that_does_clearly_better_is_named_with_its_line() {
     let (dir, config) = config();
-    let run = dir.ascan(&["check", &config, "--try", "200", TRAIN[0], TRAIN[1], "--set", "model.preprocess.preset=raw"]).exits(4);
+    let run = dir
+        .ascan(&["check", &config, "--try", "200", TRAIN[0], TRAIN[1], "--set", "model.preprocess.preset=raw"])
+        .exits(4);
     run.says(&["with `unit`", "with `raw`", "set `[model.preprocess]` to preset = "]);
 }
 
@@ -31,9 +33,13 @@ fn another_preprocessing_that_does_clearly_better_is_named_with_its_line() {
 fn labels_in_another_order_than_the_outputs_are_told_before_and_after_a_scan() {
     let (dir, config) = config();
     let swapped = "data.class_map={ disc = 1, square = 0 }";
-    dir.ascan(&["check", &config, "--try", "200", "--set", swapped, TRAIN[0], TRAIN[1]]).exits(4).says(&["different orders", "data.class_map"]);
+    dir.ascan(&["check", &config, "--try", "200", "--set", swapped, TRAIN[0], TRAIN[1]])
+        .exits(4)
+        .says(&["different orders", "data.class_map"]);
     // A scan goes on: it is the user who knows. Its report says it too.
-    dir.ascan(&["scan", &config, "--out", "scan", "--set", swapped, "--set", "run.n_tried=64", TRAIN[0], TRAIN[1]]).exits(0).says(&["different orders"]);
+    dir.ascan(&["scan", &config, "--out", "scan", "--set", swapped, "--set", "run.n_tried=64", TRAIN[0], TRAIN[1]])
+        .exits(0)
+        .says(&["different orders"]);
     dir.ascan(&["report", "scan", "-o", "r.html"]).exits(0);
     let report = std::fs::read_to_string(dir.path().join("r.html")).unwrap();
     assert!(report.contains("Doubtful.") && report.contains("different orders"));
@@ -57,8 +63,10 @@ fn a_scan_tries_its_configuration_unless_told_not_to() {
     let (dir, config) = config();
     let scan = |out: &str, n: &str| {
         let raw = ["--set", "model.preprocess.preset=raw", "--set", n, TRAIN[0], TRAIN[1]];
-        dir.ascan(&[&["scan", &config, "--out", out, "--no-slice"][..], &raw].concat()).exits(0)
+        dir.ascan(&[&["scan", &config, "--out", out, "--no-slice"][..], &raw].concat())
     };
-    scan("tried", "run.n_tried=64").says(&["trained with"]);
-    assert!(!scan("untried", "run.n_tried=0").stderr.contains("trained with"));
+    // Under this one the network says the same of everything: no scan to build upon.
+    scan("tried", "run.n_tried=64").exits(1).says(&["trained with", "exactly the same of all"]);
+    let run = scan("untried", "run.n_tried=0").exits(1).says(&["exactly the same of all"]);
+    assert!(!run.stderr.contains("trained with"));
 }

@@ -114,6 +114,11 @@ impl fmt::Display for ConfigError {
 pub struct ConfigErrors(Vec<ConfigError>);
 
 impl ConfigErrors {
+    /// Leaves out those that do not count.
+    pub(crate) fn retain(&mut self, counts: impl FnMut(&ConfigError) -> bool) {
+        self.0.retain(counts);
+    }
+
     /// Adds an error; one that is already there at the same place is not repeated.
     pub fn push(&mut self, error: ConfigError) {
         if !self.0.contains(&error) {

@@ -132,6 +132,16 @@ impl<C> Loaded<C> {
         if self.errors.is_empty() { Ok(self) } else { Err(self.errors) }
     }
 
+    /// Leaves out that files of `[data]` and `[model]` are gone: what is read from a scan needs neither.
+    #[must_use]
+    pub fn of_scan(mut self) -> Self {
+        let is_gone = |error: &ConfigError| {
+            error.message.ends_with(MISSING) && (error.is_in(&["data"]) || error.is_in(&["model"]))
+        };
+        self.errors.retain(|error| !is_gone(error));
+        self
+    }
+
     /// Whether something is wrong in the table at `path`, which makes it useless to look further there.
     pub fn has_errors_in(&self, path: &[&str]) -> bool {
         self.errors.iter().any(|error| error.is_in(path))
@@ -264,7 +274,7 @@ impl LoadedConfig {
             *file = absolute(self.document.base_of(key), file);
             if let Err(error) = file.metadata() {
                 let missing = error.kind() == std::io::ErrorKind::NotFound;
-                let message = if missing { "there is no such file or folder".to_owned() } else { error.to_string() };
+                let message = if missing { MISSING.to_owned() } else { error.to_string() };
                 let hint = if shown.is_relative() { format!("looked for {}", file.display()) } else { String::new() };
                 self.error_at(key, format!("`{}`: {message}", key.join(".")), hint);
             }
@@ -275,6 +285,9 @@ impl LoadedConfig {
         self.config = config;
     }
 }
+
+/// What is said of a path that leads nowhere.
+const MISSING: &str = "there is no such file or folder";
 
 /// `base/path` without `.` and, where that changes nothing, without `..`.
 fn absolute(base: &Path, path: &Path) -> PathBuf {

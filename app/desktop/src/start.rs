@@ -144,7 +144,8 @@ impl Start {
 
     /// The configuration was edited. What is wrong with it is told at once.
     pub fn set_config(&mut self, text: String) {
-        self.error = match LoadedConfig::parse("the configuration", &text, Path::new("."), &[]) {
+        let parsed = LoadedConfig::parse("the configuration", &text, Path::new("."), &[]);
+        self.error = match parsed.and_then(LoadedConfig::finish) {
             Ok(_) => String::new(),
             Err(errors) => errors.to_string(),
         };

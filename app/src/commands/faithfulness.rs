@@ -38,7 +38,7 @@ pub struct FaithfulnessArgs {
 pub(crate) fn run(args: FaithfulnessArgs, globals: &Globals) -> Result {
     let scan = Scan::open(&args.scan)?;
     let host = globals.host()?;
-    let config = globals.config(&args.scan.join("scan.toml"), &[])?.config;
+    let config = globals.config_of(&args.scan)?.config;
     let n_threads = config.run.threads();
     let is_of_scan = args.slice.is_none();
     let rows = match args.slice {

@@ -94,7 +94,7 @@ pub(crate) fn run(args: MarkArgs, globals: &Globals) -> Result {
 /// Carries the verdicts on slices of one scan over to another.
 fn carry(from: &Scan, onto: &Scan, annotations: &mut Annotator, globals: &Globals) -> Result {
     let host = globals.host()?;
-    let config = globals.config(&onto.dir.join("scan.toml"), &[])?.config;
+    let config = globals.config_of(&onto.dir)?.config;
     let terminal = Terminal::new(globals.quiet);
     let context = Context { seed: config.run.seed, n_threads: config.run.threads(), reporter: &terminal };
     let before = super::annotations(from, globals)?;

@@ -123,7 +123,7 @@ pub(crate) fn run(args: MislabelsArgs, globals: &Globals) -> Result {
     }
 
     let terminal = Terminal::new(globals.quiet);
-    let config = globals.config(&args.scan.join("scan.toml"), &[])?.config;
+    let config = globals.config_of(&args.scan)?.config;
     let n_threads = config.run.threads();
     let context = Context { seed: config.run.seed, n_threads, reporter: &terminal };
     let found = match &args.folds {

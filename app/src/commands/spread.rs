@@ -92,7 +92,7 @@ pub(crate) fn run(args: SpreadArgs, globals: &Globals) -> Result {
             before
         }
         None => {
-            let config = globals.config(&args.scan.join("scan.toml"), &[])?.config;
+            let config = globals.config_of(&args.scan)?.config;
             let terminal = Terminal::new(globals.quiet);
             let context = Context { seed: config.run.seed, n_threads: config.run.threads(), reporter: &terminal };
             // `--set spread.alpha=…` has the last word.

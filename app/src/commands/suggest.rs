@@ -49,7 +49,7 @@ pub(crate) fn run(args: SuggestArgs, globals: &Globals) -> Result {
         other => other.into(),
     })?;
     let host = globals.host()?;
-    let config = globals.config(&args.scan.join("scan.toml"), &[])?.config;
+    let config = globals.config_of(&args.scan)?.config;
     let terminal = Terminal::new(globals.quiet);
     let context = Context { seed: config.run.seed, n_threads: config.run.threads(), reporter: &terminal };
     let reliance = Reliance::of_scan(&scan, &set, &host, &context)?;

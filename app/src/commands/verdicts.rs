@@ -1,8 +1,9 @@
 //! `ascan verdicts`: what has been said about a scan, by whom, and whether people agree.
 
 use super::mark::describe;
-use super::{Result, annotations, print, print_json};
+use super::{Result, annotations, note, print, print_json};
 use crate::globals::Globals;
+use ascan_core::Error;
 use ascan_engine::slices::SliceSet;
 use ascan_store::Scan;
 use ascan_store::annotations::{Judgement, SubjectState, Verdict};
@@ -16,6 +17,9 @@ use std::process::ExitCode;
 pub struct VerdictsArgs {
     /// Folder of the scan
     pub scan: PathBuf,
+    /// Take over the verdicts on a copy of this scan: of somebody else who judged the same images
+    #[arg(long, value_name = "SCAN")]
+    pub merge: Option<PathBuf>,
 }
 
 /// `ascan verdicts --json`.
@@ -40,7 +44,17 @@ struct Standing<'a> {
 
 pub(crate) fn run(args: VerdictsArgs, globals: &Globals) -> Result {
     let scan = Scan::open(&args.scan)?;
-    let annotations = annotations(&scan, globals)?;
+    let mut annotations = annotations(&scan, globals)?;
+    if let Some(other) = &args.merge {
+        let other = Scan::open(other)?;
+        if other.plan.data.fingerprint != scan.plan.data.fingerprint {
+            let message = format!("{} is a scan of other images than {}", other.dir.display(), scan.dir.display());
+            let hint = "verdicts on slices of another scan are carried over by `ascan mark SCAN --from OTHER`";
+            return Err(Error::unsupported(message, hint).into());
+        }
+        let n_new = annotations.merge(&other.dir)?;
+        note(globals, format_args!("{n_new} new from {}", other.dir.display()));
+    }
     let sets = SliceSet::load_all(&scan)?;
     let rows_now = |id: &str, slice| sets.iter().find(|set| set.id == id).map(|set| set.rows(slice));
     let standing = annotations.in_force().into_iter().map(|verdict| Standing {

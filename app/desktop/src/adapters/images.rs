@@ -200,6 +200,11 @@ impl Lines {
     }
 }
 
+/// What is left of a caption where there is no room for the label.
+pub(super) fn short(title: &str) -> &str {
+    title.find('→').map_or(title, |arrow| &title[arrow..])
+}
+
 impl Shown {
     fn thumb(&mut self, row: usize) -> Thumb {
         let table = &self.album.table;
@@ -219,6 +224,7 @@ impl Shown {
         Thumb {
             row: row as i32,
             picture: self.picture(row),
+            short: short(&caption).into(),
             caption: caption.into(),
             wrong,
             mark: mark(self.marks.get(row).copied().flatten()),

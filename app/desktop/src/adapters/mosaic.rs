@@ -1,5 +1,6 @@
 //! The mosaic: one tile per slice, with its picture once a worker has made it.
 
+use super::images::short;
 use super::{Dispatch, color, list, mark, picture, replace, string_model};
 use crate::command::{ListCommand, MosaicCommand};
 use crate::done::TileRequest;
@@ -168,11 +169,6 @@ impl MosaicAdapter {
             vm.set_card(card(model, slice));
         }
     }
-}
-
-/// What is left of a title where there is no room for the label.
-fn short(title: &str) -> &str {
-    title.find('→').map_or(title, |arrow| &title[arrow..])
 }
 
 /// What a screen reader says of a slice, and what tests find it by.

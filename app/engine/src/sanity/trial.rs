@@ -169,7 +169,8 @@ impl Trial {
         let accuracy = |candidate: &Candidate| candidate.accuracy.unwrap_or_default();
         let same = self.candidates.iter().skip(1).filter(|other| other.name != best.name);
         let same = same.filter(|other| accuracy(other) + SAME >= accuracy(best));
-        let words: Vec<String> = same.map(|other| format!("with `{}` {}", other.name, percent(accuracy(other)))).collect();
+        let words: Vec<String> =
+            same.map(|other| format!("with `{}` {}", other.name, percent(accuracy(other)))).collect();
         if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
     }
 

@@ -1,7 +1,7 @@
 //! Data sets for other tools: FiftyOne and Hugging Face.
 
 use super::{Export, Image, Table, make_dir, unwritable, write_file, write_json};
-use ascan_core::Result;
+use ascan_core::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -22,9 +22,9 @@ pub(super) fn fiftyone(export: &Export, dir: &Path) -> Result<Vec<PathBuf>> {
             label
         }
     };
-    let mut samples = Vec::new();
+    let (mut samples, mut gone) = (Vec::new(), Gone::default());
     for row in scan.valid_rows() {
-        let Some(file) = file_of(export, row, dir, "data", false)? else { continue };
+        let Some(file) = gone.take(file_of(export, row, dir, "data", false)?) else { continue };
         let mut sample = Map::new();
         let tags: Vec<&String> = scan.splits.iter().map(|splits| &splits[row]).collect();
         sample.insert("filepath".into(), json!(file));
@@ -56,6 +56,7 @@ pub(super) fn fiftyone(export: &Export, dir: &Path) -> Result<Vec<PathBuf>> {
         }
         samples.push(sample);
     }
+    gone.check(samples.len())?;
     let paths = [dir.join("metadata.json"), dir.join("samples.json")];
     let info = json!({"made_by": format!("ascan {}", env!("CARGO_PKG_VERSION")), "slice_sets": export.judged_sets()?});
     let metadata = json!({"media_type": "image", "default_classes": export.class_names, "info": info});
@@ -67,23 +68,48 @@ pub(super) fn fiftyone(export: &Export, dir: &Path) -> Result<Vec<PathBuf>> {
 /// `metadata.jsonl` with `file_name` first; the format wants the images inside the folder, so images that
 /// are elsewhere are copied to `images/`.
 pub(super) fn hugging_face(export: &Export, dir: &Path, samples: &Table) -> Result<Vec<PathBuf>> {
-    let mut lines = Vec::new();
+    let (mut lines, mut gone) = (Vec::new(), Gone::default());
     for row in export.table.valid_rows() {
-        let Some(file) = file_of(export, row, dir, "images", true)? else { continue };
+        let Some(file) = gone.take(file_of(export, row, dir, "images", true)?) else { continue };
         let mut line = Map::new();
         line.insert("file_name".into(), json!(file));
         line.extend(samples.row(row).into_iter().filter(|(name, _)| name != "error"));
         lines.push(Value::Object(line).to_string());
     }
+    gone.check(lines.len())?;
     let path = dir.join("metadata.jsonl");
     write_file(&path, (lines.join("\n") + "\n").as_bytes())?;
     Ok(vec![path])
 }
 
+/// Images that could not be had.
+#[derive(Default)]
+struct Gone {
+    first: Option<Error>,
+}
+
+impl Gone {
+    /// The file, or nothing for an image that is gone, of which the first is remembered.
+    fn take(&mut self, file: Result<String, Error>) -> Option<String> {
+        file.map_err(|error| self.first.get_or_insert(error)).ok()
+    }
+
+    /// A data set of images without any image is none.
+    fn check(self, n_written: usize) -> Result<()> {
+        match self.first {
+            Some(error) if n_written == 0 => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The file name of a row's image, relative to `dir` with forward slashes if it lies inside, absolute otherwise.
-/// An image without a file (or, with `copies`, outside `dir`) is put into `folder`. `None` if it cannot be had any more.
-fn file_of(export: &Export, row: usize, dir: &Path, folder: &str, copies: bool) -> Result<Option<String>> {
-    let Ok(image) = (export.images)(row) else { return Ok(None) };
+/// An image without a file (or, with `copies`, outside `dir`) is put into `folder`. The inner error if it cannot be had any more.
+fn file_of(export: &Export, row: usize, dir: &Path, folder: &str, copies: bool) -> Result<Result<String>> {
+    let image = match (export.images)(row) {
+        Ok(image) => image,
+        Err(error) => return Ok(Err(error)),
+    };
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let inside = |path: &Path| {
         let path = absolute(path);
@@ -95,14 +121,14 @@ fn file_of(export: &Export, row: usize, dir: &Path, folder: &str, copies: bool) 
         make_dir(&dir.join(folder))?;
         let path = dir.join(folder).join(&name);
         write(&path).map_err(|error| unwritable(&path, &error))?;
-        Ok(Some(format!("{folder}/{name}")))
+        Ok(Ok(format!("{folder}/{name}")))
     };
     match image {
         Image::Decoded(picture) => {
             put(format!("{row:06}.png"), &|path| picture.save(path).map_err(|error| error.to_string()))
         }
         Image::File(path) => match inside(&path) {
-            Some(name) => Ok(Some(name)),
+            Some(name) => Ok(Ok(name)),
             None if copies => {
                 let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("img");
                 // Bytes only: a read-only original must not make a copy that cannot be replaced.
@@ -111,7 +137,10 @@ fn file_of(export: &Export, row: usize, dir: &Path, folder: &str, copies: bool) 
                 };
                 put(format!("{row:06}.{extension}"), &copy)
             }
-            None => Ok(absolute(&path).to_str().map(str::to_owned)),
+            None => {
+                let named = absolute(&path).to_str().map(str::to_owned);
+                Ok(named.ok_or_else(|| Error::file(&path, "has a name that is not text", "rename it")))
+            }
         },
     }
 }

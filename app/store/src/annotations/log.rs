@@ -107,6 +107,29 @@ impl Log {
     }
 }
 
+/// Takes over the files of another folder: those that are not here, and those that have gone on there. Gives how many.
+///
+/// A file of the same name is the same session; it only ever grows, so that the longer one holds the other.
+pub(super) fn merge(folder: &Path, other: &Path) -> io::Result<usize> {
+    let mut n_taken = 0;
+    for entry in fs::read_dir(other)? {
+        let from = entry?.path();
+        let Some(name) = from.file_name().filter(|name| name.to_string_lossy().ends_with(EXTENSION)) else { continue };
+        let to = folder.join(name);
+        let (theirs, ours) = (fs::read(&from)?, fs::read(&to).unwrap_or_default());
+        if theirs.len() > ours.len() && theirs.starts_with(&ours) {
+            fs::create_dir_all(folder)?;
+            let temporary = folder.join(format!("{}.tmp", name.to_string_lossy()));
+            fs::write(&temporary, &theirs)?;
+            File::open(&temporary)?.sync_all()?;
+            fs::rename(&temporary, &to)?;
+            sync_folder(folder)?;
+            n_taken += 1;
+        }
+    }
+    Ok(n_taken)
+}
+
 /// An author as part of a file name.
 fn plain(author: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() || c == '_' { c } else { '-' };

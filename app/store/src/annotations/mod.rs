@@ -107,6 +107,25 @@ impl Annotations {
         Ok(is_any)
     }
 
+    /// Takes over the verdicts on a copy of this scan in another folder, those of its sessions that are not here; how many
+    /// verdicts are new.
+    ///
+    /// # Errors
+    /// `File` if the other's cannot be read or these not written.
+    pub fn merge(&mut self, other: &Path) -> Result<usize> {
+        let from = other.join(layout::ANNOTATIONS);
+        let before = self.known.len();
+        log::merge(&self.folder, &from).map_err(|error| {
+            Error::file(
+                &from,
+                format!("cannot be taken over: {error}"),
+                "has anybody judged that scan? may this one be written to?",
+            )
+        })?;
+        self.refresh()?;
+        Ok(self.known.len() - before)
+    }
+
     /// All verdicts in order of time, undone ones excluded.
     pub fn history(&self) -> &[Verdict] {
         &self.history

@@ -273,3 +273,19 @@ fn a_name_is_no_verdict_and_can_be_undone() {
     anna.undo().unwrap();
     assert_eq!(name(&anna).as_deref(), Some("birds on water"));
 }
+
+#[test]
+fn two_peoples_verdicts_come_together_once() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    open(here.path(), "anna").judge(slice(3, [1, 2]), mark(Mark::Core)).unwrap();
+    let mut ben = open(there.path(), "ben");
+    ben.judge(slice(4, [5]), mark(Mark::Spurious)).unwrap();
+    let mut merged = Annotations::read(here.path()).unwrap();
+    assert_eq!(merged.merge(there.path()).unwrap(), 1);
+    assert_eq!((merged.in_force().len(), merged.merge(there.path()).unwrap()), (2, 0));
+    // He goes on; only that is new.
+    ben.judge(slice(3, [1, 2]), mark(Mark::Spurious)).unwrap();
+    assert_eq!(merged.merge(there.path()).unwrap(), 1);
+    assert_eq!((merged.marks(6)[1], merged.disagreements().len()), (SPURIOUS, 1));
+    assert!(merged.merge(&here.path().join("nowhere")).is_err());
+}
