@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_sheet_has_its_pictures_in_order() {
         let pictures = [[200, 0, 0], [0, 200, 0], [0, 0, 200]].map(plain);
-        let sheet = super::sheet(&pictures, 2, None, [200, 250]);
+        let sheet = sheet(&pictures, 2, None, [200, 250]);
         assert_eq!(sheet_rows(2, [200, 250]), 3);
         let at = |x: u32, y: u32| sheet.get_pixel(x, y).0;
         assert_eq!((at(5, 5), at(105, 5), at(5, 90)), ([200, 0, 0, 255], [0, 200, 0, 255], [0, 0, 200, 255]));
