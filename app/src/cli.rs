@@ -1,8 +1,8 @@
 //! The command line: the commands and the global flags. The flags of one command are in its file.
 
 use crate::commands::{
-    Result, bench, check, compare, completions, demo, export, faithfulness, gallery, init, invert, layers, man, mark,
-    mislabels, mosaic, plugins, repair, report, review, scan, slice, spread, suggest, verdicts,
+    Failure, Result, bench, check, compare, completions, demo, export, faithfulness, gallery, init, invert, layers,
+    man, mark, mislabels, mosaic, plugins, repair, report, review, scan, slice, spread, suggest, verdicts,
 };
 use crate::commands::{
     bench::BenchArgs, check::CheckArgs, compare::CompareArgs, completions::CompletionsArgs, demo::DemoArgs,
@@ -88,6 +88,9 @@ impl Cli {
     /// Whatever stops it, to be printed on standard error.
     pub fn run(self) -> Result {
         let globals = &self.globals;
+        if let Some((command, sections)) = self.command.reads() {
+            globals.check_set(command, sections).map_err(Failure::Usage)?;
+        }
         match self.command {
             Command::Init(args) => init::run(args, globals),
             Command::Check(args) => check::run(args, globals),
@@ -114,6 +117,38 @@ impl Cli {
             Command::Completions(args) => completions::run(args, Self::command()),
             Command::Man(args) => man::run(args, Self::command()),
         }
+    }
+}
+
+impl Command {
+    /// The command's name and the sections of a configuration that it reads; `None` where every key counts, and a wrong
+    /// one is found with the configuration.
+    fn reads(&self) -> Option<(&'static str, &'static [&'static str])> {
+        let run: &[&str] = &["run"];
+        let nothing: &[&str] = &[];
+        Some(match self {
+            Self::Init(_) | Self::Check(_) | Self::Scan(_) | Self::Repair(_) | Self::Demo(_) | Self::Bench(_) => {
+                return None;
+            }
+            Self::Slice(_) => ("slice", &["slicing", "projection", "run"]),
+            Self::Suggest(_) => ("suggest", run),
+            Self::Faithfulness(_) => ("faithfulness", run),
+            Self::Spread(args) => ("spread", if args.is_review() { nothing } else { &["spread", "run"] }),
+            Self::Mark(args) => ("mark", if args.from.is_some() { run } else { nothing }),
+            Self::Mislabels(args) => ("mislabels", if args.write.is_some() { nothing } else { run }),
+            Self::Verdicts(_) => ("verdicts", nothing),
+            Self::Gallery(_) => ("gallery", nothing),
+            Self::Invert(_) => ("invert", nothing),
+            Self::Layers(_) => ("layers", nothing),
+            Self::Compare(_) => ("compare", nothing),
+            Self::Report(_) => ("report", nothing),
+            Self::Review(_) => ("review", nothing),
+            Self::Mosaic(_) => ("mosaic", nothing),
+            Self::Export(_) => ("export", nothing),
+            Self::Plugins(_) => ("plugins", nothing),
+            Self::Completions(_) => ("completions", nothing),
+            Self::Man(_) => ("man", nothing),
+        })
     }
 }
 

@@ -58,6 +58,21 @@ impl Globals {
         short.into_iter().flatten().chain(self.set.iter().cloned()).collect()
     }
 
+    /// Refuses a `--set` that would change nothing.
+    ///
+    /// # Errors
+    /// `Param` for a key outside the sections that the command reads.
+    pub fn check_set(&self, command: &str, sections: &[&str]) -> Result<(), Error> {
+        let is_read =
+            |text: &&String| sections.iter().any(|section| text.trim_start().starts_with(&format!("{section}.")));
+        let Some(text) = self.set.iter().find(|text| !is_read(text)) else { return Ok(()) };
+        let hint = match sections {
+            [] => format!("`ascan {command}` reads no configuration here: leave `--set` out"),
+            some => format!("`ascan {command}` reads only [{}]", some.join("], [")),
+        };
+        Err(Error::param("--set", format!("`{text}` would change nothing"), hint))
+    }
+
     /// The plugins of this program.
     ///
     /// # Errors

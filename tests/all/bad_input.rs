@@ -1,10 +1,8 @@
 //! Bad input: each a sentence that says what is wrong and what to do; what can be done is done.
 
 use crate::harness::{Dir, Run};
-use ascan_core::Tensor;
-use ascan_onnx::builder::GraphBuilder;
-use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
-use std::path::Path;
+use crate::small::{encoded, picture, pillows, png, write_model};
+use image::{DynamicImage, ImageFormat};
 use std::process::Command;
 
 const CONFIG: &str = r#"[data]
@@ -16,21 +14,6 @@ preprocess = { preset = "unit" }
 plugin = "confusion_matrix"
 "#;
 
-/// A picture with some structure.
-fn picture(seed: u8) -> RgbImage {
-    RgbImage::from_fn(16, 16, |x, y| Rgb([(x * 16) as u8 ^ seed, (y * 16) as u8, seed.wrapping_mul(37)]))
-}
-
-fn encoded(picture: DynamicImage, format: ImageFormat) -> Vec<u8> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, format).expect("a picture can be written");
-    bytes.into_inner()
-}
-
-fn png(seed: u8) -> Vec<u8> {
-    encoded(picture(seed).into(), ImageFormat::Png)
-}
-
 /// A data set of four good images in two classes, a small model, and a configuration.
 fn fixture() -> Dir {
     let dir = Dir::new();
@@ -41,21 +24,6 @@ fn fixture() -> Dir {
     write_model(&dir.path().join("model.onnx"), 1.0);
     dir.write("run.toml", CONFIG);
     dir
-}
-
-/// conv → relu → global average pool → linear, with every head weight times `scale`.
-fn write_model(path: &Path, scale: f32) {
-    let mut graph = GraphBuilder::new("input", [3, 16, 16], 7);
-    let conv = graph.conv("conv", "input", 3, 6, 3, 1);
-    let relu = graph.relu("relu", &conv);
-    let pooled = graph.global_average_pool("pool", &relu);
-    let flat = graph.flatten("flat", &pooled);
-    let logits = graph.linear("head", &flat, 6, 2);
-    let mut model = graph.finish(&logits, path);
-    if scale != 1.0 {
-        model.set_weights(&[("head.weight".into(), Tensor::new([2, 6], vec![scale; 12]).unwrap())]).unwrap();
-    }
-    model.save(path).expect("the model can be written");
 }
 
 fn scan(dir: &Dir) -> Run {
@@ -215,8 +183,8 @@ fn every_colour_mode_is_read() {
         ("grey16.png", encoded(rgb.to_luma16().into(), ImageFormat::Png)),
         ("grey.jpg", encoded(rgb.to_luma8().into(), ImageFormat::Jpeg)),
         ("colour.webp", encoded(rgb.clone(), ImageFormat::WebP)),
-        ("colour.bmp", encoded(rgb.clone(), ImageFormat::Bmp)),
-        ("colour.tiff", encoded(rgb, ImageFormat::Tiff)),
+        ("colour.bmp", encoded(rgb, ImageFormat::Bmp)),
+        ("colour.tiff", pillows("rgb.tif")),
     ];
     let n = modes.len() as u64;
     for (name, bytes) in modes {

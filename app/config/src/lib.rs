@@ -259,6 +259,7 @@ impl LoadedConfig {
         files.extend(data.idx.as_mut().map(|path| (&["data", "idx"][..], path)));
         files.extend(data.idx_labels.as_mut().map(|path| (&["data", "idx_labels"][..], path)));
         files.extend(data.root.as_mut().map(|path| (&["data", "root"][..], path)));
+        files.extend(data.root_map.values_mut().map(|path| (&["data", "root_map"][..], path)));
         for (key, names) in [("classes", &mut data.classes), ("output_names", &mut data.output_names)] {
             if let Some(ClassNames::File(path)) = names {
                 let key: &[&str] = if key == "classes" { &["data", "classes"] } else { &["data", "output_names"] };

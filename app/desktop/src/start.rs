@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+/// Preprocessings to choose from; the first stands for what is guessed and tried.
+pub const PRESETS: [&str; 6] = ["guess, and try", "imagenet", "tf", "unit", "caffe", "raw"];
 /// The scan in the folder of the demo.
 const SCAN: &str = "scan";
 /// Lines of the log that are shown.
@@ -41,6 +43,10 @@ pub struct Start {
     pub slicers: Vec<Method>,
     /// The chosen one.
     pub slicer: usize,
+    /// The number of slices; empty: what is guessed.
+    pub n_slices: String,
+    /// Index into [`PRESETS`].
+    pub preset: usize,
     /// The configuration, as `ascan scan` takes it.
     pub config: String,
     /// What is wrong, with what to do.
@@ -105,6 +111,8 @@ impl Start {
             attributor: 0,
             slicers: Vec::new(),
             slicer: 0,
+            n_slices: String::new(),
+            preset: 0,
             config: String::new(),
             error: String::new(),
             running: None,
@@ -180,6 +188,8 @@ impl Start {
         let chosen = [
             ("attribution.plugin", self.attributors.get(self.attributor).map(|method| method.name.clone())),
             ("slicing.plugin", self.slicers.get(self.slicer).map(|method| method.name.clone())),
+            ("slicing.params.n_slices", Some(self.n_slices.trim().to_owned()).filter(|n| !n.is_empty())),
+            ("model.preprocess.preset", PRESETS.get(self.preset).filter(|_| self.preset > 0).map(|&name| name.to_owned())),
         ];
         let (asked, answers) = (self.guessing.asked, self.guessing.answers.clone());
         self.guessing.n_running += 1;

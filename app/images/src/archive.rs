@@ -1,93 +1,18 @@
-//! Images inside one big file: the members of a tar archive, and the reading of spans of such a file.
+//! Images inside a tar archive.
 
-use super::folder::{self, Arranged, Found};
-use super::{Opened, Source, Storage, cannot_read, decode, file_name};
+use crate::files::{cannot_read, file_name};
+use crate::folder::{self, Arranged, Found};
+use crate::names::{self, Endings};
+use crate::opened::{Opened, Storage};
+use crate::packed::PackedFile;
+use crate::sample::Source;
 use ascan_core::{Error, Result};
-use flate2::read::MultiGzDecoder;
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
-/// A compressed file may unpack to this many times its size, and this much more.
-const MAX_INFLATION: u64 = 100;
-const FREE_INFLATION_BYTES: u64 = 1 << 30;
-
-/// A file that threads read spans of, each on its own.
-#[derive(Debug)]
-pub(super) struct PackedFile {
-    file: File,
-    n_bytes: u64,
-}
-
-impl PackedFile {
-    /// Opens a file; a gzip file (by its content) is first unpacked into a temporary file, which the
-    /// system removes when the process ends.
-    pub fn open(path: &Path) -> Result<Self> {
-        let fail = |error| Error::file(path, cannot_read(error), "");
-        let mut file = File::open(path).map_err(fail)?;
-        let metadata = file.metadata().map_err(fail)?;
-        if !metadata.is_file() {
-            return Err(Error::file(path, "is not a file", ""));
-        }
-        if read_at_most(&file, 0, 2).map_err(fail)? == [0x1f, 0x8b] {
-            let limit = metadata.len().saturating_mul(MAX_INFLATION).saturating_add(FREE_INFLATION_BYTES);
-            file = unpack(file, limit)
-                .map_err(|error| Error::file(path, format!("cannot be unpacked: {error}"), "is the file complete?"))?;
-        }
-        let n_bytes = file.metadata().map_err(fail)?.len();
-        Ok(Self { file, n_bytes })
-    }
-
-    /// Length of the file, unpacked.
-    pub fn n_bytes(&self) -> u64 {
-        self.n_bytes
-    }
-
-    /// The bytes of a span.
-    pub fn read(&self, offset: u64, len: u64) -> Result<Vec<u8>, String> {
-        decode::check_file_size(len)?;
-        if offset.checked_add(len).is_none_or(|end| end > self.n_bytes) {
-            return Err("is cut off: the file that holds it ends before it".into());
-        }
-        // Checked above: at most 1 GiB.
-        read_at_most(&self.file, offset, len as usize).map_err(cannot_read)
-    }
-}
-
-fn unpack(file: File, limit: u64) -> io::Result<File> {
-    let mut unpacked = tempfile::tempfile()?;
-    let mut reader = MultiGzDecoder::new(io::BufReader::new(file)).take(limit);
-    io::copy(&mut reader, &mut unpacked)?;
-    if reader.limit() == 0 {
-        return Err(io::Error::other("it unpacks to more than a hundred times its size"));
-    }
-    unpacked.flush()?;
-    Ok(unpacked)
-}
-
-/// Up to `len` bytes from `offset`, without moving a position that other threads share.
-fn read_at_most(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; len];
-    let mut n = 0;
-    while n < len {
-        #[cfg(unix)]
-        let got = std::os::unix::fs::FileExt::read_at(file, &mut bytes[n..], offset + n as u64);
-        #[cfg(windows)]
-        let got = std::os::windows::fs::FileExt::seek_read(file, &mut bytes[n..], offset + n as u64);
-        match got {
-            Ok(0) => break,
-            Ok(got) => n += got,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    bytes.truncate(n);
-    Ok(bytes)
-}
-
 /// The members of a tar archive: where each one's bytes are.
-pub(super) struct Members {
+pub(crate) struct Members {
     pub file: PackedFile,
     /// In the order of the archive, names with forward slashes and without a leading `./`.
     pub entries: Vec<(String, Source)>,
@@ -121,41 +46,41 @@ impl Members {
 }
 
 /// A member's name in the form in which names are compared.
-pub(super) fn member_name(name: &str) -> String {
+pub(crate) fn member_name(name: &str) -> String {
     name.replace('\\', "/").trim_start_matches("./").trim_start_matches('/').to_owned()
 }
 
 /// The uri of a member.
-pub(super) fn member_uri(archive: &Path, member: &str) -> String {
+pub(crate) fn member_uri(archive: &Path, member: &str) -> String {
     format!("{}!{member}", file_name(archive))
 }
 
-pub(super) fn open(path: &Path, split: Option<&str>) -> Result<Opened> {
+pub(crate) fn open(path: &Path, split: Option<&str>) -> Result<Opened> {
     let Members { file, entries } = Members::open(path)?;
     let mut found = Vec::new();
-    let mut n_other = 0;
+    let mut others = Endings::default();
     for (name, source) in entries {
         let path: Vec<String> = name.split('/').map(str::to_owned).collect();
-        if path.iter().any(|part| folder::is_hidden_name(part)) {
+        if path.iter().any(|part| names::is_left_behind(part)) {
             continue;
         }
-        match folder::is_image_name(&name) {
+        match names::is_image(&name) {
             true => found.push(Found { path, source }),
-            false => n_other += 1,
+            false => others.count(&name),
         }
     }
     if found.is_empty() {
-        return Err(folder::nothing_found(path, n_other));
+        return Err(folder::nothing_found(path, &others));
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
     let prefix = strip_common_folders(&mut found, split);
     let uri = |inside: &[String]| member_uri(path, &[prefix.as_slice(), inside].concat().join("/"));
     let Arranged { samples, form, mut notes } = folder::arrange(found, split, uri);
-    notes.extend(folder::left_out(n_other));
+    notes.extend(others.left_out());
     let root = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     let form = format!("an archive with {form}");
     let storage = Storage::Archive(file);
-    Ok(Opened { samples, labels_are_names: true, group_columns: vec![], form, notes, root, storage })
+    Ok(Opened { samples, labels_are_names: true, form, notes, root, storage, ..Opened::default() })
 }
 
 /// Archives often wrap everything in one folder: that is neither a class nor a split.

@@ -1,7 +1,9 @@
 //! The idx files of MNIST and its relatives: images and labels in a pair of files, plain or .gz.
 
-use super::archive::PackedFile;
-use super::{Opened, Sample, Source, Storage, file_name};
+use crate::files::file_name;
+use crate::opened::{Opened, Storage};
+use crate::packed::PackedFile;
+use crate::sample::{Sample, Source};
 use ascan_core::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -20,7 +22,7 @@ fn header<const RANK: usize>(file: &PackedFile, path: &Path) -> Result<[u32; RAN
     Ok(dims)
 }
 
-pub(super) fn open(images: &Path, labels: &Path) -> Result<Opened> {
+pub(crate) fn open(images: &Path, labels: &Path) -> Result<Opened> {
     let file = PackedFile::open(images)?;
     let label_file = PackedFile::open(labels)?;
     let [n, height, width] = header(&file, images)?;
@@ -45,11 +47,9 @@ pub(super) fn open(images: &Path, labels: &Path) -> Result<Opened> {
     };
     Ok(Opened {
         samples: (0..).zip(label_values).map(sample).collect(),
-        labels_are_names: false,
-        group_columns: vec![],
         form: format!("an idx pair ({n} images of {width}×{height})"),
-        notes: vec![],
         root: images.parent().map_or_else(PathBuf::new, Path::to_path_buf),
         storage: Storage::Idx { file, width, height },
+        ..Opened::default()
     })
 }

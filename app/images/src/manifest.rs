@@ -1,72 +1,93 @@
-//! A table of images: .csv, .jsonl or .parquet, with a mapping from its columns to what they mean.
+//! A set of images that a table describes.
 
-use super::archive::{Members, member_name, member_uri};
-use super::{Opened, Sample, Source, Storage, cannot_read, file_name, parquet};
-use ascan_config::sections::{ColumnsSection, DataSection};
+use crate::archive::Members;
+use crate::columns::{self, Columns};
+use crate::files::file_name;
+use crate::folder::Walk;
+use crate::opened::{Opened, Storage};
+use crate::places::Places;
+use crate::sample::{Sample, Source};
+use crate::table::{Marks, Table, is_marked};
+use ascan_config::sections::DataSection;
 use ascan_core::{Error, Result};
-use serde_json::{Map, Value};
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Names that `auto` looks for, the first one wins. `file_name` is the Hugging Face ImageFolder form.
-const PATH_NAMES: [&str; 6] = ["file_name", "filename", "img_filename", "path", "file", "image"];
-const LABEL_NAMES: [&str; 4] = ["label", "y", "class", "target"];
-const SPLIT_NAMES: [&str; 1] = ["split"];
-
-/// The positions in a row of what a sample is made of.
-struct Picked {
-    path: usize,
-    label: Option<usize>,
-    split: Option<usize>,
-    groups: Vec<usize>,
-    mask: Option<usize>,
-}
-
-pub(super) fn open(path: &Path, archive: Option<&Path>, data: &DataSection) -> Result<Opened> {
+pub(crate) fn open(path: &Path, archive: Option<&Path>, data: &DataSection) -> Result<Opened> {
     let table = Table::open(path)?;
     let name = file_name(path);
-    let columns = table.columns()?;
-    let ColumnsSection { path: path_column, label, split, group, mask } = &data.columns;
-    let find = |wanted: &str, auto: &[&str]| find_column(&columns, wanted, auto, &name);
-    let Some(path_index) = find(path_column, &PATH_NAMES)? else {
-        let message = format!("{name} has no column named {}", PATH_NAMES.join(", "));
-        return Err(Error::param("data.columns.path", message, format!("its columns: {}", columns.join(", "))));
-    };
-    let indices = [find(label, &LABEL_NAMES)?, find(split, &SPLIT_NAMES)?, find(mask, &[])?];
-    let mut wanted: Vec<usize> = indices.iter().flatten().copied().collect();
-    for column in group {
-        wanted.extend(find(column, &[])?);
-    }
-    let mut notes = Vec::new();
-    if indices[0].is_none() && label == "auto" {
-        notes.push(format!("{name} has no column named {}: labels are unknown", LABEL_NAMES.join(", ")));
-    }
+    let names = table.columns();
+    let columns = Columns::find(&table, &names, &data.columns, &name)?;
+    let mut notes = [table.notes(), &columns.notes].concat();
+    let marks = columns.marks(&table, &names)?;
 
-    // Rows hold the path first, then what else was asked for, in the order of `wanted`.
-    let mut next = 1..;
-    let mut place = |index: Option<usize>| index.and_then(|_| next.next());
-    let [label, split, mask] = indices.map(&mut place);
-    let groups = group.iter().filter_map(|_| place(Some(0))).collect();
-    let picked = Picked { path: 0, label, split, groups, mask };
-    let image_column = table.image_column(&columns[path_index])?;
-    let rows = table.rows(&columns, path_index, &wanted)?;
+    // Each row: the path, then what else was asked for.
+    let optional = [columns.label, columns.split, columns.mask];
+    let wanted: Vec<usize> = [columns.path]
+        .into_iter()
+        .chain(optional.iter().flatten().copied())
+        .chain(columns.groups.iter().copied())
+        .collect();
+    let rows = table.rows(&wanted)?;
     if rows.is_empty() {
         return Err(Error::file(path, "holds no images", "it has no rows"));
     }
+    let mut next = 1..;
+    let [label, split, mask] = optional.map(|column| column.and_then(|_| next.next()));
+    let first_group = next.start;
 
-    let root = data.root.clone().unwrap_or_else(|| path.parent().map_or_else(PathBuf::new, Path::to_path_buf));
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    let root: PathBuf = data.root.clone().unwrap_or_else(|| folder.to_path_buf());
     let members = archive.map(Members::open).transpose()?;
-    let by_name = members.as_ref().map(Members::by_name);
-    let place = Place { name: &name, root: &root, archive: archive.zip(by_name.as_ref()), image_column: &image_column };
-    let samples = rows.into_iter().enumerate().map(|(i, row)| place.sample(i, row, &picked)).collect();
-    let (form, storage) = match (members, image_column) {
+    let image_columns = table.image_columns(columns.path)?;
+    let cells: Vec<&str> =
+        if image_columns.is_some() { vec![] } else { rows.iter().map(|row| row[0].as_str()).collect() };
+    let by_name = archive.zip(members.as_ref()).map(|(archive, members)| (archive, members.by_name()));
+    let places = Places::new(&root, &data.root_map, by_name, &cells);
+
+    let mut samples = Vec::with_capacity(rows.len());
+    for (i, (row, (file, row_in_file, split_of_file))) in rows.iter().zip(table.places()).enumerate() {
+        let get = |index: Option<usize>| index.map(|index| row[index].clone()).filter(|value| !value.is_empty());
+        let (uri, source) = match (&image_columns, row[0].as_str()) {
+            (Some(_), "") => {
+                (format!("{}#{row_in_file}", table.file_name(file)), Source::Row { file, row: row_in_file })
+            }
+            (Some(_), path) => (path.to_owned(), Source::Row { file, row: row_in_file }),
+            (None, path) => places.of(path),
+        };
+        let mut sample = Sample::new(uri, get(label).filter(|label| !is_no_class(label)), get(split), source);
+        sample.split = sample.split.or(split_of_file);
+        sample.groups = row[first_group..].to_vec();
+        sample.mask = get(mask);
+        if let Some(marks) = &marks {
+            sample.marks.clone_from(&marks.of_rows[i]);
+            if let [only] = marks.of_rows[i][..] {
+                sample.label = Some(marks.classes[only].clone());
+            }
+        }
+        samples.push(sample);
+    }
+    notes.extend(places.note());
+    notes.extend(marks.as_ref().and_then(|marks| note_on_marks(marks, &samples)));
+    notes.extend(label.and_then(|_| note_on_no_class(&samples)));
+    notes.extend(note_on_contradictions(&samples));
+    drop(places);
+    let (form, storage) = match (members, image_columns) {
         (Some(members), _) => (format!("{name}, images in an archive"), Storage::Archive(members.file)),
-        (None, Some(column)) => (format!("{name}, images inside"), Storage::Parquet(column)),
+        (None, Some(columns)) => (format!("{name}, images inside"), Storage::Parquet(columns)),
         (None, None) => (format!("{name}, one image per row"), Storage::Files),
     };
-    Ok(Opened { samples, labels_are_names: false, group_columns: group.clone(), form, notes, root, storage })
+    let classes = marks.map(|marks| marks.classes);
+    Ok(Opened {
+        samples,
+        labels_are_names: false,
+        classes,
+        group_columns: data.columns.group.clone(),
+        form,
+        notes,
+        root,
+        storage,
+    })
 }
 
 /// Names of the columns of a manifest.
@@ -74,7 +95,7 @@ pub(super) fn open(path: &Path, archive: Option<&Path>, data: &DataSection) -> R
 /// # Errors
 /// `File` if it cannot be read.
 pub fn columns(path: &Path) -> Result<Vec<String>> {
-    Table::open(path)?.columns()
+    Ok(Table::open(path)?.columns())
 }
 
 /// The position of the column with the labels in the manifest of a data set; `None` if it has none.
@@ -83,150 +104,77 @@ pub fn columns(path: &Path) -> Result<Vec<String>> {
 /// `UnknownName` for a column that does not exist, `File` if the manifest cannot be read.
 pub fn label_column(data: &DataSection) -> Result<Option<usize>> {
     let Some(path) = &data.manifest else { return Ok(None) };
-    find_column(&columns(path)?, &data.columns.label, &LABEL_NAMES, &file_name(path))
+    columns::label(&columns(path)?, &data.columns, &file_name(path))
 }
 
-/// Where the images of the rows are.
-struct Place<'a> {
-    name: &'a str,
-    root: &'a Path,
-    archive: Option<(&'a Path, &'a HashMap<&'a str, &'a Source>)>,
-    image_column: &'a Option<parquet::ImageColumn>,
-}
-
-impl Place<'_> {
-    fn sample(&self, i: usize, row: Vec<String>, picked: &Picked) -> Sample {
-        let get = |index: Option<usize>| index.map(|index| row[index].clone()).filter(|value| !value.is_empty());
-        let path = &row[picked.path];
-        let (uri, source) = match (self.archive, self.image_column) {
-            (Some((archive, members)), _) => {
-                let member = member_name(path);
-                let source = members.get(member.as_str()).map_or(Source::Missing, |&source| source.clone());
-                (member_uri(archive, &member), source)
-            }
-            (None, Some(_)) if path.is_empty() => (format!("{}#{i}", self.name), Source::Row(i)),
-            (None, Some(_)) => (path.clone(), Source::Row(i)),
-            (None, None) => (path.replace('\\', "/"), Source::File(self.root.join(path))),
-        };
-        let mut sample = Sample::new(uri, get(picked.label), get(picked.split), source);
-        sample.groups = picked.groups.iter().map(|&index| row[index].clone()).collect();
-        sample.mask = get(picked.mask);
-        sample
-    }
-}
-
-/// The column that is meant: by its name, by the first of `auto` that exists, or none.
-fn find_column(columns: &[String], wanted: &str, auto: &[&str], manifest: &str) -> Result<Option<usize>> {
-    let position = |name: &str| columns.iter().position(|column| column == name);
-    match wanted {
-        "none" => Ok(None),
-        "auto" => Ok(auto.iter().find_map(|name| position(name))),
-        name => match position(name) {
-            Some(index) => Ok(Some(index)),
-            None => Err(Error::unknown_name(format!("column of {manifest}"), name, columns)),
-        },
-    }
-}
-
-enum Table {
-    Csv(PathBuf),
-    JsonLines(PathBuf),
-    Parquet(parquet::Table),
-}
-
-impl Table {
-    fn open(path: &Path) -> Result<Self> {
-        if !path.is_file() {
-            let what = if path.exists() { "is not a file" } else { "does not exist" };
-            return Err(Error::file(path, what, "`data.manifest` is a .csv, .jsonl or .parquet file"));
-        }
-        match path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase()).as_deref() {
-            Some("csv") => Ok(Self::Csv(path.into())),
-            Some("jsonl" | "ndjson") => Ok(Self::JsonLines(path.into())),
-            Some("parquet") => Ok(Self::Parquet(parquet::Table::open(path)?)),
-            _ => Err(Error::file(path, "is not a known kind of manifest", "expected .csv, .jsonl or .parquet")),
+/// The columns of a table that say yes or no for each image: in a table without labels, perhaps one per class.
+///
+/// # Errors
+/// `File` if it cannot be read.
+pub fn yes_no_columns(path: &Path) -> Result<Vec<String>> {
+    let table = Table::open(path)?;
+    let names = table.columns();
+    let mut found = Vec::new();
+    for (column, name) in names.iter().enumerate() {
+        // A column of images has no text, and one of lists none that can be read.
+        let Ok(rows) = table.rows(&[column]) else { continue };
+        let is_mark = |row: &Vec<String>| !row[0].is_empty() && is_marked(&row[0]).is_some();
+        if !rows.is_empty() && rows.iter().all(is_mark) {
+            found.push(name.clone());
         }
     }
-
-    fn columns(&self) -> Result<Vec<String>> {
-        match self {
-            Self::Csv(path) => {
-                let mut reader = csv::Reader::from_path(path).map_err(|error| csv_error(path, &error))?;
-                let header = reader.headers().map_err(|error| csv_error(path, &error))?;
-                // Spreadsheets mark UTF-8 with an invisible character in front of the first name.
-                Ok(header.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_owned()).collect())
-            }
-            Self::JsonLines(path) => {
-                let mut columns: Vec<String> = Vec::new();
-                for_each_json_line(path, |object| {
-                    // Few columns: a search in the list keeps their order.
-                    columns.extend(object.keys().filter(|key| !columns.contains(key)).cloned().collect::<Vec<_>>());
-                })?;
-                Ok(columns)
-            }
-            Self::Parquet(table) => Ok(table.columns()),
-        }
-    }
-
-    /// The column's images, when it holds the images themselves.
-    fn image_column(&self, name: &str) -> Result<Option<parquet::ImageColumn>> {
-        match self {
-            Self::Parquet(table) => table.image_column(name),
-            _ => Ok(None),
-        }
-    }
-
-    /// All rows: the path, then the `wanted` columns; nothing is an empty text.
-    fn rows(&self, columns: &[String], path_index: usize, wanted: &[usize]) -> Result<Vec<Vec<String>>> {
-        let indices = || [path_index].into_iter().chain(wanted.iter().copied());
-        let mut rows = Vec::new();
-        match self {
-            Self::Csv(path) => {
-                let mut reader = csv::Reader::from_path(path).map_err(|error| csv_error(path, &error))?;
-                for record in reader.records() {
-                    let record = record.map_err(|error| csv_error(path, &error))?;
-                    rows.push(indices().map(|index| record[index].trim().to_owned()).collect());
-                }
-            }
-            Self::JsonLines(path) => for_each_json_line(path, |object| {
-                rows.push(indices().map(|index| json_text(object.get(&columns[index]))).collect());
-            })?,
-            Self::Parquet(table) => {
-                let names: Vec<&str> = indices().map(|index| columns[index].as_str()).collect();
-                rows = table.rows(&names)?;
-            }
-        }
-        Ok(rows)
-    }
+    Ok(found)
 }
 
-fn csv_error(path: &Path, error: &csv::Error) -> Error {
-    Error::file(path, format!("cannot be read as CSV: {error}"), "")
+/// Whether a folder holds a table as the Hub of Hugging Face keeps it: .parquet files, and no images.
+pub fn is_table(folder: &Path) -> bool {
+    Table::open(folder).is_ok() && Walk::of(folder).is_ok_and(|walk| walk.found.is_empty())
 }
 
-fn json_text(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    }
+/// What programs write where a value is missing.
+fn is_no_class(label: &str) -> bool {
+    ["nan", "<na>"].contains(&label.to_ascii_lowercase().as_str())
 }
 
-fn for_each_json_line(path: &Path, mut visit: impl FnMut(&Map<String, Value>)) -> Result<()> {
-    let file = File::open(path).map_err(|error| Error::file(path, cannot_read(error), ""))?;
-    for (line, text) in (1..).zip(BufReader::new(file).lines()) {
-        let text = text.map_err(|error| Error::file(path, format!("line {line} cannot be read: {error}"), ""))?;
-        let text = text.trim_start_matches('\u{feff}').trim();
-        if text.is_empty() {
-            continue;
-        }
-        match serde_json::from_str(text) {
-            Ok(Value::Object(object)) => visit(&object),
-            Ok(_) => return Err(Error::file(path, format!("line {line} is not an object"), "one object per line")),
-            Err(error) => {
-                return Err(Error::file(path, format!("line {line} is not JSON: {error}"), "one object per line"));
-            }
+fn note_on_no_class(samples: &[Sample]) -> Option<String> {
+    let mut without = samples.iter().filter(|sample| sample.label.is_none()).peekable();
+    let first = without.peek()?.uri.clone();
+    Some(format!("{} rows have no label: their cell is empty or \"NaN\" (the first: `{first}`)", without.count()))
+}
+
+/// Images with several classes, or none: this program asks for one class per image.
+fn note_on_marks(marks: &Marks, samples: &[Sample]) -> Option<String> {
+    let several = || samples.iter().filter(|sample| sample.marks.len() > 1);
+    let n_none = samples.iter().filter(|sample| sample.marks.is_empty()).count();
+    let mut parts = Vec::new();
+    if let Some(first) = several().next() {
+        let classes: Vec<&str> = first.marks.iter().map(|&class| marks.classes[class].as_str()).collect();
+        let (n, total) = (several().count(), samples.len());
+        parts.push(format!(
+            "{n} of {total} images have several classes (the first: `{}` has {}), so the set is multi-label",
+            first.uri,
+            classes.join(", ")
+        ));
+    }
+    if n_none > 0 {
+        parts.push(format!("{n_none} images have no class"));
+    }
+    (!parts.is_empty()).then(|| format!("{}; these images have no label here", parts.join("; ")))
+}
+
+/// One image with two labels: at most one of them is right.
+fn note_on_contradictions(samples: &[Sample]) -> Option<String> {
+    let mut labels: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut contradictions: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
+    for sample in samples.iter().filter(|sample| !matches!(sample.source, Source::Row { .. })) {
+        let Some(label) = sample.label.as_deref() else { continue };
+        let first = *labels.entry(&sample.uri).or_insert(label);
+        if first != label {
+            contradictions.entry(&sample.uri).or_insert((first, label));
         }
     }
-    Ok(())
+    let (uri, (a, b)) = contradictions.iter().next()?;
+    let n = contradictions.len();
+    let (s, have) = if n == 1 { ("", "is") } else { ("s", "are") };
+    Some(format!("{n} image{s} {have} in several rows with different labels (the first: `{uri}` is {a} and {b})"))
 }

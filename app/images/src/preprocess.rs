@@ -1,11 +1,12 @@
 //! From a decoded picture to the model's input: geometry, channels, numbers.
 
-use super::ImageSet;
-use ascan_config::sections::PreprocessSection;
+use crate::decode::Samples;
+use crate::fit::{Fit, Grid, Pixel, fitted, resample};
+use crate::set::ImageSet;
+use ascan_config::sections::{ChannelOrder, PreprocessSection};
 use ascan_core::{Error, Result};
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::{RgbImage, imageops};
+use fast_image_resize::FilterType;
+use image::RgbImage;
 use std::borrow::Cow;
 
 /// What happens to every picture before the model sees it.
@@ -19,21 +20,17 @@ pub struct Preprocess {
     height: u32,
     /// Value of each 8-bit pixel, one table per channel of the model's input.
     tables: Vec<[f32; 256]>,
+    /// The same for other pixels, in 64 bits: value = (pixel · scale − mean) / std, scale first.
+    numbers: (f64, Vec<(f64, f64)>),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 enum Channels {
     Rgb,
     Bgr,
     Gray,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Fit {
-    Squash,
-    Crop { fraction: f64, always: bool },
-    Pad,
-    Paste,
+    /// Of the file, as they are stored.
+    Indices(Vec<usize>),
 }
 
 /// A named preset: what holds where nothing is set by hand. Means and deviations are one number for all channels,
@@ -71,7 +68,7 @@ impl Preprocess {
     /// Presets crop (`imagenet`, `tf`, `caffe`) or squash (`unit`, `raw`, none).
     ///
     /// # Shapes
-    /// - `input_shape`: `[c, h, w]` of the model, `c` 1 or 3
+    /// - `input_shape`: `[c, h, w]` of the model; `c` is 1 or 3, or as many as `channels` lists
     ///
     /// # Errors
     /// `Param` for a channel count that does not fit, numbers missing, or a list of another length than the channels.
@@ -84,10 +81,13 @@ impl Preprocess {
             },
             None => None,
         };
-        let (channel_name, channels) = resolve_channels(section, preset, n_channels)?;
+        let (channel_order, channels) = resolve_channels(section, preset, n_channels)?;
         let by_hand = "set it, or a `preset` (imagenet, tf, unit, caffe, raw)";
         let missing = |key: &str| Error::param(format!("model.preprocess.{key}"), "is missing", by_hand);
-        let preset_order = preset.map(|preset| preset.channels);
+        let is_reversed = match &channel_order {
+            ChannelOrder::Named(name) => preset.is_some_and(|preset| preset.channels != name),
+            ChannelOrder::Indices(_) => false,
+        };
         let per_channel = |key: &str, given: &Option<Vec<f32>>, preset: Option<&[f32]>| match (given, preset) {
             (Some(given), _) if given.len() == n_channels => Ok(given.clone()),
             (Some(given), _) => {
@@ -97,7 +97,7 @@ impl Preprocess {
             (None, Some([one])) => Ok(vec![*one; n_channels]),
             (None, Some(values)) if values.len() == n_channels => {
                 let mut values = values.to_vec();
-                if preset_order != Some(channel_name) {
+                if is_reversed {
                     values.reverse();
                 }
                 Ok(values)
@@ -145,9 +145,11 @@ impl Preprocess {
             return Err(Error::shape("model input", "[c, h, w] with sides of 1 to 16384 pixels", input_shape));
         };
         let tables = mean.iter().zip(&std).map(|(&mean, &std)| value_table(scale, mean, std)).collect();
+        let numbers = mean.iter().zip(&std).map(|(&mean, &std)| (f64::from(mean), f64::from(std))).collect();
+        let numbers = (f64::from(scale), numbers);
         let section = PreprocessSection {
             preset: section.preset.clone(),
-            channels: Some(channel_name.to_owned()),
+            channels: Some(channel_order),
             scale: Some(scale),
             mean: Some(mean),
             std: Some(std),
@@ -155,7 +157,7 @@ impl Preprocess {
             crop_fraction: section.crop_fraction,
             interpolation: Some(interpolation.to_owned()),
         };
-        Ok(Self { section, channels, fit, filter, width, height, tables })
+        Ok(Self { section, channels, fit, filter, width, height, tables, numbers })
     }
 
     /// The section with every number written out.
@@ -173,129 +175,166 @@ impl Preprocess {
     /// # Errors
     /// `File`, naming the image.
     pub fn load(&self, images: &ImageSet, i: usize) -> Result<Vec<f32>> {
-        Ok(self.apply(&images.load(i)?))
+        match &self.channels {
+            Channels::Indices(indices) => {
+                let samples = images.load_samples(i)?;
+                let has = |index: usize| samples.planes.get(index).map(Vec::as_slice);
+                self.apply_planes(&samples, indices, has).map_err(|message| images.error(i, message))
+            }
+            _ => Ok(self.apply(&images.load(i)?)),
+        }
     }
 
-    /// A decoded picture as the model's input, `[c, h, w]`.
+    /// A picture in colours as the model's input, `[c, h, w]`. Where the model takes channels by index, these are red, green
+    /// and blue, and blue for each that is beyond.
     pub fn apply(&self, image: &RgbImage) -> Vec<f32> {
-        let fitted = self.fitted(image, self.width, self.height);
-        let pixels = fitted.as_raw();
-        let n = pixels.len() / 3;
-        let mut values = vec![0.0; n * self.tables.len()];
-        if self.channels == Channels::Gray {
-            for (value, pixel) in values.iter_mut().zip(pixels.chunks_exact(3)) {
-                *value = self.tables[0][usize::from(gray(pixel))];
+        let grid = grid(image);
+        let order = match &self.channels {
+            Channels::Gray => {
+                let fitted = self.fitted(&grid, (self.width, self.height));
+                return fitted.pixels.iter().map(|pixel| self.tables[0][usize::from(gray(pixel))]).collect();
             }
-            return values;
-        }
-        let order = if self.channels == Channels::Bgr { [2, 1, 0] } else { [0, 1, 2] };
-        for ((plane, table), from) in values.chunks_exact_mut(n).zip(&self.tables).zip(order) {
-            for (value, pixel) in plane.iter_mut().zip(pixels.chunks_exact(3)) {
-                *value = table[usize::from(pixel[from])];
+            Channels::Rgb => [0, 1, 2],
+            Channels::Bgr => [2, 1, 0],
+            Channels::Indices(indices) => {
+                let samples = Samples::of_rgb(image);
+                let clamped = |index: usize| Some(samples.planes[index.min(2)].as_slice());
+                return self.apply_planes(&samples, indices, clamped).unwrap_or_default();
             }
+        };
+        let fitted = self.fitted(&grid, (self.width, self.height));
+        let planes = self.tables.iter().zip(order);
+        planes
+            .flat_map(|(table, from)| fitted.pixels.iter().map(move |pixel| table[usize::from(pixel[from])]))
+            .collect()
+    }
+
+    /// Channels by index, of a picture with these planes.
+    fn apply_planes<'a>(
+        &self,
+        samples: &Samples,
+        indices: &[usize],
+        plane: impl Fn(usize) -> Option<&'a [f32]>,
+    ) -> Result<Vec<f32>, String> {
+        let (scale, numbers) = &self.numbers;
+        let mut values = Vec::with_capacity(indices.len() * self.width as usize * self.height as usize);
+        for (&index, &(mean, std)) in indices.iter().zip(numbers) {
+            let plane = plane(index).ok_or_else(|| {
+                let n = samples.planes.len();
+                format!("has {n} channels, but `model.preprocess.channels` asks for number {index}, counted from 0")
+            })?;
+            let grid = Grid { size: (samples.width, samples.height), pixels: Cow::Borrowed(plane) };
+            let fitted = self.fitted(&grid, (self.width, self.height));
+            values.extend(fitted.pixels.iter().map(|&pixel| ((f64::from(pixel) * scale - mean) / std) as f32));
         }
-        values
+        Ok(values)
     }
 
     /// Image `i` as the model sees it, for drawing: the same part of it, in colours people know, its longer side
-    /// `side` pixels.
+    /// `side` pixels. Of channels by index, the first three are red, green and blue, or the first one is grey.
     ///
     /// # Errors
     /// `File`, naming the image.
     pub fn picture(&self, images: &ImageSet, i: usize, side: u32) -> Result<RgbImage> {
-        Ok(self.draw(&images.load(i)?, side))
+        let Channels::Indices(indices) = &self.channels else { return Ok(self.draw(&images.load(i)?, side)) };
+        let samples = images.load_samples(i)?;
+        let white = white(&self.section);
+        let shown = if indices.len() >= 3 { [indices[0], indices[1], indices[2]] } else { [indices[0]; 3] };
+        let missing = || images.error(i, format!("has {} channels, not those that are shown", samples.planes.len()));
+        let planes = shown.map(|index| samples.planes.get(index));
+        let [Some(red), Some(green), Some(blue)] = planes else { return Err(missing()) };
+        let byte = |value: f32| (value / white * 255.0).round().clamp(0.0, 255.0) as u8;
+        let pixels: Vec<u8> = (0..red.len()).flat_map(|i| [red[i], green[i], blue[i]].map(byte)).collect();
+        let image = RgbImage::from_raw(samples.width, samples.height, pixels).ok_or_else(missing)?;
+        Ok(self.draw(&image, side))
     }
 
-    /// A decoded picture as the model sees it, for drawing; see [`picture`](Self::picture).
+    /// A picture in colours as the model sees it, for drawing; see [`picture`](Self::picture).
     pub fn draw(&self, image: &RgbImage, side: u32) -> RgbImage {
         let longer = self.width.max(self.height);
         let scaled = |length: u32| (u64::from(length) * u64::from(side) / u64::from(longer)).max(1) as u32;
-        let (width, height) = (scaled(self.width), scaled(self.height));
-        let mut picture = match self.fit {
+        let frame = (scaled(self.width), scaled(self.height));
+        let grid = grid(image);
+        let drawn = match self.fit {
             // Without scaling, what is inside the frame depends on the frame's size.
-            Fit::Paste => self.resample(&self.fitted(image, self.width, self.height), width, height).into_owned(),
-            _ if self.is_used_as_it_is(image) => self.resample(image, width, height).into_owned(),
-            _ => self.fitted(image, width, height).into_owned(),
+            Fit::Paste => resample(&self.fitted(&grid, (self.width, self.height)), frame, self.filter).into_owned(),
+            _ if self.is_used_as_it_is(grid.size) => resample(&grid, frame, self.filter),
+            _ => self.fitted(&grid, frame),
         };
+        let bytes = drawn.pixels.into_owned().into_flattened();
+        let mut picture =
+            RgbImage::from_raw(frame.0, frame.1, bytes).unwrap_or_else(|| RgbImage::new(frame.0, frame.1));
         if self.channels == Channels::Gray {
             picture.pixels_mut().for_each(|pixel| pixel.0 = [gray(&pixel.0); 3]);
         }
         picture
     }
 
-    fn is_used_as_it_is(&self, image: &RgbImage) -> bool {
-        image.dimensions() == (self.width, self.height) && !matches!(self.fit, Fit::Crop { always: true, .. })
+    fn is_used_as_it_is(&self, size: (u32, u32)) -> bool {
+        size == (self.width, self.height) && !matches!(self.fit, Fit::Crop { always: true, .. })
     }
 
     /// The picture in a frame of this size.
-    fn fitted<'a>(&self, image: &'a RgbImage, width: u32, height: u32) -> Cow<'a, RgbImage> {
-        if self.is_used_as_it_is(image) && image.dimensions() == (width, height) {
-            return Cow::Borrowed(image);
+    fn fitted<'a, P: Pixel>(&self, picture: &'a Grid<P>, frame: (u32, u32)) -> Grid<'a, P> {
+        if self.is_used_as_it_is(picture.size) && picture.size == frame {
+            return Grid { size: frame, pixels: Cow::Borrowed(&picture.pixels) };
         }
-        match self.fit {
-            Fit::Squash => self.resample(image, width, height),
-            Fit::Crop { fraction, .. } => {
-                let (w, h) = covering_size(image.dimensions(), (width, height), fraction);
-                let scaled = self.resample(image, w, h);
-                // Half a pixel goes to the even side, as in torchvision's CenterCrop.
-                let middle = |have: u32, want: u32| (f64::from(have - want) / 2.0).round_ties_even() as u32;
-                let (x, y) = (middle(w, width), middle(h, height));
-                Cow::Owned(imageops::crop_imm(scaled.as_ref(), x, y, width, height).to_image())
-            }
-            Fit::Pad => {
-                let (w, h) = contained_size(image.dimensions(), (width, height));
-                let scaled = self.resample(image, w, h);
-                Cow::Owned(framed(&scaled, width, height, (width - w) / 2, (height - h) / 2))
-            }
-            Fit::Paste => Cow::Owned(framed(image, width, height, 0, 0)),
-        }
+        fitted(picture, frame, self.fit, self.filter)
     }
+}
 
-    /// Resampling as Pillow does it: the filter widens when the picture shrinks (antialiasing), rows come first,
-    /// and what lies between the two passes is rounded to 8 bits.
-    fn resample<'a>(&self, image: &'a RgbImage, width: u32, height: u32) -> Cow<'a, RgbImage> {
-        let across = self.resample_pass(Cow::Borrowed(image), width, image.height());
-        self.resample_pass(across, width, height)
-    }
+/// What is drawn as white: 255, or what the numbers of the section say where pixels have more than 8 bits.
+pub(crate) fn white(section: &PreprocessSection) -> f32 {
+    const EIGHT_BITS: f32 = 255.0;
+    let (Some(ChannelOrder::Indices(_)), Some(scale)) = (&section.channels, section.scale) else { return EIGHT_BITS };
+    let numbers = section.mean.iter().flatten().zip(section.std.iter().flatten());
+    let of_numbers = numbers.map(|(mean, std)| (mean + std) / scale).fold(0.0, f32::max);
+    let of_scale = if scale < 1.0 / 256.0 { 1.0 / scale } else { EIGHT_BITS };
+    of_numbers.max(of_scale).max(EIGHT_BITS)
+}
 
-    fn resample_pass<'a>(&self, image: Cow<'a, RgbImage>, width: u32, height: u32) -> Cow<'a, RgbImage> {
-        if image.dimensions() == (width, height) {
-            return image;
-        }
-        let algorithm = self.filter.map_or(ResizeAlg::Nearest, ResizeAlg::Convolution);
-        let options = ResizeOptions::new().resize_alg(algorithm).use_alpha(false);
-        let mut resized = Image::new(width, height, PixelType::U8x3);
-        // Neither can fail: the buffer has the size of the image, and both have the same pixels.
-        if let Ok(source) = ImageRef::new(image.width(), image.height(), image.as_raw(), PixelType::U8x3) {
-            let _ = Resizer::new().resize(&source, &mut resized, &options);
-        }
-        let resized = RgbImage::from_raw(width, height, resized.into_vec());
-        Cow::Owned(resized.unwrap_or_else(|| RgbImage::new(width, height)))
-    }
+fn grid(image: &RgbImage) -> Grid<'_, [u8; 3]> {
+    let pixels = bytemuck::cast_slice(image.as_raw().as_slice());
+    Grid { size: image.dimensions(), pixels: Cow::Borrowed(pixels) }
 }
 
 fn resolve_channels(
     section: &PreprocessSection,
     preset: Option<&Preset>,
     n_channels: usize,
-) -> Result<(&'static str, Channels)> {
+) -> Result<(ChannelOrder, Channels)> {
     let key = "model.preprocess.channels";
-    let default = match n_channels {
-        1 => "gray",
-        3 => preset.map_or("rgb", |preset| preset.channels),
-        n => return Err(Error::param(key, format!("the model's input has {n} channels"), "expected 1 or 3")),
+    let name = match (&section.channels, n_channels) {
+        (Some(ChannelOrder::Indices(indices)), _) if indices.len() == n_channels => {
+            return Ok((ChannelOrder::Indices(indices.clone()), Channels::Indices(indices.clone())));
+        }
+        (Some(ChannelOrder::Indices(indices)), _) => {
+            let message = format!("lists {} channels, but the model's input has {n_channels}", indices.len());
+            return Err(Error::param(key, message, "one index per channel of the model"));
+        }
+        (Some(ChannelOrder::Named(name)), _) => name.as_str(),
+        (None, 1) => "gray",
+        (None, 3) => preset.map_or("rgb", |preset| preset.channels),
+        (None, n) => {
+            let message = format!("the model's input has {n} channels");
+            return Err(Error::param(key, message, "say which channels of a file they are, for example [0, 1, 2, 3]"));
+        }
     };
-    let (name, channels) = match section.channels.as_deref().unwrap_or(default) {
+    let (name, channels) = match name {
         "rgb" => ("rgb", Channels::Rgb),
         "bgr" => ("bgr", Channels::Bgr),
         "gray" => ("gray", Channels::Gray),
         other => return Err(Error::unknown_name("channels", other, ["rgb", "bgr", "gray"])),
     };
-    if (channels == Channels::Gray) != (n_channels == 1) {
+    if n_channels != if channels == Channels::Gray { 1 } else { 3 } {
         let message = format!("is \"{name}\", but the model's input has {n_channels} channels");
-        return Err(Error::param(key, message, "gray is for 1 channel, rgb and bgr are for 3"));
+        return Err(Error::param(
+            key,
+            message,
+            "gray is for 1 channel, rgb and bgr are for 3, a list of indices for any number",
+        ));
     }
-    Ok((name, channels))
+    Ok((ChannelOrder::Named(name.to_owned()), channels))
 }
 
 fn value_table(scale: f32, mean: f32, std: f32) -> [f32; 256] {
@@ -308,32 +347,4 @@ fn value_table(scale: f32, mean: f32, std: f32) -> [f32; 256] {
 fn gray(pixel: &[u8]) -> u8 {
     let [r, g, b] = [0, 1, 2].map(|channel| u32::from(pixel[channel]));
     ((r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16) as u8
-}
-
-/// The size whose centre crop fills the frame: the side that is shorter, measured against the frame, becomes
-/// frame / fraction, the other keeps the proportion (cut to whole pixels, as torchvision's Resize).
-fn covering_size((w, h): (u32, u32), (width, height): (u32, u32), fraction: f64) -> (u32, u32) {
-    let cover = |frame: u32| (f64::from(frame) / fraction).round() as u32;
-    let proportional = |side: u32, from: u32, to: u32| (u64::from(side) * u64::from(to) / u64::from(from)) as u32;
-    if u64::from(w) * u64::from(height) <= u64::from(h) * u64::from(width) {
-        let to = cover(width);
-        (to, proportional(h, w, to).max(height))
-    } else {
-        let to = cover(height);
-        (proportional(w, h, to).max(width), to)
-    }
-}
-
-/// The largest size of this proportion inside the frame.
-fn contained_size((w, h): (u32, u32), (width, height): (u32, u32)) -> (u32, u32) {
-    let ratio = (f64::from(width) / f64::from(w)).min(f64::from(height) / f64::from(h));
-    let scaled = |side: u32, frame: u32| ((f64::from(side) * ratio).round() as u32).clamp(1, frame);
-    (scaled(w, width), scaled(h, height))
-}
-
-/// The picture on black, with its top left corner at (x, y); what does not fit is cut off.
-fn framed(image: &RgbImage, width: u32, height: u32, x: u32, y: u32) -> RgbImage {
-    let mut frame = RgbImage::new(width, height);
-    imageops::replace(&mut frame, image, x.into(), y.into());
-    frame
 }

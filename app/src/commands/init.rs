@@ -14,7 +14,7 @@ use std::process::ExitCode;
 pub struct InitArgs {
     /// The ONNX file
     pub model: PathBuf,
-    /// A folder of images, a manifest (.csv, .jsonl, .parquet), an archive (.tar, .tar.gz) or an idx file
+    /// A folder of images, a table of images (.csv, .tsv, .txt, .json, .jsonl, .parquet), an archive (.tar, .tar.gz) or an idx file
     pub data: PathBuf,
     /// Where to write the configuration; "-" is standard output
     #[arg(short, long = "out", alias = "output", value_name = "FILE", default_value = "scan.toml")]
@@ -30,8 +30,19 @@ pub(crate) fn run(args: InitArgs, globals: &Globals) -> Result {
         let error = Error::file(&args.output, "already exists", "use --force to overwrite it, or another name with -o");
         return Err(Failure::Usage(error));
     }
-    let request = Request { model: &args.model, data: &args.data, chosen: &[], file: Some(&args.output) };
-    let guess = guess(&request, &globals.host()?)?;
+    let overrides = globals.overrides();
+    let mut chosen = Vec::new();
+    for text in &overrides {
+        chosen.push(text.split_once('=').map(|(key, value)| (key.trim(), value.trim())).ok_or_else(|| {
+            let hint = "for example --set data.columns.path=filename";
+            Failure::Usage(Error::param("--set", format!("`{text}` is not KEY=VALUE"), hint))
+        })?);
+    }
+    let request = Request { model: &args.model, data: &args.data, chosen: &chosen, file: Some(&args.output) };
+    let guess = guess(&request, &globals.host()?).map_err(|error| match error {
+        Error::Param { ref key, .. } if chosen.iter().any(|(chosen, _)| chosen == key) => Failure::Usage(error),
+        error => Failure::Failed(error),
+    })?;
     if to_stdout && !globals.json {
         print(guess.text.trim_end())?;
     } else if !to_stdout {

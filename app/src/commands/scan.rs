@@ -70,6 +70,10 @@ pub fn run(args: ScanArgs, globals: &Globals) -> Result {
         Err(Error::Cancelled) => return Ok(stopped(&args.out, &terminal)),
         summary => summary?,
     };
+    terminal.clear();
+    for text in plan.images.remarks() {
+        note(globals, format_args!("note: {text}"));
+    }
     // Model and images are not needed any more; slicing has the memory to itself.
     let (seed, n_threads) = (plan.config.run.seed, plan.n_threads);
     drop(plan);

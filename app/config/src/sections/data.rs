@@ -11,7 +11,8 @@ use std::path::PathBuf;
 pub struct DataSection {
     /// A folder with one folder per class, or one folder per split and in it one folder per class.
     pub images: Option<PathBuf>,
-    /// A table of images: .csv, .jsonl or .parquet; paths in it are relative to `root`.
+    /// A table of images (.csv, .tsv, .txt, .json, .jsonl, .parquet), or a folder of .parquet files; paths in it are
+    /// relative to `root`.
     pub manifest: Option<PathBuf>,
     /// A .tar (or .tar.gz) of images with one folder per class inside, or described by `manifest`.
     pub archive: Option<PathBuf>,
@@ -21,6 +22,8 @@ pub struct DataSection {
     pub idx_labels: Option<PathBuf>,
     /// Folder that the paths of a manifest are relative to; default: the manifest's folder, or the archive.
     pub root: Option<PathBuf>,
+    /// What the paths of a manifest begin with, and the folder that is meant: for absolute paths of another machine.
+    pub root_map: BTreeMap<String, PathBuf>,
     /// `[data.columns]`: which column of the manifest is what.
     pub columns: ColumnsSection,
     /// Keep only images of this split.
@@ -63,12 +66,13 @@ impl Default for ClassMap {
 impl Params for DataSection {
     const HELP: &'static [(&'static str, &'static str)] = &[
         ("images", "a folder of images: one folder per class, or one folder per split and in it one folder per class"),
-        ("manifest", "a table of images (.csv, .jsonl, .parquet)"),
+        ("manifest", "a table of images (.csv, .tsv, .txt, .json, .jsonl, .parquet), or a folder of .parquet files"),
         ("archive", "a .tar or .tar.gz of images"),
         ("idx", "an idx file of images (MNIST), plain or .gz"),
         ("idx_labels", "the idx file of their labels"),
         ("root", "folder that the manifest's paths are relative to; default: the manifest's own"),
-        ("columns", "which column of the manifest is what: path, label, split, group = [..], mask"),
+        ("root_map", "for paths of another machine: what they begin with = the folder that is meant here"),
+        ("columns", "which column of the manifest is what: path, label, one_hot = [..], split, group = [..], mask"),
         ("split", "keep only images of this split"),
         ("classes", "class names by label index: a text file with one name per line, or a list"),
         ("class_map", "how labels map to the model's outputs: \"index\", \"name\", a file, or a table label -> output"),
@@ -95,10 +99,14 @@ impl Params for DataSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ColumnsSection {
-    /// Path of the image, or a struct `{bytes, path}` in Parquet. `auto`: `file_name`, `filename`, `img_filename`, `path`, `file`, `image`.
+    /// Path or id of the image, or a struct `{bytes, path}` in Parquet. `auto`: by its name (`file_name`, `path`,
+    /// `image_id`, ...), or else the first column whose cells are names of images.
     pub path: String,
-    /// Ground truth: an index or a class name. `auto`: `label`, `y`, `class`, `target`; `none`: no labels.
+    /// Ground truth: an index or a class name. `auto`: by its name (`label`, `y`, `class`, `ClassId`, ...); `none`: no
+    /// labels.
     pub label: String,
+    /// Instead of `label`: one column per class, with 1 where the image has the class and 0 (or -1) where not.
+    pub one_hot: Vec<String>,
     /// Split of the image. `auto`: `split` where there is one; `none`.
     pub split: String,
     /// Annotated attributes, used only to score: the groups are their combinations.
@@ -109,18 +117,31 @@ pub struct ColumnsSection {
 
 impl Default for ColumnsSection {
     fn default() -> Self {
-        Self { path: "auto".into(), label: "auto".into(), split: "auto".into(), group: Vec::new(), mask: "none".into() }
+        Self {
+            path: "auto".into(),
+            label: "auto".into(),
+            one_hot: Vec::new(),
+            split: "auto".into(),
+            group: Vec::new(),
+            mask: "none".into(),
+        }
     }
 }
 
 impl Params for ColumnsSection {
     const HELP: &'static [(&'static str, &'static str)] = &[
-        ("path", "column with the path of the image"),
+        ("path", "column with the path or the id of the image"),
         ("label", "column with the ground truth, an index or a class name; \"none\": no labels"),
+        ("one_hot", "instead of label: one column per class, 1 where the image has the class"),
         ("split", "column with the split; \"none\": no splits"),
         ("group", "columns whose combinations are the known groups; used only to score, no slicer sees them"),
         ("mask", "column with the path of a mask of the object; used only to score"),
     ];
 
-    fn check(&self, _problems: &mut Problems) {}
+    fn check(&self, problems: &mut Problems) {
+        let ok = self.one_hot.is_empty() || ["auto", "none"].contains(&self.label.as_str());
+        problems.require(ok, "one_hot", "`label` and `one_hot` are both set", "remove one of them");
+        let n = self.one_hot.len();
+        problems.require(n != 1, "one_hot", "names one column", "two or more, one per class");
+    }
 }

@@ -67,8 +67,8 @@ impl Params for ModelSection {
 pub struct PreprocessSection {
     /// `imagenet`, `tf`, `unit`, `caffe`, `raw`; required unless `channels`, `scale`, `mean` and `std` are all set.
     pub preset: Option<String>,
-    /// `rgb`, `bgr` or `gray`.
-    pub channels: Option<String>,
+    /// `rgb`, `bgr` or `gray`, or which of a picture's own channels are taken, by index.
+    pub channels: Option<ChannelOrder>,
     /// `value = (pixel · scale − mean) / std`.
     pub scale: Option<f32>,
     /// Per channel, in scaled units, in the order of `channels`.
@@ -84,13 +84,23 @@ pub struct PreprocessSection {
     pub interpolation: Option<String>,
 }
 
+/// Which channels of a picture are the model's, in its order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ChannelOrder {
+    /// Colours with 8 bits: `rgb`, `bgr` or `gray`.
+    Named(String),
+    /// Channels of the file counted from 0, as they are stored: satellite bands, 16 bits, floating point.
+    Indices(Vec<usize>),
+}
+
 impl Params for PreprocessSection {
     const HELP: &'static [(&'static str, &'static str)] = &[
         (
             "preset",
             "imagenet ((x/255 - mean) / std), tf (x/127.5 - 1), unit (x/255), caffe (BGR - 104,117,123), raw (0..255)",
         ),
-        ("channels", "rgb, bgr or gray"),
+        ("channels", "rgb, bgr or gray; or channels of the file by index, as they are stored: [3, 2, 1]"),
         ("scale", "value = (pixel * scale - mean) / std"),
         ("mean", "per channel, in scaled units"),
         ("std", "per channel, in scaled units"),
@@ -107,9 +117,16 @@ impl Params for PreprocessSection {
             }
         };
         one_of("preset", &self.preset, &["imagenet", "tf", "unit", "caffe", "raw"]);
-        one_of("channels", &self.channels, &["rgb", "bgr", "gray"]);
+        let named = match &self.channels {
+            Some(ChannelOrder::Named(name)) => Some(name.clone()),
+            _ => None,
+        };
+        one_of("channels", &named, &["rgb", "bgr", "gray"]);
         one_of("resize", &self.resize, &["squash", "crop", "pad", "paste"]);
         one_of("interpolation", &self.interpolation, &["bilinear", "bicubic", "nearest"]);
+        if let Some(ChannelOrder::Indices(indices)) = &self.channels {
+            problems.require(!indices.is_empty(), "channels", "lists no channel", "for example [3, 2, 1]");
+        }
         if let Some(fraction) = self.crop_fraction {
             problems.range("crop_fraction", fraction, 0.1, 1.0);
         }

@@ -1,8 +1,8 @@
 //! The start page.
 
-use super::{list, opaque, replace};
+use super::{list, opaque, replace, string_model};
 use crate::Desktop;
-use crate::start::Start;
+use crate::start::{PRESETS, Start};
 use ascan_ui::{MainWindow, Recent, StartVm};
 use slint::{ComponentHandle, ModelRc, SharedString, VecModel};
 use std::path::Path;
@@ -48,6 +48,14 @@ impl StartAdapter {
             start.slicer = index.max(0) as usize;
             start.guess();
         }));
+        on!(on_set_preset, |desktop, index| desktop.edit_start(|start| {
+            start.preset = index.max(0) as usize;
+            start.guess();
+        }));
+        on!(on_edit_n_slices, |desktop, text| desktop.edit_start(|start| {
+            start.n_slices = text.into();
+            start.guess();
+        }));
         on!(on_run, |desktop| desktop.run_scan());
         on!(on_demo, |desktop| desktop.run_demo());
         on!(on_cancel, |desktop| desktop.cancel_scan());
@@ -74,6 +82,9 @@ impl StartAdapter {
         vm.set_attributor(start.attributor as i32);
         vm.set_slicers(list(start.slicers.iter().map(|method| SharedString::from(method.title()))));
         vm.set_slicer(start.slicer as i32);
+        vm.set_presets(string_model(PRESETS));
+        vm.set_preset(start.preset as i32);
+        vm.set_n_slices(start.n_slices.as_str().into());
         vm.set_config(start.config.as_str().into());
         vm.set_error(start.error.as_str().into());
         vm.set_running(start.running.is_some());

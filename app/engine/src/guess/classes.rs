@@ -2,7 +2,7 @@
 
 use super::Draft;
 use ascan_config::sections::{ClassMap, ClassNames, DataSection};
-use ascan_images::{ImageSet, labels};
+use ascan_images::{ImageSet, labels, outputs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ pub(super) fn guess(images: &ImageSet, section: &mut DataSection, model: &Path, 
         draft.notes.push("the data set has no labels: slices are found, but accuracy is unknown".into());
         return;
     }
-    let meets = |section: &DataSection| labels::map_to_outputs(images, section, n_classes).is_ok();
+    let meets = |section: &DataSection| outputs::map_to_outputs(images, section, n_classes).is_ok();
     if meets(section) {
         let why = if images.class_names.is_empty() {
             format!("labels are numbers, and the model has {n_classes} outputs")

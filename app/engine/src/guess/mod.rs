@@ -10,8 +10,9 @@ mod tried;
 
 use ascan_config::host::PluginHost;
 use ascan_config::template::Template;
+use ascan_config::{LoadedConfig, RunConfig};
 use ascan_core::params::ParamMap;
-use ascan_core::{Kind, Result};
+use ascan_core::{Error, Kind, Result};
 use std::path::{Path, PathBuf};
 
 /// What a configuration is wanted for.
@@ -21,7 +22,7 @@ pub struct Request<'a> {
     pub model: &'a Path,
     /// A folder of images, a manifest, an archive or an idx file.
     pub data: &'a Path,
-    /// Plugins that were chosen, by key: `("slicing.plugin", "kmeans")`.
+    /// What was chosen, by key: `("slicing.plugin", "kmeans")`. It is not guessed, and guesses build on it.
     pub chosen: &'a [(&'a str, &'a str)],
     /// The file that the configuration is written to. In the working folder, relative paths stay as they are; anywhere
     /// else, and where no file is named, they become absolute.
@@ -40,16 +41,16 @@ pub struct Guess {
 /// Guesses a configuration.
 ///
 /// # Errors
-/// `File` if model or images cannot be read, `Unsupported` for a model that is no image classifier.
+/// `File` if model or images cannot be read, `Unsupported` for a model that is no image classifier, `Param` for what was
+/// chosen and is no setting.
 pub fn guess(request: &Request, host: &PluginHost) -> Result<Guess> {
-    let mut draft = Draft { keeps_paths: request.file.is_some_and(is_in_working_folder), ..Draft::default() };
-    for (key, plugin) in request.chosen {
-        draft.set(key, *plugin);
-    }
+    let keeps_paths = request.file.is_some_and(is_in_working_folder);
+    let mut draft = Draft { keeps_paths, ..Draft::chosen(request.chosen)? };
     let classifier = model::guess(request.model, &mut draft)?;
-    let n_images = data::guess(request.data, request.model, classifier.n_classes, &mut draft)?;
-    number_of_slices(n_images, request, host, &mut draft);
-    tried::preprocessing(&mut draft, request, host);
+    if let Some(n_images) = data::guess(request.data, request.model, classifier.n_classes, &mut draft)? {
+        number_of_slices(n_images, request, host, &mut draft);
+        tried::preprocessing(&mut draft, request, host);
+    }
     if request.file.is_some() {
         draft.template.header = vec![
             "Written by `ascan init`. Lines that begin with `->` say why a value was chosen.".into(),
@@ -57,7 +58,16 @@ pub fn guess(request: &Request, host: &PluginHost) -> Result<Guess> {
                 .into(),
         ];
     }
-    Ok(Guess { text: draft.template.to_toml(host)?, notes: draft.notes })
+    let text = draft.template.to_toml(host)?;
+    // A parameter that its plugin does not have is nowhere in the text.
+    let written = LoadedConfig::parse("", &text, Path::new("."), &[]).ok();
+    for (key, _) in request.chosen {
+        let path: Vec<&str> = key.split('.').collect();
+        if !written.as_ref().is_some_and(|written| written.is_given(&path)) {
+            return Err(Error::param(*key, "is no setting", "`ascan init` without it writes all settings"));
+        }
+    }
+    Ok(Guess { text, notes: draft.notes })
 }
 
 /// Images that a slice should have at least, on average: fewer prove nothing, and singles are no group.
@@ -83,11 +93,53 @@ fn number_of_slices(n_images: usize, request: &Request, host: &PluginHost, draft
 struct Draft {
     template: Template,
     notes: Vec<String>,
+    /// What was chosen, with the default of everything else.
+    given: RunConfig,
+    /// Keys of what was chosen.
+    keys: Vec<String>,
     /// Whether a relative path means the same in the configuration as on the command line.
     keeps_paths: bool,
 }
 
+/// What the command line says otherwise.
+const NOT_CHOSEN: [&str; 6] =
+    ["data.images", "data.manifest", "data.archive", "data.idx", "data.idx_labels", "model.path"];
+
 impl Draft {
+    /// With what was chosen, checked as in a configuration.
+    fn chosen(chosen: &[(&str, &str)]) -> Result<Self> {
+        let assignments: Vec<String> = chosen.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let loaded = LoadedConfig::parse("", "", Path::new("."), &assignments)
+            .map_err(|errors| Error::param("set", errors.to_string(), ""))?;
+        let config = serde_json::to_value(&loaded.config).unwrap_or_default();
+        let mut draft = Self { given: loaded.config.clone(), ..Self::default() };
+        for (key, value) in chosen {
+            if NOT_CHOSEN.contains(key) {
+                let hint = "`ascan init MODEL DATA` finds out what DATA is";
+                return Err(Error::param(*key, "is said by MODEL and DATA", hint));
+            }
+            let path: Vec<&str> = key.split('.').collect();
+            let is_about = |wrong: &str| *key == wrong || key.starts_with(&format!("{wrong}."));
+            let wrong = loaded.errors.iter().find(|error| !error.key.is_empty() && is_about(&error.key));
+            if let Some(error) = wrong {
+                return Err(Error::param(*key, error.message.clone(), error.hint.clone().unwrap_or_default()));
+            }
+            // As it was understood: a number that is meant as a text is a text.
+            let understood = config.pointer(&format!("/{}", path.join("/"))).cloned();
+            draft.set(key, understood.unwrap_or_else(|| serde_json::Value::from(*value)));
+            draft.keys.push((*key).to_owned());
+        }
+        Ok(draft)
+    }
+
+    /// Writes what nobody could guess, and what has to be said about it.
+    fn undecided(&mut self, key: &str, value: &str, to_do: &str) {
+        if !self.keys.iter().any(|given| given == key) {
+            self.notes.push(format!("{key}: {to_do}"));
+            self.template.set(key, value, Some(to_do.to_owned()));
+        }
+    }
+
     /// Sets a value that the user gave.
     fn set(&mut self, key: &str, value: impl Into<serde_json::Value>) {
         self.template.set(key, value, None);
@@ -95,6 +147,9 @@ impl Draft {
 
     /// Sets a value that was guessed, and says why.
     fn guess(&mut self, key: &str, value: impl Into<serde_json::Value>, why: impl Into<String>) {
+        if self.keys.iter().any(|given| given == key) {
+            return;
+        }
         let (value, why) = (value.into(), why.into());
         self.notes.push(format!("{key} = {}: {why}", shorten(&value.to_string())));
         self.template.set(key, value, Some(why));

@@ -13,8 +13,11 @@ const EFFORT: Effort = Effort { n_images: 200, enough: 0.98, budget: Duration::f
 
 /// Tries the guessed preprocessing and the others, and takes another one if it is clearly better.
 ///
-/// A draft that cannot be run yet is left as it is: `ascan check` says what is missing.
+/// What the user chose stays. A draft that cannot be run yet is left as it is: `ascan check` says what is missing.
 pub(super) fn preprocessing(draft: &mut Draft, request: &Request, host: &PluginHost) {
+    if draft.keys.iter().any(|key| key.starts_with("model.preprocess")) {
+        return;
+    }
     let base = request.file.and_then(Path::parent).unwrap_or(Path::new(""));
     let text = draft.template.to_toml(host).unwrap_or_default();
     let Ok(loaded) = LoadedConfig::parse("the draft", &text, base, &[]) else { return };

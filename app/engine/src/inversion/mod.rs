@@ -29,6 +29,7 @@ use crate::seeds::seed_of;
 use crate::slices::SliceSet;
 use crate::workers::Workers;
 use ascan_config::host::PluginHost;
+use ascan_config::sections::ChannelOrder;
 use ascan_core::{Context, Error, Kind, ParamMap, Result, Runtime, Tensor};
 use ascan_images::unit::{Normalise, unit_pictures};
 use ascan_store::{Part, Scan};
@@ -158,7 +159,7 @@ fn colours(scan: &Scan, set: &SliceSet) -> Result<Vec<f64>> {
 
 /// From the channels of the model, `[c, h, w]` in [0, 1], to colours people know.
 fn picture(image: &[f32], [c, h, w]: [usize; 3], scan: &Scan) -> RgbImage {
-    let is_bgr = scan.config.model.preprocess.channels.as_deref() == Some("bgr");
+    let is_bgr = scan.config.model.preprocess.channels == Some(ChannelOrder::Named("bgr".into()));
     RgbImage::from_fn(w as u32, h as u32, |x, y| {
         let at = y as usize * w + x as usize;
         let channel = |k: usize| {

@@ -2,12 +2,12 @@
 
 use ascan_config::sections::DataSection;
 use ascan_core::{Error, Result};
-use ascan_images::{ImageSet, label_column};
+use ascan_images::{ImageSet, TextTable, label_column};
 use ascan_store::annotations::Fix;
 use ascan_store::table::ScanTable;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What [`write_corrected`] wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -22,8 +22,8 @@ pub struct Corrected {
 
 /// Writes the table of the data set with the `fixes` of the scan's rows applied.
 ///
-/// A .csv manifest keeps all its columns and rows, those of other splits too; any other data set becomes a table of
-/// its scanned images, `file_name,label` and, where it has splits, `split`.
+/// A table of text (.csv and the like) keeps all its columns and rows, those of other splits too, and becomes a .csv with
+/// commas; any other data set becomes a table of its scanned images, `file_name,label` and, where it has splits, `split`.
 ///
 /// # Errors
 /// `File` if the data set is no longer what was scanned, or if `path` cannot be written or is the manifest itself;
@@ -34,8 +34,11 @@ pub fn write_corrected(
     table: &ScanTable,
     fixes: &BTreeMap<usize, Fix>,
 ) -> Result<Corrected> {
-    let csv_manifest =
-        data.manifest.as_ref().filter(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv")));
+    let is_text = |path: &&PathBuf| {
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+        ending.is_some_and(|ending| TextTable::ENDINGS.contains(&ending.as_str()))
+    };
+    let csv_manifest = data.manifest.as_ref().filter(is_text);
     // All rows of a manifest, in its order; other sets may need the split to be read at all.
     let whole = DataSection { split: None, ..data.clone() };
     let images = ImageSet::open(if csv_manifest.is_some() { &whole } else { data })?;
@@ -92,13 +95,12 @@ fn copy_manifest(
     let Some(label) = label_column(data)? else {
         return Err(Error::file(manifest, "has no column of labels that could be corrected", ""));
     };
+    let table = TextTable::read(manifest)?;
     let copy = || -> Result<Corrected, csv::Error> {
-        let mut reader = csv::Reader::from_path(manifest)?;
         let mut writer = csv::Writer::from_path(path)?;
-        writer.write_record(reader.headers()?)?;
+        writer.write_record(&table.columns)?;
         let mut corrected = Corrected::default();
-        for (at, record) in reader.records().enumerate() {
-            let record = record?;
+        for (at, record) in table.rows.iter().enumerate() {
             match changes.get(&at) {
                 Some(Change::Drop) => corrected.n_dropped += 1,
                 Some(Change::Label(word)) => {
@@ -109,7 +111,7 @@ fn copy_manifest(
                     corrected.n_rows += 1;
                 }
                 None => {
-                    writer.write_record(&record)?;
+                    writer.write_record(record)?;
                     corrected.n_rows += 1;
                 }
             }

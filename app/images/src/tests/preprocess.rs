@@ -1,7 +1,7 @@
 use super::{fixture, golden, max_difference};
 use crate::Preprocess;
 use crate::decode::decode;
-use ascan_config::sections::PreprocessSection;
+use ascan_config::sections::{ChannelOrder, PreprocessSection};
 use image::{Rgb, RgbImage};
 
 fn preset(name: &str) -> PreprocessSection {
@@ -38,7 +38,7 @@ fn presets_give_the_numbers_of_their_formulas() {
     // Pillow 13.0.0: convert("L") of (10, 100, 250) is 90.
     close(&value(&preset("raw"), 1), &[90.0]);
     let by_hand = PreprocessSection {
-        channels: Some("bgr".into()),
+        channels: Some(ChannelOrder::Named("bgr".into())),
         scale: Some(0.5),
         mean: Some(vec![1.0, 2.0, 3.0]),
         std: Some(vec![2.0, 4.0, 8.0]),
@@ -46,7 +46,7 @@ fn presets_give_the_numbers_of_their_formulas() {
     };
     close(&value(&by_hand, 3), &[62.0, 12.0, 0.25]);
     // The numbers of a preset move with its channels.
-    let bgr = PreprocessSection { channels: Some("bgr".into()), ..preset("imagenet") };
+    let bgr = PreprocessSection { channels: Some(ChannelOrder::Named("bgr".into())), ..preset("imagenet") };
     close(&value(&bgr, 3), &[2.552_854, -0.285_014, -1.946_656_4]);
 }
 
@@ -147,7 +147,7 @@ fn wrong_numbers_say_what_the_model_has() {
     assert!(message(mean, 3).contains("has 1 values, but the model has 3 channels"));
     assert!(message(preset("imagenet"), 1).contains("set `mean` and `std` by hand"));
     assert!(message(preset("unit"), 4).contains("the model's input has 4 channels"));
-    let gray = PreprocessSection { channels: Some("gray".into()), ..preset("unit") };
+    let gray = PreprocessSection { channels: Some(ChannelOrder::Named("gray".into())), ..preset("unit") };
     assert!(message(gray, 3).contains("gray is for 1 channel"));
     assert!(message(preset("imagnet"), 3).contains("available: caffe, imagenet"));
     assert!(message(PreprocessSection::default(), 3).contains("is missing"));

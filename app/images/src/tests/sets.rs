@@ -89,7 +89,7 @@ fn an_empty_set_says_what_was_looked_for() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "cat/notes.txt", b"");
     let error = told(&ImageSet::open(&folder(dir.path())).unwrap_err());
-    assert!(error.contains("holds no images (and 1 other files)") && error.contains(".jpg"), "{error}");
+    assert!(error.contains("holds no images (and 1 other files: 1 .txt)") && error.contains(".jpg"), "{error}");
     let error = told(&ImageSet::open(&folder(&dir.path().join("nowhere"))).unwrap_err());
     assert!(error.contains("does not exist"), "{error}");
     write(dir.path(), "empty.csv", b"path,label\n");
@@ -154,12 +154,12 @@ fn a_csv_manifest_with_mapped_columns() {
     data.columns.label = "label".into();
     let error = told(&ImageSet::open(&data).unwrap_err());
     assert_eq!(error, "unknown column of m.csv `label`; available: img_filename, mask, note, place, split, y");
-    write(dir.path(), "n.csv", b"picture,y\na.png,0\n");
+    write(dir.path(), "n.csv", b"picture,y\na,0\n");
     let error = told(&ImageSet::open(&manifest(dir.path().join("n.csv"))).unwrap_err());
     assert!(error.contains("no column named file_name") && error.contains("its columns: picture, y"), "{error}");
     write(dir.path(), "o.csv", b"path,y\na.png,0\nb.png\n");
     let error = told(&ImageSet::open(&manifest(dir.path().join("o.csv"))).unwrap_err());
-    assert!(error.contains("cannot be read as CSV") && error.contains("line: 3"), "{error}");
+    assert!(error.contains("cannot be read as CSV: line 3 has 1 cell, but the header has 2"), "{error}");
     let error = told(&ImageSet::open(&manifest(dir.path().join("gone.csv"))).unwrap_err());
     assert!(error.contains("gone.csv: does not exist"), "{error}");
 }
@@ -188,7 +188,7 @@ fn a_json_lines_manifest() {
 }
 
 /// Writes columns to a Parquet file with this many rows in a group.
-fn write_parquet(path: &Path, columns: Vec<(&str, arrow::array::ArrayRef)>, group_rows: usize) {
+pub(super) fn write_parquet(path: &Path, columns: Vec<(&str, arrow::array::ArrayRef)>, group_rows: usize) {
     let batch = arrow::record_batch::RecordBatch::try_from_iter(columns).unwrap();
     let properties = parquet::file::properties::WriterProperties::builder();
     let properties = properties.set_max_row_group_row_count(Some(group_rows)).build();

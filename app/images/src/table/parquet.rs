@@ -1,6 +1,8 @@
 //! Parquet manifests, and images kept inside them as `{bytes, path}` or plain bytes.
 
-use super::{cannot_read, decode};
+use crate::files::{cannot_read, check_file_size, file_name};
+use crate::guard::guarded;
+use crate::names;
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector};
 use arrow::array::{Array, ArrayRef, AsArray, GenericBinaryArray, OffsetSizeTrait};
@@ -18,9 +20,98 @@ use std::sync::{Arc, Mutex, PoisonError};
 const BLOCK_ROWS: usize = 16;
 const N_BLOCKS: usize = 4;
 
+/// One Parquet file or several with the same columns, as one table.
+#[derive(Debug)]
+pub(crate) struct Shards {
+    tables: Vec<Table>,
+    /// The split that each file's name says.
+    splits: Vec<Option<String>>,
+}
+
+impl Shards {
+    pub fn open_file(path: &Path) -> Result<Self> {
+        Ok(Self { tables: vec![Table::open(path)?], splits: vec![None] })
+    }
+
+    /// All Parquet files below a folder, by name, as the Hub of Hugging Face keeps data sets.
+    pub fn open_folder(folder: &Path) -> Result<Self> {
+        let mut files = Vec::new();
+        collect(folder, 0, &mut files).map_err(|error| Error::file(folder, cannot_read(error), ""))?;
+        files.sort();
+        if files.is_empty() {
+            return Err(Error::file(folder, "is a folder without .parquet files", "name the table itself"));
+        }
+        let tables = files.iter().map(|file| Table::open(file)).collect::<Result<Vec<_>>>()?;
+        for table in &tables[1..] {
+            if table.columns() != tables[0].columns() {
+                let message = format!("has other columns than {}", file_name(&tables[0].path));
+                return Err(Error::file(&table.path, message, "all .parquet files of a folder are one table"));
+            }
+        }
+        let splits = files.iter().map(|file| split_of(file, folder)).collect();
+        Ok(Self { tables, splits })
+    }
+
+    pub fn columns(&self) -> Vec<String> {
+        self.tables[0].columns()
+    }
+
+    pub fn file_name(&self, file: usize) -> String {
+        file_name(&self.tables[file].path)
+    }
+
+    pub fn image_columns(&self, name: &str) -> Result<Option<Vec<ImageColumn>>> {
+        let columns = self.tables.iter().map(|table| table.image_column(name)).collect::<Result<Vec<_>>>()?;
+        Ok(columns.into_iter().collect())
+    }
+
+    pub fn rows(&self, names: &[&str]) -> Result<Vec<Vec<String>>> {
+        let rows = self.tables.iter().map(|table| table.rows(names)).collect::<Result<Vec<_>>>()?;
+        Ok(rows.into_iter().flatten().collect())
+    }
+
+    /// The file and the row in it of each row, and the split that the file's name says.
+    pub fn places(&self) -> Vec<(usize, usize, Option<String>)> {
+        let files = self.tables.iter().zip(&self.splits).enumerate();
+        files
+            .flat_map(|(file, (table, split))| (0..table.n_rows()).map(move |row| (file, row, split.clone())))
+            .collect()
+    }
+}
+
+/// Folders deeper than this hold something else.
+const MAX_DEPTH: usize = 4;
+
+fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if names::is_left_behind(&file_name(&path)) {
+            continue;
+        }
+        if path.is_dir() {
+            if depth < MAX_DEPTH {
+                collect(&path, depth + 1, files)?;
+            }
+        } else if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet")) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// `train-00000-of-00002.parquet` and `default/train/0000.parquet` are of the split `train`.
+fn split_of(file: &Path, root: &Path) -> Option<String> {
+    let inside = file.strip_prefix(root).unwrap_or(file);
+    let parts: Vec<String> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    let (name, folders) = parts.split_last()?;
+    let stem = name.split(['-', '.']).next().unwrap_or_default();
+    let named = [stem].into_iter().chain(folders.iter().rev().map(String::as_str));
+    named.into_iter().find(|name| names::is_split(name)).map(str::to_owned)
+}
+
 /// A Parquet file as a table of texts.
 #[derive(Debug, Clone)]
-pub(super) struct Table {
+struct Table {
     path: PathBuf,
     metadata: ArrowReaderMetadata,
 }
@@ -28,10 +119,19 @@ pub(super) struct Table {
 impl Table {
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error::file(path, cannot_read(error), ""))?;
-        let metadata = ArrowReaderMetadata::load(&file, Default::default()).map_err(|error| {
-            Error::file(path, format!("cannot be read as Parquet: {error}"), "is the file complete?")
+        let n_bytes = file.metadata().map_or(0, |metadata| metadata.len());
+        let load = || {
+            let metadata = ArrowReaderMetadata::load(&file, Default::default()).map_err(|error| error.to_string())?;
+            check_sizes(&metadata, n_bytes).map(|()| metadata)
+        };
+        let metadata = guarded(load).map_err(|message| {
+            Error::file(path, format!("cannot be read as Parquet: {message}"), "is the file complete?")
         })?;
         Ok(Self { path: path.into(), metadata })
+    }
+
+    pub fn n_rows(&self) -> usize {
+        usize::try_from(self.metadata.metadata().file_metadata().num_rows()).unwrap_or(0)
     }
 
     pub fn columns(&self) -> Vec<String> {
@@ -76,7 +176,12 @@ impl Table {
     /// All rows of these columns as texts, in this order; of an image struct its `path`. Read in batches, and
     /// without the bytes of images.
     pub fn rows(&self, names: &[&str]) -> Result<Vec<Vec<String>>> {
-        let fail = |error: &dyn fmt::Display| Error::file(&self.path, format!("cannot be read: {error}"), "");
+        guarded(|| self.texts_of(names))
+            .map_err(|message| Error::file(&self.path, format!("cannot be read: {message}"), "is the file complete?"))
+    }
+
+    fn texts_of(&self, names: &[&str]) -> Result<Vec<Vec<String>>, String> {
+        let fail = |error: &dyn fmt::Display| error.to_string();
         let leaves = self.metadata.parquet_schema().columns().iter().enumerate();
         let is_wanted = |parts: &[String]| match parts {
             [column] => names.contains(&column.as_str()) && !self.is_binary(column),
@@ -107,9 +212,32 @@ impl Table {
         Ok(rows)
     }
 
+    /// Whether a column holds bytes, which have no text.
     fn is_binary(&self, column: &str) -> bool {
         let field = self.metadata.schema().field_with_name(column);
         field.is_ok_and(|field| field.data_type().is_binary())
+    }
+}
+
+/// Every row has something of its own, a path or an image: more rows than bytes are a damaged header, which would cost
+/// memory without end.
+fn check_sizes(metadata: &ArrowReaderMetadata, n_bytes: u64) -> Result<(), String> {
+    let metadata = metadata.metadata();
+    let mut n_rows = 0u64;
+    for group in metadata.row_groups() {
+        let n = u64::try_from(group.num_rows()).map_err(|_| "it counts its rows below zero")?;
+        n_rows = n_rows.saturating_add(n);
+        for column in group.columns() {
+            let (start, length) = column.byte_range();
+            if start.checked_add(length).is_none_or(|end| end > n_bytes) {
+                return Err("a column ends after the end of the file".into());
+            }
+        }
+    }
+    let promised = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(u64::MAX);
+    match n_rows == promised && n_rows <= n_bytes {
+        true => Ok(()),
+        false => Err(format!("it promises {promised} rows in {n_bytes} bytes")),
     }
 }
 
@@ -128,7 +256,7 @@ type Block = Arc<Vec<Option<Vec<u8>>>>;
 
 /// Images inside a Parquet file, read by row when they are asked for.
 #[derive(Debug)]
-pub(super) struct ImageColumn {
+pub(crate) struct ImageColumn {
     table: Table,
     leaf: usize,
     /// First row of each row group, and the number of rows at the end.
@@ -164,7 +292,7 @@ impl ImageColumn {
         };
         match block.get(row - block_start) {
             Some(Some(bytes)) => {
-                decode::check_file_size(bytes.len() as u64)?;
+                check_file_size(bytes.len() as u64)?;
                 Ok(bytes.clone())
             }
             _ => Err("the row holds no bytes".into()),
@@ -172,6 +300,10 @@ impl ImageColumn {
     }
 
     fn read_block(&self, group: usize, start: usize) -> Result<Vec<Option<Vec<u8>>>, String> {
+        guarded(|| self.bytes_of(group, start))
+    }
+
+    fn bytes_of(&self, group: usize, start: usize) -> Result<Vec<Option<Vec<u8>>>, String> {
         let fail = |error: &dyn fmt::Display| format!("cannot be read from {}: {error}", self.table.path.display());
         // A file of its own: the position of a shared one would move under other threads.
         let file = File::open(&self.table.path).map_err(|error| fail(&error))?;
