@@ -189,7 +189,10 @@ impl Start {
             ("attribution.plugin", self.attributors.get(self.attributor).map(|method| method.name.clone())),
             ("slicing.plugin", self.slicers.get(self.slicer).map(|method| method.name.clone())),
             ("slicing.params.n_slices", Some(self.n_slices.trim().to_owned()).filter(|n| !n.is_empty())),
-            ("model.preprocess.preset", PRESETS.get(self.preset).filter(|_| self.preset > 0).map(|&name| name.to_owned())),
+            (
+                "model.preprocess.preset",
+                PRESETS.get(self.preset).filter(|_| self.preset > 0).map(|&name| name.to_owned()),
+            ),
         ];
         let (asked, answers) = (self.guessing.asked, self.guessing.answers.clone());
         self.guessing.n_running += 1;

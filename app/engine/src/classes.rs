@@ -15,12 +15,42 @@ pub fn outcome(class_names: &[String], label: i32, predicted_class: i32) -> Stri
     if label == predicted_class || label < 0 {
         class_name(class_names, predicted_class)
     } else {
-        format!("{} → {}", class_name(class_names, label), class_name(class_names, predicted_class))
+        let [label, predicted] = [label, predicted_class].map(|class| class_name(class_names, class));
+        if [&label, &predicted].into_iter().any(|name| name.chars().any(runs_from_the_right)) {
+            return in_order(&label, &predicted);
+        }
+        format!("{label} → {predicted}")
     }
+}
+
+/// The label stays left of the arrow, whatever the direction of the names: each is set apart, and the whole runs from the left.
+///
+/// # Source
+/// Unicode Standard Annex 9, "Unicode Bidirectional Algorithm": LRM, FSI and PDI.
+fn in_order(label: &str, predicted: &str) -> String {
+    format!("\u{200E}\u{2068}{label}\u{2069} → \u{2068}{predicted}\u{2069}")
+}
+
+/// Hebrew, Arabic and their kin, with their presentation forms.
+fn runs_from_the_right(letter: char) -> bool {
+    matches!(letter, '\u{0590}'..='\u{08FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFF}' | '\u{10800}'..='\u{10FFF}' | '\u{1E800}'..='\u{1EFFF}')
 }
 
 /// The most frequent outcome in a slice.
 pub fn slice_title(class_names: &[String], slice: &SliceReport) -> String {
     let most = slice.confusion.first();
     most.map_or_else(String::new, |cell| outcome(class_names, cell.label, cell.predicted_class))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_stays_before_its_prediction_in_every_script() {
+        let names = ["بحر", "יבשה", "sea"].map(str::to_owned);
+        assert_eq!(outcome(&names, 2, 2), "sea");
+        assert_eq!(outcome(&names, 0, 1), "\u{200E}\u{2068}بحر\u{2069} → \u{2068}יבשה\u{2069}");
+        assert_eq!(outcome(&["land".to_owned(), "sea".to_owned()], 0, 1), "land → sea");
+    }
 }

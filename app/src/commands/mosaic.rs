@@ -6,6 +6,7 @@ use ascan_engine::slices::SliceSet;
 use ascan_report::album::Album;
 use ascan_report::mosaic::{mosaic, save_png};
 use ascan_store::Scan;
+use ascan_viz::text::is_unreadable;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +29,12 @@ pub(crate) fn run(args: MosaicArgs, globals: &Globals) -> Result {
     let set = SliceSet::load(&album.scan, args.slices.as_deref())?;
     if let Some(error) = album.missing() {
         note(globals, format_args!("warning: the mosaic has no pictures: {error}"));
+    }
+    if let Some(name) = album.class_names.iter().find(|name| is_unreadable(name)) {
+        note(
+            globals,
+            format_args!("warning: no font of this system has all letters of `{name}`: install one, for example Noto"),
+        );
     }
     let picture = mosaic(&album.scene_of(&set.id, &set.slices), &set);
     make_parent(&args.output)?;

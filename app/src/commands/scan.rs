@@ -70,7 +70,6 @@ pub fn run(args: ScanArgs, globals: &Globals) -> Result {
         Err(Error::Cancelled) => return Ok(stopped(&args.out, &terminal)),
         summary => summary?,
     };
-    terminal.clear();
     for text in plan.images.remarks() {
         note(globals, format_args!("note: {text}"));
     }

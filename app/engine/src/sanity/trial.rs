@@ -67,7 +67,11 @@ pub struct Effort {
 /// # Errors
 /// What the backend reports; `Cancelled`. An image that cannot be read is left out.
 pub fn trial(plan: &RunPlan, effort: Effort, reporter: &dyn Reporter) -> Result<Trial> {
+    let mut trial = Trial { n_images: 0, labels: Vec::new(), candidates: Vec::new() };
     let mut rows = spread(&plan.labels, effort.n_images);
+    if rows.is_empty() {
+        return Ok(trial);
+    }
     let model = plan.runtime.open(&plan.config.model.open(plan.n_threads))?;
     let own = plan.preprocess.section().clone();
     let mut sections = vec![(name_of(&own), own.clone())];
@@ -83,7 +87,6 @@ pub fn trial(plan: &RunPlan, effort: Effort, reporter: &dyn Reporter) -> Result<
     if plan.model.input_shape[0] == 1 {
         sections.push((name.to_owned(), digits));
     }
-    let mut trial = Trial { n_images: 0, labels: Vec::new(), candidates: Vec::new() };
     let total = (sections.len() * rows.len()) as u64;
     let (n_sections, began) = (sections.len() as u32, Instant::now());
     for (i, (name, section)) in sections.into_iter().enumerate() {

@@ -170,6 +170,16 @@ mod tests {
     }
 
     #[test]
+    fn a_label_stands_left_of_its_prediction_in_every_script() {
+        let line = shaped("\u{200E}\u{2068}بحر\u{2069} → \u{2068}بر\u{2069}", STYLE);
+        let arrow = shaped("→", STYLE).glyphs[0].id;
+        let at = line.glyphs.iter().find(|glyph| glyph.id == arrow).expect("an arrow").x;
+        let n_left =
+            line.glyphs.iter().filter(|glyph| glyph.x < at && glyph.id != shaped(" ", STYLE).glyphs[0].id).count();
+        assert!(!line.has_holes && n_left >= 3, "the three letters of the label: {n_left}");
+    }
+
+    #[test]
     fn letters_that_no_font_has_are_told() {
         assert!(!is_unreadable("landbird → Wasservögel"));
         // A private letter is in no font.
