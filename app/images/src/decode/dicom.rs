@@ -1,5 +1,6 @@
 //! DICOM: one frame, grey with its window or in colour.
 
+use super::elements::check_lengths;
 use super::limits::check_size;
 use super::raw::{BT_601, Raw, Values, Want, ycbcr_to_rgb};
 use dicom_object::{OpenFileOptions, Tag};
@@ -13,6 +14,7 @@ const COLUMNS: Tag = Tag(0x0028, 0x0011);
 
 pub(super) fn decode(bytes: &[u8], want: Want) -> Result<Raw, String> {
     let damaged = |error: &dyn std::fmt::Display| format!("is a damaged or unsupported DICOM file: {error}");
+    check_lengths(bytes)?;
     let object = OpenFileOptions::new().from_reader(bytes).map_err(|error| damaged(&error))?;
     let number = |tag: Tag| object.element(tag).ok().and_then(|element| element.to_int::<u32>().ok());
     let n_frames = number(NUMBER_OF_FRAMES).unwrap_or(1);

@@ -7,6 +7,7 @@
 
 mod common;
 mod dicom;
+mod elements;
 mod gif;
 mod jpeg;
 mod kind;
