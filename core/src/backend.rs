@@ -1,5 +1,6 @@
 //! [`ModelBackend`]: a classifier that can be run, explained and, where the engine can, trained.
 
+use crate::output::{OutputChoice, OutputKind};
 use crate::relevance::RelevanceRule;
 use crate::trainer::{Trainer, TrainerOptions};
 use crate::{Error, Result, Tensor, TensorView};
@@ -39,12 +40,16 @@ pub struct OpenModel {
     pub n_threads: usize,
     /// Height and width of the images, for models that leave them open.
     pub image_size: Option<[usize; 2]>,
+    /// Which output is explained, and what it means.
+    #[serde(default)]
+    pub output: OutputChoice,
 }
 
 impl OpenModel {
     /// A model on one CPU thread.
     pub fn new(path: impl AsRef<Path>) -> Self {
-        Self { path: path.as_ref().to_owned(), device: "cpu".into(), n_threads: 1, image_size: None }
+        let (path, device) = (path.as_ref().to_owned(), "cpu".into());
+        Self { path, device, n_threads: 1, image_size: None, output: OutputChoice::default() }
     }
 }
 
@@ -96,8 +101,11 @@ pub struct ModelInfo {
     pub input: String,
     /// `[c, h, w]` of the images that [`ModelBackend::forward`] takes.
     pub input_shape: [usize; 3],
-    /// Name of the tensor with the logits: the input of a final softmax, where there is one.
+    /// Name of the tensor with the logits: the input of a final softmax or sigmoid, where there is one.
     pub logits: String,
+    /// What the output means: how logits become probabilities.
+    #[serde(default)]
+    pub output: OutputKind,
     /// Number of classes.
     pub n_classes: usize,
     /// Every feature map with spatial extent, in graph order.
@@ -174,7 +182,7 @@ pub struct LinearHead {
 /// Logits and feature maps of a batch.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Forward {
-    /// `[n, n_classes]`, before softmax.
+    /// `[n, n_classes]`, before softmax or sigmoid.
     pub logits: Tensor,
     /// The feature maps asked for, in the order asked, each `[n, c, h, w]`.
     pub feature_maps: Vec<(String, Tensor)>,
@@ -190,7 +198,7 @@ impl Forward {
 /// Logits, and gradients of one logit an image.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Gradients {
-    /// `[n, n_classes]`, before softmax.
+    /// `[n, n_classes]`, before softmax or sigmoid.
     pub logits: Tensor,
     /// ∂logit/∂tensor for each tensor asked for, in the order asked: shaped like the images
     /// for the input, `[n, c, h, w]` for a feature map.

@@ -9,7 +9,7 @@
 //! | name | shape | what |
 //! |---|---|---|
 //! | images | `[n, c, h, w]` | normalised as the model expects |
-//! | logits, probs | `[n, n_classes]` | before and after softmax |
+//! | logits, probs | `[n, n_classes]` | before and after the softmax (or sigmoids, see [`OutputKind`]) |
 //! | feature map | `[n, c, h, w]` | activations of a layer; token maps are unfolded |
 //! | attention | `[n, n_heads, t, t]` | softmax weights of a transformer's layer, by query and key |
 //! | attribution map | `[n, h, w]` | signed unless the method clips; never rescaled |
@@ -72,6 +72,7 @@ pub mod backend;
 pub mod context;
 pub mod error;
 pub mod metrics;
+pub mod output;
 pub mod params;
 pub mod plugin;
 pub mod projector;
@@ -89,6 +90,7 @@ pub use backend::{
 };
 pub use context::{Context, Level, Reporter, Silent};
 pub use error::{Error, ErrorCode, PlainError, Result};
+pub use output::{OutputChoice, OutputKind};
 pub use params::{ParamMap, Params, Problems};
 pub use plugin::{Habits, Kind, Plugin, Strengths};
 pub use projector::{Projection, Projector};

@@ -12,7 +12,7 @@ pub struct SliceTable<'a> {
     pub labels: &'a [i32],
     /// `[n]` argmax of the logits.
     pub predicted_classes: &'a [i32],
-    /// `[n, n_classes]`, softmax of the logits.
+    /// `[n, n_classes]`, softmax of the logits, or their sigmoids.
     pub probs: TensorView<'a>,
     /// `[n]` cross-entropy, NaN where the label is unknown.
     pub losses: &'a [f32],

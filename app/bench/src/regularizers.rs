@@ -197,7 +197,7 @@ impl Judge<'_> {
         }
         let worst = groups.values().map(|&(right, n)| right as f64 / n as f64).reduce(f64::min);
         Ok(Judged {
-            test: Evaluation::of(&judged),
+            test: Evaluation::of(&judged, plan.output_kind()),
             worst_group_accuracy: worst,
             best_epoch: summary.best_epoch,
             seconds: summary.seconds,

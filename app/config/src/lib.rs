@@ -109,8 +109,9 @@ impl LoadedConfig {
                 ..loaded.section_beside(&["data"], &["columns"])
             },
             model: ModelSection {
+                output: loaded.section(&["model", "output"]),
                 preprocess: loaded.section(&["model", "preprocess"]),
-                ..loaded.section_beside(&["model"], &["preprocess"])
+                ..loaded.section_beside(&["model"], &["output", "preprocess"])
             },
             attribution: loaded.section(&["attribution"]),
             features: loaded.section(&["features"]),

@@ -1,8 +1,8 @@
 //! A commented configuration, made from the help of the sections and of the plugins.
 
 use super::sections::{
-    AttributionSection, ColumnsSection, DataSection, FeaturesSection, ModelSection, PluginSection, PreprocessSection,
-    RunSection, SlicingSection,
+    AttributionSection, ColumnsSection, DataSection, FeaturesSection, ModelSection, OutputSection, PluginSection,
+    PreprocessSection, RunSection, SlicingSection,
 };
 use crate::host::PluginHost;
 use crate::sections::SpreadSettings;
@@ -47,6 +47,7 @@ impl Template {
         self.section::<DataSection>(&mut text, "data")?;
         self.section::<ColumnsSection>(&mut text, "data.columns")?;
         self.section::<ModelSection>(&mut text, "model")?;
+        self.section::<OutputSection>(&mut text, "model.output")?;
         self.section::<PreprocessSection>(&mut text, "model.preprocess")?;
         self.section::<AttributionSection>(&mut text, "attribution")?;
         self.plugin(&mut text, host, Kind::Attributor, "attribution", "grad_cam")?;
@@ -93,7 +94,7 @@ impl Template {
         for (key, help) in help {
             let path = format!("{name}.{key}");
             // Tables with a header of their own.
-            if ["data.columns", "model.preprocess", "repair.masks"].contains(&&*path) || key == "params" {
+            if ["data.columns", "model.output", "model.preprocess", "repair.masks"].contains(&&*path) || key == "params" {
                 continue;
             }
             comment(text, help);

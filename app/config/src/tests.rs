@@ -354,6 +354,7 @@ fn the_sections_have_help_for_every_key() {
     check::<DataSection>();
     check::<sections::ColumnsSection>();
     check::<ModelSection>();
+    check::<sections::OutputSection>();
     check::<sections::PreprocessSection>();
     check::<sections::AttributionSection>();
     check::<sections::FeaturesSection>();

@@ -4,7 +4,7 @@ use super::{Result, print, print_json};
 use crate::globals::Globals;
 use crate::table::Column::{Left, Right, Text};
 use crate::table::aligned;
-use ascan_core::{Capabilities, LayerInfo, ModelInfo};
+use ascan_core::{Capabilities, OutputChoice, LayerInfo, ModelInfo};
 use ascan_onnx::{Classifier, Model};
 use clap::Args;
 use serde::Serialize;
@@ -42,7 +42,7 @@ struct Layer<'a> {
 }
 
 pub(crate) fn run(args: LayersArgs, globals: &Globals) -> Result {
-    let classifier = Classifier::analyse(&Model::load(&args.model)?, args.image_size)?;
+    let classifier = Classifier::analyse(&Model::load(&args.model)?, args.image_size, &OutputChoice::default())?;
     let info = classifier.model_info("", Capabilities::default(), 1);
     let layers: Vec<Layer> = info.layers.iter().map(|layer| of(layer, &info)).collect();
     if globals.json {

@@ -3,7 +3,7 @@
 /// Numbers of a row that are too many to hold for every row of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// `[n_classes]`, softmax of the logits.
+    /// `[n_classes]`, softmax of the logits, or their sigmoids.
     Probs,
     /// `[d]`, the attribution-weighted features.
     Embeddings,

@@ -3,7 +3,7 @@
 use super::layout::{self, FORMAT};
 use ascan_config::sections::FeaturesSection;
 use ascan_core::params::ParamMap;
-use ascan_core::{Error, Result};
+use ascan_core::{Error, OutputKind, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::cmp::Ordering;
@@ -72,6 +72,25 @@ pub struct ModelPlan {
     pub n_classes: usize,
     /// Names of the outputs, where known.
     pub class_names: Vec<String>,
+    /// The graph output that was explained; scans from before it was kept have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<OutputPlan>,
+}
+
+impl ModelPlan {
+    /// What the output means, and with it the probabilities of the rows.
+    pub fn output_kind(&self) -> OutputKind {
+        self.output.as_ref().map_or(OutputKind::default(), |output| output.kind)
+    }
+}
+
+/// The output of a model that was explained.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OutputPlan {
+    /// Its name in the graph.
+    pub name: String,
+    /// What it means.
+    pub kind: OutputKind,
 }
 
 /// The maps of a method.
@@ -192,7 +211,10 @@ impl ScanPlan {
 
     /// What differs from another plan, one line each: `features.weighting: the scan has "none", now "normalised"`.
     pub fn differences(&self, now: &Self) -> Vec<String> {
-        let (before, now) = (self.flat(), now.flat());
+        // A scan from before the output was kept took its numbers for logits.
+        let same_rows = self.model.output.is_none() && !now.model.output_kind().is_sigmoid();
+        let (before, mut now) = (self.flat(), now.flat());
+        now.retain(|key, _| !(same_rows && key.starts_with("model.output.")));
         let keys: std::collections::BTreeSet<_> = before.keys().chain(now.keys()).collect();
         let show = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), Value::to_string);
         keys.into_iter()

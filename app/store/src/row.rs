@@ -31,7 +31,7 @@ pub struct Outcome {
     pub predicted_class: i32,
     /// The class that was explained.
     pub target_class: i32,
-    /// `[n_classes]`, softmax of the logits.
+    /// `[n_classes]`, softmax of the logits, or their sigmoids.
     pub probs: Vec<f32>,
     /// Cross-entropy, NaN where the label is unknown.
     pub loss: f32,

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `id`, `uri` | row in the image set, and where the image came from |
 //! | `label`, `prediction`, `target_class` | output indices, −1 where unknown; `target_class` was explained |
-//! | `probs` | `[n_classes]`, softmax of the logits |
+//! | `probs` | `[n_classes]`, softmax of the logits, or their sigmoids |
 //! | `loss` | cross-entropy, NaN where the label is unknown |
 //! | `error` | why the image has no result; null if it has one |
 //! | `heatmap`, `heatmap_min`, `heatmap_scale` | the map in bytes: `heatmap_min + heatmap_scale · heatmap`; its size is in `plan.json` |

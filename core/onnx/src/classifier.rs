@@ -4,8 +4,11 @@ use crate::axes::Layout;
 use crate::bias::bias;
 use crate::flat::Flat;
 use crate::head;
+use crate::input::Form;
 use crate::model::Model;
+use crate::outputs;
 use crate::view::View;
+use ascan_core::output::{OutputChoice, OutputKind};
 use ascan_core::{AttentionInfo, Capabilities, Error, LayerInfo, LinearHead, ModelInfo, Result, Tensor};
 use std::collections::BTreeMap;
 
@@ -29,10 +32,19 @@ pub struct Classifier {
     pub input_is_nhwc: bool,
     /// The only batch size that the graph can take; `None` if [`prepare`](crate::prepare) makes it take any.
     pub batch: Option<usize>,
-    /// Name of the tensor with the logits: the input of a final softmax, where there is one.
+    /// Name of the graph output that is explained.
+    pub output: String,
+    /// What it means.
+    pub kind: OutputKind,
+    /// Name of the tensor with the logits: the input of a final softmax or sigmoid, where there is one. Where `kind` is
+    /// [`OutputKind::Binary`] the file has one number there, which [`prepare`](crate::prepare) makes two logits.
     pub logits: String,
     /// Number of classes.
     pub n_classes: usize,
+    /// Names of the classes, where the graph holds them (`ZipMap`); else empty.
+    pub class_names: Vec<String>,
+    /// What is worth knowing of the model, one sentence each: how its output was chosen and read.
+    pub notes: Vec<String>,
     /// Every feature map with spatial extent on the way to the logits, in graph order.
     pub layers: Vec<Layer>,
     /// Attention layers over all places, by the softmax that gives their weights, in graph order.
@@ -48,16 +60,19 @@ pub struct Classifier {
 impl Classifier {
     /// Finds input, logits, feature maps and head.
     ///
-    /// `image_size`: height and width, for models that leave them open.
+    /// `image_size`: height and width, for models that leave them open; `choice`: which output, and what it means, where
+    /// the graph is not to tell.
     ///
     /// # Errors
     /// `File` if the model is no image classifier, saying what its input or its outputs are, or at which node its
     /// shapes contradict each other; `Param` (`image_size`) if the size is open and not given, or fixed and different
-    /// from the one given.
-    pub fn analyse(model: &Model, image_size: Option<[usize; 2]>) -> Result<Self> {
+    /// from the one given; `UnknownName` (`output`) or `Param` (`model.output.name`, `model.output.kind`) for a choice that
+    /// the graph does not have.
+    pub fn analyse(model: &Model, image_size: Option<[usize; 2]>, choice: &OutputChoice) -> Result<Self> {
         let flat = Flat::of(model, image_size)?;
         let view = View::of(&flat)?;
-        let (logits, n_classes) = find_logits(&view)?;
+        let chosen = outputs::choose(&view, choice)?;
+        let logits = chosen.logits;
         let used = view.ancestors(logits);
         let outputs = flat.nodes.iter().flat_map(|node| node.output.iter().map(move |name| (node, name.as_str())));
         let mut biases = BTreeMap::new();
@@ -72,7 +87,10 @@ impl Classifier {
             })
             .collect();
         let attentions = find_attentions(&view, &layers, |name| used.contains(name));
-        let linear_head = head::linear_head(&view, logits);
+        let linear_head = head::linear_head(&view, logits).map(|head| match chosen.kind {
+            OutputKind::Binary => head::halves(head),
+            _ => head,
+        });
         let default_layer = match &linear_head {
             Some(head) => Some(head.layer.clone()),
             None => head::default_layer(&view, logits).map(str::to_owned),
@@ -80,10 +98,14 @@ impl Classifier {
         Ok(Self {
             input: flat.input.name.clone(),
             input_shape: flat.input.shape,
-            input_is_nhwc: flat.input.nhwc,
+            input_is_nhwc: matches!(flat.input.form, Form::Nhwc | Form::Hwc),
             batch: flat.batch,
+            output: chosen.name.to_owned(),
+            kind: chosen.kind,
             logits: logits.to_owned(),
-            n_classes,
+            n_classes: chosen.n_classes,
+            class_names: chosen.class_names,
+            notes: chosen.notes,
             layers,
             attentions,
             biases,
@@ -138,6 +160,7 @@ impl Classifier {
             input: self.input.clone(),
             input_shape: self.input_shape,
             logits: self.logits.clone(),
+            output: self.kind,
             n_classes: self.n_classes,
             layers: self.layers.iter().map(|layer| layer.info.clone()).collect(),
             attentions: self.attentions.clone(),
@@ -175,47 +198,4 @@ fn find_attentions(view: &View, layers: &[Layer], used: impl Fn(&str) -> bool) -
             })
         })
         .collect()
-}
-
-/// The tensor with the logits and the number of classes.
-fn find_logits<'f>(view: &View<'f>) -> Result<(&'f str, usize)> {
-    let names = view.flat.graph.output.iter().map(|output| output.name.as_str());
-    let scores = |name: &&str| {
-        let float = view.facts.get(name).is_some_and(|fact| fact.is_float() && fact.image);
-        float && view.vector_len(name).is_some_and(|n| n > 1)
-    };
-    let Some(output) = names.clone().find(scores) else {
-        let list: Vec<String> = names
-            .map(|name| match view.facts.get(name) {
-                Some(fact) => match (&fact.shape, fact.elem) {
-                    (Some(shape), _) => format!("`{name}` {shape:?} for {} images", view.batch),
-                    (None, _) => format!("`{name}` of unknown shape"),
-                },
-                None => format!("`{name}`, which no node gives"),
-            })
-            .collect();
-        return Err(Error::file(
-            &view.flat.model.path,
-            format!("the model has no output [n, n_classes] with at least 2 classes; its outputs: {}", list.join("; ")),
-            "use a classifier; a model of features or boxes has no classes to explain",
-        ));
-    };
-    let logits = before_softmax(view, output).unwrap_or(output);
-    let n_classes = view.vector_len(logits).unwrap_or_default();
-    Ok((logits, n_classes))
-}
-
-/// The input of the softmax that gives this output, if one does.
-fn before_softmax<'f>(view: &View<'f>, output: &'f str) -> Option<&'f str> {
-    let mut tensor = output;
-    loop {
-        let (_, node) = view.producer(tensor)?;
-        let input = node.input(0)?;
-        let same = view.vector_len(input) == view.vector_len(output);
-        match node.op_type.as_str() {
-            "Softmax" | "LogSoftmax" if same => return Some(input),
-            "Identity" | "Cast" | "Flatten" | "Reshape" | "Squeeze" if same => tensor = input,
-            _ => return None,
-        }
-    }
 }

@@ -297,6 +297,16 @@ pub(crate) fn float_proto(name: &str, shape: &[usize], values: &[f32]) -> Tensor
     }
 }
 
+/// One unsigned byte as a message.
+pub(crate) fn byte_proto(name: &str, value: u8) -> TensorProto {
+    TensorProto {
+        name: name.to_owned(),
+        data_type: DataType::Uint8.into(),
+        raw_data: vec![value],
+        ..Default::default()
+    }
+}
+
 /// A vector of 64-bit integers as a message.
 pub(crate) fn int_proto(name: &str, values: &[i64]) -> TensorProto {
     TensorProto {

@@ -1,42 +1,15 @@
 //! A model's graph made ready for analysis: functions inlined, image input found, batch size settled.
 
-use crate::axes::{Axis, NCHW};
-use crate::constant::{int_proto, type_name};
-use crate::infer::{Conflict, Fact, Facts};
+use crate::constant::int_proto;
+use crate::infer::{Conflict, Facts};
 use crate::inline;
+use crate::input::Input;
 use crate::model::Model;
 use crate::node::is_standard;
-use crate::proto::tensor_proto::DataType;
-use crate::proto::tensor_shape_proto::dimension::Value as Dim;
-use crate::proto::type_proto::Value as Type;
-use crate::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
+use crate::proto::{GraphProto, NodeProto, TensorProto};
 use ascan_core::{Error, Result};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-
-/// The image input of a model.
-#[derive(Debug, Clone)]
-pub(crate) struct Input {
-    pub name: String,
-    pub elem: DataType,
-    /// Fixed batch size in the file.
-    pub batch: Option<usize>,
-    /// `[c, h, w]`.
-    pub shape: [usize; 3],
-    pub nhwc: bool,
-}
-
-impl Input {
-    fn fact(&self, batch: usize) -> Fact {
-        let [c, h, w] = self.shape;
-        let (shape, axes) = if self.nhwc {
-            (vec![batch, h, w, c], vec![Axis::Batch, Axis::Height, Axis::Width, Axis::Channel])
-        } else {
-            (vec![batch, c, h, w], NCHW.to_vec())
-        };
-        Fact::with_axes(Some(self.elem), shape, axes)
-    }
-}
 
 /// A graph without calls of functions, with its image input.
 pub(crate) struct Flat<'m> {
@@ -55,7 +28,7 @@ impl<'m> Flat<'m> {
         let graph = model.graph()?;
         let nodes = inline::nodes(&model.path, graph, &model.proto.functions)?;
         check_order(model, &nodes)?;
-        let input = find_input(model, graph, &nodes, image_size)?;
+        let input = Input::find(model, graph, &nodes, image_size)?;
         let mut flat = Self { model, graph, nodes, extra: vec![], input, batch: None };
         flat.settle_batch()?;
         Ok(flat)
@@ -111,14 +84,22 @@ impl<'m> Flat<'m> {
     fn takes_any_batch(&self, fixed: usize) -> bool {
         let at = |batch: usize| {
             let facts = self.infer(batch).ok()?;
-            let outputs = self.graph.output.iter().map(|output| facts.shape(&output.name).map(<[usize]>::to_vec));
-            outputs.collect::<Option<Vec<Vec<usize>>>>()
+            let shape = |name: &str| facts.shape(name).map(<[usize]>::to_vec);
+            Some(self.ends().map(shape).collect::<Vec<_>>())
         };
         let (a, b) = (fixed + 1, fixed + 2);
         let (Some(first), Some(second)) = (at(a), at(b)) else { return false };
+        // A shape that is not known tells nothing; a rank that changes is a contradiction.
+        let known = || first.iter().zip(&second).filter_map(|(x, y)| Some((x.as_ref()?, y.as_ref()?)));
         let follows =
             |(x, y): (&Vec<usize>, &Vec<usize>)| x.first() == Some(&a) && y.first() == Some(&b) && x[1..] == y[1..];
-        first.len() == second.len() && first.iter().zip(&second).any(follows)
+        known().all(|(x, y)| x.len() == y.len()) && known().any(follows)
+    }
+
+    /// The tensors at the end of the graph: its outputs, and the numbers of those that are dictionaries.
+    fn ends(&self) -> impl Iterator<Item = &str> {
+        let zipped = self.nodes.iter().filter(|node| node.op_type == "ZipMap").filter_map(|node| node.input(0));
+        self.graph.output.iter().map(|output| output.name.as_str()).chain(zipped)
     }
 
     /// For each `Reshape` to a constant shape that begins with the batch size: the same shape, open at its beginning.
@@ -190,135 +171,4 @@ fn check_order(model: &Model, nodes: &[NodeProto]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn dims(value: &ValueInfoProto) -> Option<(DataType, Option<Vec<Option<usize>>>)> {
-    let Some(Type::TensorType(tensor)) = &value.r#type.as_ref()?.value else { return None };
-    let elem = DataType::try_from(tensor.elem_type).unwrap_or(DataType::Undefined);
-    let dims = tensor.shape.as_ref().map(|shape| {
-        let length = |dim: &Option<Dim>| match dim {
-            Some(Dim::DimValue(length)) => usize::try_from(*length).ok().filter(|&length| length > 0),
-            _ => None,
-        };
-        shape.dim.iter().map(|dim| length(&dim.value)).collect()
-    });
-    Some((elem, dims))
-}
-
-/// A value's type for a message: `float32 [n, 3, 224, 224]`.
-fn describe(value: &ValueInfoProto) -> String {
-    let Some((elem, shape)) = dims(value) else { return format!("`{}`, not a tensor", value.name) };
-    let shape = shape.map_or("of unknown shape".to_owned(), |shape| {
-        let lengths: Vec<String> = shape.iter().map(|dim| dim.map_or("?".to_owned(), |dim| dim.to_string())).collect();
-        format!("[{}]", lengths.join(", "))
-    });
-    format!("`{}`: {} {shape}", value.name, type_name(elem))
-}
-
-fn find_input(model: &Model, graph: &GraphProto, nodes: &[NodeProto], image_size: Option<[usize; 2]>) -> Result<Input> {
-    let constants: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
-    let inputs: Vec<&ValueInfoProto> =
-        graph.input.iter().filter(|value| !constants.contains(value.name.as_str())).collect();
-    let wrong = |message: String| {
-        let hint = "use an image classifier: one floating-point input [n, c, h, w] or [n, h, w, c]";
-        Error::file(&model.path, message, hint)
-    };
-    let value = match inputs.as_slice() {
-        [value] => *value,
-        [] => return Err(wrong("the model has no input".to_owned())),
-        several => {
-            let list: Vec<String> = several.iter().map(|value| describe(value)).collect();
-            return Err(wrong(format!("the model has {} inputs, not one image: {}", several.len(), list.join("; "))));
-        }
-    };
-    let not_an_image = || wrong(format!("the model's input is not an image tensor: {}", describe(value)));
-    let (elem, shape) = dims(value).ok_or_else(not_an_image)?;
-    let entry = Entry::of(&value.name, nodes, graph);
-    let dims: [Option<usize>; 4] = match shape {
-        Some(shape) => shape.try_into().map_err(|_| not_an_image())?,
-        // An input of unknown rank is an image if a convolution reads it.
-        None if entry.is_some() => [None; 4],
-        None => return Err(not_an_image()),
-    };
-    if !matches!(elem, DataType::Float | DataType::Float16 | DataType::Bfloat16 | DataType::Double) {
-        return Err(not_an_image());
-    }
-    let few = |dim: Option<usize>| matches!(dim, Some(1 | 3 | 4));
-    let nhwc = match entry {
-        Some(Entry::Conv(_)) => false,
-        Some(Entry::ToNchw) => true,
-        None => few(dims[3]) && !few(dims[1]),
-    };
-    let [batch, c, h, w] = if nhwc { [dims[0], dims[3], dims[1], dims[2]] } else { dims };
-    let channels = c.or(match entry {
-        Some(Entry::Conv(channels)) => channels,
-        _ => None,
-    });
-    let Some(channels) = channels else {
-        return Err(wrong(format!("the number of channels of the model's input is open: {}", describe(value))));
-    };
-    let fixed = match (h, w) {
-        (Some(h), Some(w)) => Some([h, w]),
-        _ => None,
-    };
-    let [h, w] = match (fixed, image_size) {
-        (Some(fixed), Some(asked)) if fixed != asked => {
-            return Err(Error::param(
-                "image_size",
-                format!("is {asked:?}, but {} takes images of {fixed:?} only", model.path.display()),
-                "leave it out",
-            ));
-        }
-        (_, Some(asked)) if asked.contains(&0) => {
-            return Err(Error::param("image_size", format!("is {asked:?}"), "give a height and a width of at least 1"));
-        }
-        (Some(size), _) | (None, Some(size)) => size,
-        (None, None) => {
-            return Err(Error::param(
-                "image_size",
-                format!("is missing: {} takes images of any size ({})", model.path.display(), describe(value)),
-                "set `model.image_size = [height, width]` to the size that the model was trained with",
-            ));
-        }
-    };
-    Ok(Input { name: value.name.clone(), elem, batch, shape: [channels, h, w], nhwc })
-}
-
-/// The first operator that says how images are laid out.
-#[derive(Debug, Clone, Copy)]
-enum Entry {
-    /// A convolution, with the channels that its kernel takes.
-    Conv(Option<usize>),
-    /// A `Transpose` from NHWC to NCHW.
-    ToNchw,
-}
-
-impl Entry {
-    fn of(input: &str, nodes: &[NodeProto], graph: &GraphProto) -> Option<Self> {
-        let mut reached = HashSet::from([input]);
-        for node in nodes {
-            let Some(first) = node.input.iter().position(|name| reached.contains(name.as_str())) else { continue };
-            match node.op_type.as_str() {
-                "Conv" | "ConvInteger" | "QLinearConv" if first == 0 => {
-                    let kernel = node.input(if node.op_type == "QLinearConv" { 3 } else { 1 });
-                    let kernel = graph.initializer.iter().find(|tensor| Some(tensor.name.as_str()) == kernel);
-                    let groups = node.attr_int("group").unwrap_or(1);
-                    let per_group = kernel.and_then(|kernel| kernel.dims.get(1));
-                    let channels = per_group.and_then(|n| usize::try_from(n.checked_mul(groups)?).ok());
-                    return Some(Self::Conv(channels));
-                }
-                "Transpose" => {
-                    return (node.attr_ints("perm") == Some(&[0, 3, 1, 2])).then_some(Self::ToNchw);
-                }
-                "Identity" | "Cast" | "Add" | "Sub" | "Mul" | "Div" | "Clip" | "BatchNormalization" | "Pad"
-                | "Resize" | "Gather" | "Unsqueeze" | "Concat" | "QuantizeLinear" | "DequantizeLinear" => {
-                    reached.extend(node.output.iter().map(String::as_str));
-                }
-                // A reader of the shape alone tells nothing.
-                "Shape" => {}
-                _ => return None,
-            }
-        }
-        None
-    }
 }

@@ -28,10 +28,18 @@ pub(crate) fn linear_head<'f>(view: &View<'f>, logits: &'f str) -> Option<Linear
         None if c > MAX_IDENTITY => return None,
         None => (c, c, (0..c * c).map(|i| if i / c == i % c { 1.0 } else { 0.0 }).collect()),
     };
-    if columns != c || n_channels != c || view.vector_len(logits) != Some(rows) {
+    if columns != c || n_channels != c || view.scores_len(logits) != Some(rows) {
         return None;
     }
     Some(LinearHead { layer: map.to_owned(), weight: Tensor::new([rows, columns], values).ok()? })
+}
+
+/// The head of the two logits `∓z/2` from that of the one logit `z`.
+pub(crate) fn halves(head: LinearHead) -> LinearHead {
+    let row = head.weight.data().iter();
+    let both: Vec<f32> = row.clone().map(|w| -0.5 * w).chain(row.map(|w| 0.5 * w)).collect();
+    let shape = [2, head.weight.view().row_len()];
+    LinearHead { weight: Tensor::new(shape, both).unwrap_or_default(), ..head }
 }
 
 /// Steps back over nodes that keep all numbers in their order.

@@ -10,10 +10,11 @@
 //! - [`proto`]: the messages of the format
 //!
 //! ```no_run
+//! use ascan_core::OutputChoice;
 //! use ascan_onnx::{Classifier, Model, prepare};
 //!
 //! let model = Model::load("classifier.onnx".as_ref())?;
-//! let classifier = Classifier::analyse(&model, None)?;
+//! let classifier = Classifier::analyse(&model, None, &OutputChoice::default())?;
 //! let layer = classifier.layer("auto")?;
 //! println!("{} gives {:?}", layer.info.name, layer.info.shape);
 //! // What an engine runs: one NCHW input, the logits and that layer as outputs.
@@ -21,6 +22,7 @@
 //! # Ok::<(), ascan_core::Error>(())
 //! ```
 
+mod adapt;
 mod axes;
 mod batch;
 mod bias;
@@ -31,12 +33,16 @@ mod flat;
 mod head;
 mod infer;
 mod inline;
+mod input;
 mod model;
 mod node;
 mod operator;
+mod outputs;
 mod prepare;
 #[rustfmt::skip]
 pub mod proto;
+mod tail;
+mod unknown;
 mod view;
 
 pub use axes::Layout;

@@ -73,6 +73,12 @@ impl NodeProto {
         self.attr(name).and_then(|attribute| std::str::from_utf8(&attribute.s).ok())
     }
 
+    /// A list of strings; `None` also if one is not UTF-8.
+    pub fn attr_strings(&self, name: &str) -> Option<Vec<String>> {
+        let strings = &self.attr(name)?.strings;
+        strings.iter().map(|bytes| String::from_utf8(bytes.clone()).ok()).collect()
+    }
+
     /// A tensor.
     pub fn attr_tensor(&self, name: &str) -> Option<&TensorProto> {
         self.attr(name).and_then(|attribute| attribute.t.as_ref())

@@ -1,15 +1,15 @@
 //! Rewrites a model for an engine, and cuts it.
 
+use crate::adapt::{self, Adapter};
 use crate::classifier::Classifier;
-use crate::constant::int_proto;
 use crate::flat::Flat;
-use crate::inline::{reads, rename};
+use crate::inline::reads;
 use crate::model::Model;
 use crate::proto::tensor_proto::DataType;
 use crate::proto::tensor_shape_proto::{Dimension, dimension::Value as Dim};
 use crate::proto::type_proto::{Tensor, Value as Type};
 use crate::proto::{GraphProto, ModelProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto};
-use ascan_core::{Error, Result};
+use ascan_core::{Error, OutputKind, Result};
 use std::collections::HashSet;
 
 /// A copy of the model in the one form that engines take.
@@ -44,55 +44,29 @@ pub fn prepare(model: &Model, classifier: &Classifier, layers: &[&str], batch: O
     let flat = Flat::of(model, Some([h, w]))?;
     let facts = flat.facts(batch.unwrap_or(2))?;
     let mut nodes = live(&flat.nodes, &wanted);
-    let mut constants = Vec::new();
-    let mut before = Vec::new();
-    let mut after = Vec::new();
-
     let input = &flat.input;
-    if input.nhwc || input.elem != DataType::Float {
-        let own = format!("{}/as_in_file", input.name);
-        rename_in(&mut nodes, &input.name, &own);
-        let mut last = input.name.clone();
-        if input.nhwc {
-            let next = if input.elem == DataType::Float { own.clone() } else { format!("{}/nhwc", input.name) };
-            before.push(NodeProto::new("Transpose", &[&last], &next).with_ints("perm", &[0, 2, 3, 1]));
-            last = next;
-        }
-        if input.elem != DataType::Float {
-            before.push(NodeProto::new("Cast", &[&last], &own).with_int("to", input.elem as i64));
-        }
-    }
-
+    let before = adapt::image(input, model.opset(), &mut nodes);
+    let mut after = Adapter::default();
     let mut outputs = Vec::new();
     for &name in &wanted {
         let Some(fact) = facts.get(name) else {
             return Err(Error::unknown_name("layer", name, classifier.layers.iter().map(|layer| &layer.info.name)));
         };
-        let flatten = name == classifier.logits && fact.shape.as_ref().is_some_and(|shape| shape.len() != 2);
-        let cast = fact.elem.is_some_and(|elem| elem != DataType::Float);
-        if flatten || cast {
-            let own = format!("{name}/as_in_file");
-            rename_in(&mut nodes, name, &own);
-            let mut last = own;
-            if flatten {
-                let next = if cast { format!("{name}/flat") } else { name.to_owned() };
-                let shape = format!("{name}/shape");
-                constants.push(int_proto(&shape, &[0, classifier.n_classes as i64]));
-                after.push(NodeProto::new("Reshape", &[&last, &shape], &next));
-                last = next;
+        let rest = if name == classifier.logits {
+            let is_binary = classifier.kind == OutputKind::Binary;
+            after = adapt::logits(name, fact, is_binary, classifier.n_classes, &mut nodes);
+            Some(vec![classifier.n_classes])
+        } else {
+            if let Some(elem) = fact.elem.filter(|&elem| elem != DataType::Float) {
+                adapt::layer(name, elem, &mut nodes);
             }
-            if cast {
-                after.push(NodeProto::new("Cast", &[&last], name).with_int("to", DataType::Float as i64));
-            }
-        }
-        let rest = match (name == classifier.logits, &fact.shape) {
-            (true, _) => Some(vec![classifier.n_classes]),
-            (false, shape) => shape.as_ref().map(|shape| shape[1..].to_vec()),
+            fact.shape.as_ref().map(|shape| shape[1..].to_vec())
         };
         outputs.push(value(name, rest.as_deref().map(|rest| (batch, rest))));
     }
-    nodes.splice(0..0, before);
-    nodes.extend(after);
+    nodes.splice(0..0, before.nodes);
+    nodes.extend(after.nodes);
+    let constants = before.constants.into_iter().chain(after.constants).collect();
     let inputs = value(&input.name, Some((batch, &[c, h, w])));
     Ok(assemble(&flat, nodes, constants, inputs, outputs))
 }
@@ -153,15 +127,6 @@ fn live(nodes: &[NodeProto], wanted: &[&str]) -> Vec<NodeProto> {
         }
     }
     kept.into_iter().rev().cloned().collect()
-}
-
-fn rename_in(nodes: &mut [NodeProto], old: &str, new: &str) {
-    let change = |name: &str| if name == old { new.to_owned() } else { name.to_owned() };
-    for node in nodes {
-        if node.output.iter().any(|name| name == old) || reads(node).contains(&old) {
-            rename(node, &change);
-        }
-    }
 }
 
 fn assemble(

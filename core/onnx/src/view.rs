@@ -86,6 +86,16 @@ impl<'f> View<'f> {
         (*batch == self.batch && !rest.is_empty() && rest.iter().max() == Some(&len)).then_some(len)
     }
 
+    /// Numbers per image of a tensor that holds one vector of them: as [`Self::vector_len`]; `[n]`, which is one; `[k]` of
+    /// a single image.
+    pub fn scores_len(&self, tensor: &str) -> Option<usize> {
+        match self.shape(tensor)? {
+            [k] if self.flat.input.is_single() => Some(*k),
+            [n] if *n == self.batch => Some(1),
+            _ => self.vector_len(tensor),
+        }
+    }
+
     /// Shape and numbers of a constant, or of what simple operators compute from one.
     pub fn numbers(&self, tensor: &str) -> Option<(Vec<usize>, Vec<f32>)> {
         self.numbers_at(tensor, 0)

@@ -21,7 +21,8 @@ pub struct AscanRuntimeTable {
     pub capabilities: unsafe extern "C" fn(runtime: *mut c_void, reply: *mut AscanReply) -> i32,
     /// 0 if the engine can run here.
     pub available: unsafe extern "C" fn(runtime: *mut c_void, reply: *mut AscanReply) -> i32,
-    /// Opens a model. Request: `{"path", "device", "n_threads", "image_size": [h, w] or null}`.
+    /// Opens a model. Request: `{"path", "device", "n_threads", "image_size": [h, w] or null, "output": {"name", "kind"}}`;
+    /// `output` names a graph output and what it means, each null where the graph is to tell.
     pub open: unsafe extern "C" fn(
         runtime: *mut c_void,
         request: AscanStr,

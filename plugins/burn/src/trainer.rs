@@ -1,5 +1,6 @@
-//! [`BurnTrainer`]: weighted cross-entropy steps on a model's weights.
+//! [`BurnTrainer`]: steps on a model's weights, by the weighted loss of its output.
 
+mod loss;
 mod optimizer;
 mod penalty;
 
@@ -11,7 +12,7 @@ use crate::value::{Float, MAX_RANK, Value};
 use ascan_core::backend::check_forward;
 use ascan_core::{Error, ModelInfo, Optimizer, Result, StepOutcome, Tensor, Trainer, TrainerOptions, TrainingStep};
 use ascan_onnx::Model;
-use burn::tensor::{Device, Gradients, Tensor as BurnTensor, activation};
+use burn::tensor::{Device, Gradients, Tensor as BurnTensor};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -195,7 +196,7 @@ impl BurnTrainer {
         Ok(Float::new(step.images.rows(range.clone()).to_vec(), &shape, &self.device)?.six())
     }
 
-    /// `Σ wᵢ·CEᵢ / n` over some of the step's images, and its gradients.
+    /// `Σ wᵢ·lossᵢ / n` over some of the step's images, and its gradients.
     fn shard(&self, step: &TrainingStep, range: Range<usize>, barrier: &Barrier) -> Result<Shard> {
         let _guard = barrier.break_on_drop();
         let (images, labels, weights) =
@@ -206,7 +207,7 @@ impl BurnTrainer {
         let (logits, leaves) = self.logits(&run, images.clone(), true)?;
         let plain = logits.to_plain()?;
         let losses: Vec<f32> =
-            labels.iter().enumerate().map(|(i, &label)| cross_entropy(plain.row(i), label)).collect();
+            labels.iter().enumerate().map(|(i, &label)| self.info.output.loss(plain.row(i), label as i32)).collect();
         let share = 1.0 / step.labels.len() as f32;
         let factors: Vec<f32> = weights.iter().map(|weight| -weight * share).collect();
         let weighted = losses.iter().zip(weights).map(|(loss, weight)| loss * weight).sum::<f32>();
@@ -267,22 +268,6 @@ impl BurnTrainer {
     fn zeros(&self) -> Vec<Six> {
         self.weights.iter().map(|weight| weight.value.zeros_like()).collect()
     }
-
-    /// `Σ factorᵢ · log p(labelᵢ)`.
-    fn sum_of_log_probs(&self, logits: Float, labels: &[usize], factors: &[f32]) -> Result<BurnTensor<1>> {
-        let chosen = self.chosen(labels, factors)?;
-        Ok(activation::log_softmax(logits.six(), MAX_RANK - 1).mul(chosen).sum())
-    }
-
-    /// `[n, n_classes]`: each image's factor at its label, 0 elsewhere.
-    fn chosen(&self, labels: &[usize], factors: &[f32]) -> Result<Six> {
-        let n_classes = self.info.n_classes;
-        let mut chosen = vec![0.0; labels.len() * n_classes];
-        for (i, (&label, &factor)) in labels.iter().zip(factors).enumerate() {
-            chosen[i * n_classes + label] = factor;
-        }
-        Ok(Float::new(chosen, &[labels.len(), n_classes], &self.device)?.six())
-    }
 }
 
 /// The model without the outputs that training does not use, since merging cannot remove an output.
@@ -312,12 +297,6 @@ impl Shard {
 fn take(leaf: &Six, gradients: Option<&mut Gradients>) -> Six {
     let found = gradients.and_then(|gradients| leaf.grad_remove(gradients));
     found.unwrap_or_else(|| leaf.clone().without_autodiff().zeros_like())
-}
-
-fn cross_entropy(logits: &[f32], label: usize) -> f32 {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f32 = logits.iter().map(|logit| (logit - largest).exp()).sum();
-    sum.ln() + largest - logits[label]
 }
 
 impl Trainer for BurnTrainer {

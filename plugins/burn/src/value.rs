@@ -179,6 +179,11 @@ impl Float {
         Ok(MAX_RANK - self.rank + resolve_axis(axis, self.rank)?)
     }
 
+    /// Whether a gradient is followed through it.
+    pub fn is_tracked(&self) -> bool {
+        self.tensor.is_tracked()
+    }
+
     /// The values, row-major.
     pub fn to_vec(&self) -> Vec<f32> {
         self.clone().into_vec()

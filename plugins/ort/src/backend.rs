@@ -71,7 +71,7 @@ impl OrtBackend {
     /// `File` for a file that is no image classifier or that onnxruntime refuses.
     pub fn open(request: &OpenModel, environment: &'static Environment, version: &str) -> Result<Self> {
         let model = Model::load(&request.path)?;
-        let classifier = Classifier::analyse(&model, request.image_size)?;
+        let classifier = Classifier::analyse(&model, request.image_size, &request.output)?;
         let info = classifier.model_info(version, Capabilities::default(), classifier.batch.unwrap_or(1));
         let n_threads = request.n_threads.max(1);
         let backend = Self { model, classifier, info, n_threads, environment, sessions: RefCell::default() };

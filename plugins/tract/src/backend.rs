@@ -32,7 +32,7 @@ impl TractBackend {
     /// `File` for a file that is no image classifier; `UnsupportedOperator` for operators that tract lacks.
     pub fn open(request: &OpenModel) -> Result<Self> {
         let model = Model::load(&request.path)?;
-        let classifier = Classifier::analyse(&model, request.image_size)?;
+        let classifier = Classifier::analyse(&model, request.image_size, &request.output)?;
         let info = classifier.model_info("tract 0.23", Capabilities::default(), classifier.batch.unwrap_or(1));
         let backend = Self { model, classifier, info, plans: RefCell::default() };
         let usual: Vec<&str> = backend.info.default_layer.as_deref().into_iter().collect();

@@ -9,7 +9,7 @@ mod spread;
 use ascan_core::params::{Params, Problems};
 pub use data::{ClassMap, ClassNames, ColumnsSection, DataSection};
 pub use methods::{AttributionSection, FeaturesSection, MethodSection, PerClass, PluginSection, SlicingSection};
-pub use model::{ChannelOrder, ModelSection, PreprocessSection};
+pub use model::{ChannelOrder, ModelSection, OutputSection, PreprocessSection};
 pub use repair::{Balance, Groups, MasksSection, Metric, OptimizerName, RepairSection, Schedule};
 use serde::{Deserialize, Serialize};
 pub use spread::SpreadSettings;

@@ -1,5 +1,6 @@
 //! What is asked about the images: `[model]` and its preprocessing.
 
+use ascan_core::output::{OutputChoice, OutputKind};
 use ascan_core::OpenModel;
 use ascan_core::params::{ParamMap, Params, Problems};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ pub struct ModelSection {
     pub device: String,
     /// `[height, width]` for models that leave the image size open.
     pub image_size: Option<[usize; 2]>,
+    /// `[model.output]`
+    pub output: OutputSection,
     /// `[model.preprocess]`
     pub preprocess: PreprocessSection,
     /// `[model.params]`: parameters of the backend plugin.
@@ -26,7 +29,8 @@ pub struct ModelSection {
 impl ModelSection {
     /// How a backend is asked to open this model.
     pub fn open(&self, n_threads: usize) -> OpenModel {
-        OpenModel { path: self.path.clone(), device: self.device.clone(), n_threads, image_size: self.image_size }
+        let (path, device, image_size) = (self.path.clone(), self.device.clone(), self.image_size);
+        OpenModel { path, device, n_threads, image_size, output: self.output.choice() }
     }
 }
 
@@ -37,6 +41,7 @@ impl Default for ModelSection {
             backend: "auto".into(),
             device: "cpu".into(),
             image_size: None,
+            output: OutputSection::default(),
             preprocess: PreprocessSection::default(),
             params: ParamMap::new(),
         }
@@ -49,6 +54,7 @@ impl Params for ModelSection {
         ("backend", "auto (the fastest that can do what the attribution needs), ort, tract or burn"),
         ("device", "cpu, wgpu or cuda"),
         ("image_size", "[height, width], for models that leave it open"),
+        ("output", "which output is explained, and what it means"),
         ("preprocess", "how pixels become the model's input"),
         ("params", "parameters of the backend plugin"),
     ];
@@ -58,6 +64,55 @@ impl Params for ModelSection {
         let devices = ["cpu", "wgpu", "cuda"];
         let got = format!("must be one of {}, got \"{}\"", devices.join(", "), self.device);
         problems.require(devices.contains(&self.device.as_str()), "device", got, "");
+    }
+}
+
+/// The configuration's word for "as the graph says".
+const AUTO: &str = "auto";
+
+/// `[model.output]`: which output is explained, and what it means.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OutputSection {
+    /// Name of a graph output; `auto` is the one of the classes.
+    pub name: String,
+    /// `auto` (found from the graph), `softmax`, `logits`, `sigmoid` or `binary`.
+    pub kind: String,
+}
+
+impl OutputSection {
+    /// An output that was found.
+    pub fn new(name: &str, kind: OutputKind) -> Self {
+        Self { name: name.to_owned(), kind: kind.name().to_owned() }
+    }
+
+    /// How a backend is told.
+    pub fn choice(&self) -> OutputChoice {
+        let name = Some(self.name.clone()).filter(|name| name != AUTO);
+        OutputChoice { name, kind: OutputKind::of_name(&self.kind) }
+    }
+}
+
+impl Default for OutputSection {
+    fn default() -> Self {
+        Self { name: AUTO.to_owned(), kind: AUTO.to_owned() }
+    }
+}
+
+impl Params for OutputSection {
+    const HELP: &'static [(&'static str, &'static str)] = &[
+        ("name", "the graph output that is explained; auto: the one of the classes, which `ascan check` names"),
+        (
+            "kind",
+            "auto (as the graph ends), softmax (probabilities), logits, sigmoid (a probability for each class by itself) \
+             or binary (one number for two classes)",
+        ),
+    ];
+
+    fn check(&self, problems: &mut Problems) {
+        let names: Vec<&str> = std::iter::once(AUTO).chain(OutputKind::ALL.map(OutputKind::name)).collect();
+        let got = format!("must be one of {}, got \"{}\"", names.join(", "), self.kind);
+        problems.require(names.contains(&self.kind.as_str()), "kind", got, "");
     }
 }
 

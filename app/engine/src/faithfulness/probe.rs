@@ -9,7 +9,7 @@ use crate::scanned;
 use crate::seeds::seed_of;
 use crate::workers::logits;
 use ascan_config::host::PluginHost;
-use ascan_core::{Context, OpenModel, Result, Runtime, metrics};
+use ascan_core::{Context, OpenModel, OutputKind, Result, Runtime, metrics};
 use ascan_images::Preprocess;
 use ascan_store::Scan;
 use ascan_store::table::ScanTable;
@@ -26,6 +26,7 @@ pub(super) struct Probe {
     answers: Vec<Answer>,
     runtime: Box<dyn Runtime>,
     open: OpenModel,
+    kind: OutputKind,
 }
 
 /// What the model says of one image and its standard disturbances.
@@ -61,6 +62,7 @@ impl Probe {
             answers: Vec::new(),
             runtime: host.backend(&plan.model.backend, &plan.model.params)?,
             open: model.open(1),
+            kind: plan.model.output_kind(),
             subjects,
         };
         let per_image = 2 + sensitivity::N_SUBSETS;
@@ -73,8 +75,8 @@ impl Probe {
         let answers = probe.subjects.iter().zip(logits.chunks_exact(per_image)).map(|(subject, logits)| {
             let logit = |k: usize| f64::from(logits[k][subject.target_class]);
             Answer {
-                prob: prob(&logits[0], subject.target_class),
-                blurred_prob: prob(&logits[1], subject.target_class),
+                prob: prob(probe.kind, &logits[0], subject.target_class),
+                blurred_prob: prob(probe.kind, &logits[1], subject.target_class),
                 falls: (2..per_image).map(|k| logit(0) - logit(k)).collect(),
             }
         });
@@ -113,7 +115,7 @@ impl Probe {
             maps[i].as_ref()?;
             let (answer, class) = (&self.answers[i], self.subjects[i].target_class);
             let probs: Vec<f64> =
-                logits[i * removals.len()..][..removals.len()].iter().map(|logits| prob(logits, class)).collect();
+                logits[i * removals.len()..][..removals.len()].iter().map(|logits| prob(self.kind, logits, class)).collect();
             Some(Curves::of(answer.prob, answer.blurred_prob, &probs))
         };
         let by_image: Vec<Option<Curves>> = (0..maps.len()).map(of_image).collect();
@@ -157,6 +159,6 @@ impl Probe {
 }
 
 /// The probability of a class.
-fn prob(logits: &[f32], class: usize) -> f64 {
-    metrics::softmax(logits).get(class).map_or(f64::NAN, |&prob| f64::from(prob))
+fn prob(kind: OutputKind, logits: &[f32], class: usize) -> f64 {
+    kind.probs(logits).get(class).map_or(f64::NAN, |&prob| f64::from(prob))
 }

@@ -1,7 +1,7 @@
 //! What the model's file says about its input.
 
 use super::Draft;
-use ascan_core::Result;
+use ascan_core::{OutputChoice, Result};
 use ascan_onnx::proto::NodeProto;
 use ascan_onnx::{Classifier, Model};
 use std::path::Path;
@@ -12,11 +12,12 @@ const USUAL_SIZE: [usize; 2] = [224, 224];
 pub(super) fn guess(path: &Path, draft: &mut Draft) -> Result<Classifier> {
     let model = Model::load(path)?;
     draft.set("model.path", draft.path(path));
-    let classifier = match Classifier::analyse(&model, None) {
+    let choice = OutputChoice::default();
+    let classifier = match Classifier::analyse(&model, None, &choice) {
         Ok(classifier) => classifier,
         // Where the usual size does not help either, the first error is the one that says what is wrong.
         Err(error) => {
-            let classifier = Classifier::analyse(&model, Some(USUAL_SIZE)).map_err(|_| error)?;
+            let classifier = Classifier::analyse(&model, Some(USUAL_SIZE), &choice).map_err(|_| error)?;
             draft.guess(
                 "model.image_size",
                 USUAL_SIZE.to_vec(),
@@ -25,6 +26,7 @@ pub(super) fn guess(path: &Path, draft: &mut Draft) -> Result<Classifier> {
             classifier
         }
     };
+    draft.notes.extend(classifier.notes.iter().cloned());
     let (preset, why) = preset(&model, &classifier);
     draft.guess("model.preprocess.preset", preset, why);
     match &classifier.default_layer {

@@ -82,7 +82,7 @@ pub(super) fn choose(
 /// # Errors
 /// `File` if the model is gone or is none that can be scanned.
 pub fn applicable(model: &ModelSection, host: &PluginHost) -> Result<Vec<String>> {
-    let classifier = Classifier::analyse(&Model::load(&model.path)?, model.image_size)?;
+    let classifier = Classifier::analyse(&Model::load(&model.path)?, model.image_size, &model.output.choice())?;
     let graph = classifier.model_info("", Capabilities { gradients: true, training: true }, 1);
     let applies = |name: &&str| {
         host.attributor(name, &ParamMap::new()).is_ok_and(|attributor| attributor.requirements(&graph).is_ok())

@@ -6,7 +6,7 @@ mod describe;
 pub use backend::applicable;
 
 use ascan_config::host::PluginHost;
-use ascan_config::sections::DataSection;
+use ascan_config::sections::{DataSection, OutputSection};
 use ascan_config::{ConfigErrors, LoadedConfig, RunConfig};
 use ascan_core::{Attributor, Error, ModelInfo, Requirements, Runtime};
 use ascan_images::{ImageSet, Preprocess, labels, outputs};
@@ -96,6 +96,7 @@ impl RunPlan {
         let backend::Chosen { name, reason, params, runtime, info, requirements } = chosen;
         let LoadedConfig { mut config, .. } = loaded.finish()?;
         let mut notes = images.notes.clone();
+        notes.extend(classifier.notes.iter().cloned());
         if config.features.layer == "auto" {
             notes.push(format!("the features are those of layer `{feature_layer}`, chosen from the graph"));
         }
@@ -108,6 +109,7 @@ impl RunPlan {
             n => n,
         };
         config.model.params = params;
+        config.model.output = OutputSection::new(&classifier.output, classifier.kind);
         config.model.preprocess = preprocess.section().clone();
         let mut methods = attributors.into_iter().zip(requirements);
         let mut method = |title: &str| {
@@ -183,8 +185,11 @@ impl Opened {
             let message = format!("`attribution.target`: the model has outputs 0 to {}", n_classes.saturating_sub(1));
             loaded.error_at(&["attribution", "target"], message, "use predicted, label, or one of them");
         }
-        // Read before, by `map_to_outputs`.
-        let names = loaded.config.data.output_names.as_ref().and_then(|names| labels::read_names(names).ok());
+        // Read before, by `map_to_outputs`; else those that the model itself holds.
+        let names = match &loaded.config.data.output_names {
+            Some(names) => labels::read_names(names).ok(),
+            None => Some(classifier.class_names.clone()).filter(|names| !names.is_empty()),
+        };
         Self { labels, output_names: names, preprocess }
     }
 }
@@ -230,12 +235,18 @@ fn open_images(loaded: &mut LoadedConfig) -> Option<ImageSet> {
 }
 
 fn open_model(loaded: &mut LoadedConfig) -> Option<Classifier> {
-    if loaded.has_errors_in(&["model", "path"]) || loaded.has_errors_in(&["model", "image_size"]) {
+    if ["path", "image_size", "output"].iter().any(|key| loaded.has_errors_in(&["model", key])) {
         return None;
     }
     let section = &loaded.config.model;
-    let opened = Model::load(&section.path).and_then(|model| Classifier::analyse(&model, section.image_size));
-    opened.map_err(|error| report(loaded, &["model", "path"], &error)).ok()
+    let choice = section.output.choice();
+    let opened =
+        Model::load(&section.path).and_then(|model| Classifier::analyse(&model, section.image_size, &choice));
+    let report = |error: Error| match &error {
+        Error::UnknownName { kind, .. } if kind == "output" => loaded.report(&["model", "output", "name"], &error),
+        _ => report(loaded, &["model", "path"], &error),
+    };
+    opened.map_err(report).ok()
 }
 
 fn feature_layer(loaded: &mut LoadedConfig, chosen: &backend::Chosen) -> Option<String> {

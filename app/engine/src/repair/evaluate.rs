@@ -1,7 +1,7 @@
 //! How good a model is on images with labels.
 
 use ascan_config::sections::Metric;
-use ascan_core::metrics;
+use ascan_core::{OutputKind, metrics};
 use serde::{Deserialize, Serialize};
 
 /// Figures over some images. In f32, which JSON gives back as they were: a run that goes on has the same curves.
@@ -15,7 +15,7 @@ pub struct Evaluation {
     pub balanced_accuracy: f32,
     /// Accuracy of the worst class that has images.
     pub worst_class_accuracy: f32,
-    /// Mean cross-entropy.
+    /// Mean loss ([`OutputKind::loss`]).
     pub loss: f32,
     /// The same images with the surroundings of another class, where that could be tried.
     #[serde(default)]
@@ -38,9 +38,9 @@ pub struct MixedEvaluation {
 
 impl MixedEvaluation {
     /// From the logits of copies, the label of what was kept and that of the surroundings.
-    pub fn of(rows: &[(Vec<f32>, usize, usize)]) -> Self {
+    pub fn of(rows: &[(Vec<f32>, usize, usize)], kind: OutputKind) -> Self {
         let kept: Vec<(Vec<f32>, usize)> = rows.iter().map(|(logits, label, _)| (logits.clone(), *label)).collect();
-        let found = Evaluation::of(&kept);
+        let found = Evaluation::of(&kept, kind);
         let n_followed = rows.iter().filter(|(logits, _, other)| metrics::argmax(logits) == *other).count();
         Self {
             n: rows.len(),
@@ -52,15 +52,15 @@ impl MixedEvaluation {
 }
 
 impl Evaluation {
-    /// From the logits of images and their labels.
-    pub fn of(rows: &[(Vec<f32>, usize)]) -> Self {
+    /// From the logits of images, what they mean, and their labels.
+    pub fn of(rows: &[(Vec<f32>, usize)], kind: OutputKind) -> Self {
         let n_classes = rows.iter().map(|(_, label)| label + 1).max().unwrap_or(0);
         let mut counts = vec![(0usize, 0usize); n_classes];
         let mut loss = 0.0;
         for (logits, label) in rows {
             counts[*label].0 += usize::from(metrics::argmax(logits) == *label);
             counts[*label].1 += 1;
-            loss += f64::from(metrics::cross_entropy(logits, *label as i32));
+            loss += f64::from(kind.loss(logits, *label as i32));
         }
         let n_right: usize = counts.iter().map(|count| count.0).sum();
         let by_class = || counts.iter().filter(|count| count.1 > 0).map(|count| count.0 as f64 / count.1 as f64);
@@ -97,7 +97,7 @@ mod tests {
     fn figures_of_a_few_images() {
         let row = |logits: [f32; 2], label| (logits.to_vec(), label);
         let rows = [row([2.0, 0.0], 0), row([2.0, 0.0], 0), row([2.0, 0.0], 0), row([2.0, 0.0], 1), row([0.0, 2.0], 1)];
-        let found = Evaluation::of(&rows);
+        let found = Evaluation::of(&rows, OutputKind::Logits);
         assert_eq!((found.n, found.accuracy, found.balanced_accuracy, found.worst_class_accuracy), (5, 0.8, 0.75, 0.5));
         // ln(1 + e^−2) four times, 2 more once.
         let expected = (5.0 * (-2f32).exp().ln_1p() + 2.0) / 5.0;
@@ -105,7 +105,8 @@ mod tests {
         assert_eq!(found.score(Metric::Loss), -found.loss);
         assert_eq!(found.score(Metric::Counterfactual), 0.5);
         let row = |logits: [f32; 2], label| (logits.to_vec(), label, 1 - label);
-        let mixed = MixedEvaluation::of(&[row([2.0, 0.0], 0), row([2.0, 0.0], 1), row([0.0, 2.0], 1)]);
+        let mixed = [row([2.0, 0.0], 0), row([2.0, 0.0], 1), row([0.0, 2.0], 1)];
+        let mixed = MixedEvaluation::of(&mixed, OutputKind::Logits);
         assert_eq!((mixed.n, mixed.worst_class_accuracy), (3, 0.5));
         assert!((mixed.accuracy - 2.0 / 3.0).abs() < 1e-6 && (mixed.reliance - 1.0 / 3.0).abs() < 1e-6);
         let other = Evaluation { mixed: Some(MixedEvaluation { worst_class_accuracy: 0.1, ..mixed }), ..found };

@@ -4,7 +4,7 @@
 //! disturbs pictures gets the features of several disturbed copies of each image, drawn before the first step.
 
 use crate::scanned::Vectors;
-use ascan_core::{OpenModel, Suppression};
+use ascan_core::{OpenModel, OutputChoice, Suppression};
 use ascan_onnx::proto::NodeProto;
 use ascan_onnx::proto::tensor_shape_proto::dimension::Value as Dim;
 use ascan_onnx::proto::type_proto::Value as Type;
@@ -59,7 +59,7 @@ impl Features {
 /// The head alone, a model whose input is its feature map with [`N_PLACES`] places; `None` if the head is not linear
 /// in the mean of the map, or cannot be cut off.
 pub fn head_model(original: &Model, open: &OpenModel) -> Option<Model> {
-    let classifier = Classifier::analyse(original, open.image_size).ok()?;
+    let classifier = Classifier::analyse(original, open.image_size, &open.output).ok()?;
     let layer = classifier.linear_head.as_ref()?.layer.clone();
     let whole = Model::from_proto(prepare(original, &classifier, &[&layer], None).ok()?, &original.path);
     let mut head = cut_after(&whole, &layer, &[&classifier.logits]).ok()?;
@@ -74,7 +74,8 @@ pub fn head_model(original: &Model, open: &OpenModel) -> Option<Model> {
     (h.value, w.value) = (Some(Dim::DimValue(1)), Some(Dim::DimValue(N_PLACES as i64)));
     let head = Model::from_proto(head, &original.path);
     // What the cut has made must still be a classifier.
-    Classifier::analyse(&head, None).ok().filter(|cut| cut.n_classes == classifier.n_classes)?;
+    let choice = OutputChoice { name: None, kind: Some(classifier.kind.of_logits()) };
+    Classifier::analyse(&head, None, &choice).ok().filter(|cut| cut.n_classes == classifier.n_classes)?;
     Some(head)
 }
 

@@ -2,7 +2,10 @@
 
 use super::fold::Folded;
 use ascan_config::sections::{OptimizerName, RepairSection};
-use ascan_core::{Error, OpenModel, Optimizer, Result, Runtime, Suppression, Trainable, Trainer, TrainerOptions};
+use ascan_core::{
+    Error, OpenModel, Optimizer, OutputChoice, OutputKind, Result, Runtime, Suppression, Trainable, Trainer,
+    TrainerOptions,
+};
 use ascan_onnx::Model;
 use std::path::Path;
 
@@ -40,13 +43,15 @@ pub fn trainable(layers: &str) -> Trainable {
 }
 
 impl Learner {
-    /// A learner of the whole model, or of a `part` of it that stands in its place; the part lies in the file `net`.
+    /// A learner of the whole model, or of a `part` of it that stands in its place and gives logits of this `kind`; the part
+    /// lies in the file `net`.
     ///
     /// # Errors
     /// What opening the model, or making its trainer, reports: parts that cannot be trained are told here.
     pub fn new(
         original: Model,
         part: Option<Model>,
+        kind: OutputKind,
         open: &OpenModel,
         net: &Path,
         runtime: &dyn Runtime,
@@ -55,7 +60,8 @@ impl Learner {
         let mut open = open.clone();
         if let Some(part) = &part {
             part.save(net)?;
-            open = OpenModel { path: net.to_owned(), image_size: None, ..open };
+            let output = OutputChoice { name: None, kind: Some(kind.of_logits()) };
+            open = OpenModel { path: net.to_owned(), image_size: None, output, ..open };
         }
         let trainer = runtime.open(&open)?.trainer(options)?;
         // Found out now, not after the first epoch: whether what is trained can be written back.

@@ -136,7 +136,15 @@ fn train(
     let learner = |part: Option<Model>| {
         let trained = if part.is_some() { trainable("all") } else { trainable(&repair.layers) };
         let options = options(repair, trained, plan.config.run.seed);
-        Learner::new(original.clone(), part, &plan.model.open, &out.join(NET), &*plan.runtime, &options)
+        Learner::new(
+            original.clone(),
+            part,
+            plan.model.info.output,
+            &plan.model.open,
+            &out.join(NET),
+            &*plan.runtime,
+            &options,
+        )
     };
     let head = if repair.layers == "head" { features::head_model(&original, &plan.model.open) } else { None };
     let probe = Probe::new(plan, &mut *make()?, context)?;

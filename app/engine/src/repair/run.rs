@@ -279,7 +279,7 @@ impl Run<'_> {
                 "set `repair.validation_split` to a split that has images, or raise `repair.validation_share`",
             ));
         }
-        Ok(Evaluation { mixed: self.validate_mixed()?, ..Evaluation::of(&rows) })
+        Ok(Evaluation { mixed: self.validate_mixed()?, ..Evaluation::of(&rows, plan.model.info.output) })
     }
 
     /// The model as it is now, on copies of the validation images with the surroundings of another class.
@@ -301,7 +301,7 @@ impl Run<'_> {
         let row =
             |(i, logits): (usize, Option<Vec<f32>>)| Some((logits?, data.labels[i], data.labels[mixed.donors[i]]));
         let rows: Vec<(Vec<f32>, usize, usize)> = found.into_iter().enumerate().filter_map(row).collect();
-        Ok((!rows.is_empty()).then(|| MixedEvaluation::of(&rows)))
+        Ok((!rows.is_empty()).then(|| MixedEvaluation::of(&rows, plan.model.info.output)))
     }
 }
 

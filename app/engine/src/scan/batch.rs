@@ -197,7 +197,7 @@ fn outcome(
     label: i32,
 ) -> Result<Outcome> {
     let plan = &job.plan;
-    let logits = forward.logits.row(i);
+    let (logits, kind) = (forward.logits.row(i), plan.model.output_kind());
     let maps: Vec<(&[f32], [usize; 2])> =
         plan.methods().zip(attributions).map(|(method, made)| (made.maps.row(i), method.map_size)).collect();
     let Some((&(map, map_size), also)) = maps.split_first() else {
@@ -214,8 +214,8 @@ fn outcome(
     Ok(Outcome {
         predicted_class: metrics::argmax(logits) as i32,
         target_class,
-        probs: metrics::softmax(logits),
-        loss: metrics::cross_entropy(logits, label),
+        probs: kind.probs(logits),
+        loss: kind.loss(logits, label),
         map: resize_map(map, map_size, plan.attribution.stored_map_size),
         also: plan.also.iter().zip(also).map(stored).collect(),
         agreement: agreement(&maps).map(|agreement| agreement as f32),

@@ -8,7 +8,7 @@ use crate::plan::RunPlan;
 use ascan_config::RunConfig;
 use ascan_config::sections::MethodSection;
 use ascan_core::{Context, Error, Reporter, Requirements, Result};
-use ascan_store::plan::{AttributionPlan, DataPlan, FeaturesPlan, ModelPlan, stored_map_size};
+use ascan_store::plan::{AttributionPlan, DataPlan, FeaturesPlan, ModelPlan, OutputPlan, stored_map_size};
 use ascan_store::{Facts, LocalStorage, Outcome, ScanPlan, layout};
 use std::path::Path;
 
@@ -124,6 +124,7 @@ fn scan_plan(plan: &RunPlan) -> Result<ScanPlan> {
             input_shape: plan.model.input_shape,
             n_classes: plan.model.n_classes,
             class_names: plan.class_names(),
+            output: Some(OutputPlan { name: plan.classifier.output.clone(), kind: plan.model.output }),
         },
         preprocess,
         attribution: attribution_plan(config, &first, &plan.method.requirements),

@@ -1,6 +1,7 @@
 //! Every family of classifiers that people export, as the exporters write them: the golden nets of `tests/golden`.
 
 use crate::support::root;
+use ascan_core::OutputChoice;
 use ascan_onnx::proto::tensor_shape_proto::dimension::Value as Dim;
 use ascan_onnx::proto::type_proto::Value as Type;
 use ascan_onnx::proto::{ModelProto, ValueInfoProto};
@@ -27,7 +28,7 @@ fn exports() -> Vec<Export> {
         for about in family["exports"].as_array().unwrap() {
             let name = about["file"].as_str().unwrap().to_owned();
             let model = Model::load(&folder.join(&name)).unwrap();
-            let classifier = Classifier::analyse(&model, None).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let classifier = Classifier::analyse(&model, None, &OutputChoice::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
             exports.push(Export {
                 name,
                 family: family["family"].as_str().unwrap().to_owned(),
@@ -139,7 +140,7 @@ fn a_prepared_model_has_one_form() {
         assert_eq!(dims(&graph.output[0]), [-1, n_classes as i64], "{name}");
 
         // What is known of the prepared model is what is known of the file, its layout aside.
-        let again = Classifier::analyse(&Model::from_proto(proto, "prepared.onnx"), None).unwrap();
+        let again = Classifier::analyse(&Model::from_proto(proto, "prepared.onnx"), None, &OutputChoice::default()).unwrap();
         assert_eq!(again.logits, classifier.logits, "{name}");
         assert_eq!(again.linear_head, classifier.linear_head, "{name}");
         assert_eq!(again.default_layer, classifier.default_layer, "{name}");

@@ -2,6 +2,7 @@
 
 use crate::support::{data, tiny};
 use ascan_core::Error;
+use ascan_core::OutputChoice;
 use ascan_onnx::proto::tensor_proto::DataLocation;
 use ascan_onnx::proto::{StringStringEntryProto, TensorProto};
 use ascan_onnx::{Classifier, Model};
@@ -131,7 +132,7 @@ fn damaged_bytes_are_an_error_or_a_model_but_never_a_crash() {
         }
         fs::write(&path, &bytes).unwrap();
         match Model::load(&path) {
-            Ok(model) => drop(Classifier::analyse(&model, None)),
+            Ok(model) => drop(Classifier::analyse(&model, None, &OutputChoice::default())),
             Err(_) => refused += 1,
         }
     }

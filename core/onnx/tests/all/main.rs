@@ -5,6 +5,7 @@ mod families;
 mod graphs;
 mod loading;
 mod mistakes;
+mod outputs;
 mod proto;
 mod real_models;
 mod support;

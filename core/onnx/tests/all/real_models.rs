@@ -1,11 +1,12 @@
 //! Models that people use.
 
 use crate::support::data;
+use ascan_core::OutputChoice;
 use ascan_onnx::{Classifier, Model, prepare};
 
 fn analyse(folder: &str, file: &str) -> Option<(Model, Classifier)> {
     let model = Model::load(&data(folder)?.join(file)).unwrap();
-    let classifier = Classifier::analyse(&model, None).unwrap();
+    let classifier = Classifier::analyse(&model, None, &OutputChoice::default()).unwrap();
     Some((model, classifier))
 }
 

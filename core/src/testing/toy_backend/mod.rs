@@ -6,8 +6,8 @@ mod trainer;
 use crate::backend::{Cotangent, check_forward, check_forward_from, check_gradients};
 use crate::testing::toy_data::ToyRng;
 use crate::{
-    Capabilities, Error, Forward, Gradients, LayerInfo, LinearHead, ModelBackend, ModelInfo, RelevanceRule, Result,
-    Tensor, TensorView, Trainer, TrainerOptions,
+    Capabilities, Error, Forward, Gradients, LayerInfo, LinearHead, ModelBackend, ModelInfo, OutputKind, RelevanceRule,
+    Result, Tensor, TensorView, Trainer, TrainerOptions,
 };
 use std::collections::BTreeMap;
 use trainer::ToyTrainer;
@@ -204,6 +204,7 @@ impl ToyBackend {
             input: "image".into(),
             input_shape: [C, H, W],
             logits: "logits".into(),
+            output: OutputKind::Logits,
             n_classes: N_CLASSES,
             layers: vec![layer("conv", "Conv"), layer("features", "Relu")],
             attentions: Vec::new(),

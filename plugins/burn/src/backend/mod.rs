@@ -104,7 +104,7 @@ impl BurnBackend {
         let device = device::device(&request.device)?;
         let original = Model::load(&request.path)?;
         // The analysis fails behind an unknown operator: then that operator is what to report.
-        let classifier = Classifier::analyse(&original, request.image_size)
+        let classifier = Classifier::analyse(&original, request.image_size, &request.output)
             .map_err(|error| rows(&original).err().unwrap_or(error))?;
         // On the CPU one image at a time is fastest, and makes a result independent of its batch.
         let at_once = classifier.batch.unwrap_or(1);

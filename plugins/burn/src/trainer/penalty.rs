@@ -49,8 +49,7 @@ impl BurnTrainer {
         if logits.rank() != 2 {
             return Err(Error::shape("logits", "[n, n_classes]", logits.shape()));
         }
-        let chosen = self.chosen(labels, &vec![2.0 * strength; n])?;
-        let along = tangent::log_probs(logits, tangent).mul(chosen).sum();
+        let along = self.slope_of_log_probs(logits, tangent, labels, &vec![2.0 * strength; n])?;
         let mut found = along.is_tracked().then(|| along.backward());
         Ok(leaves.iter().map(|leaf| take(leaf, found.as_mut())).collect())
     }

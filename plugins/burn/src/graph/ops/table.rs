@@ -188,7 +188,7 @@ pub(super) fn of(operator: Operator) -> Option<Row> {
         // Other sizes.
         O::Resize => row(resize::resize, T::Linear(&[1, 2, 3]), R::Missing).checked_by(resize::modes_are_known),
         O::Upsample => row(resize::upsample, T::Linear(&[1, 2, 3]), R::Missing),
-        // Quantised: forward only.
+        // Quantised.
         O::DequantizeLinear => row(quant::dequantize_linear, T::Missing, R::Missing),
         O::QuantizeLinear => row(quant::quantize_linear, T::Missing, R::Missing).checked_by(quant::target_is_integer),
         O::DynamicQuantizeLinear => row(quant::dynamic_quantize_linear, T::Missing, R::Missing),

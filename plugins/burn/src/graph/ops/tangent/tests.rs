@@ -3,6 +3,7 @@
 use super::*;
 use crate::graph::Preparation;
 use crate::graph::ops::Row;
+use ascan_core::OutputChoice;
 use ascan_onnx::{Classifier, Model, Operator, prepare};
 use burn::tensor::{Device, TensorData};
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ fn wave(shape: &[usize], phase: f32) -> Vec<f32> {
 /// The derivative of a mix of the logits along a direction: forwards, and as gradient · direction.
 fn both_ways(file: &Path, merge_batch_norm: bool) -> Result<(f64, f64)> {
     let original = Model::load(file)?;
-    let classifier = Classifier::analyse(&original, None)?;
+    let classifier = Classifier::analyse(&original, None, &OutputChoice::default())?;
     let model = Model::from_proto(prepare(&original, &classifier, &[], None)?, file);
     let device = Device::flex();
     let graph = Graph::new(&model, &device, &Preparation { live: &[], merge_batch_norm })?;
