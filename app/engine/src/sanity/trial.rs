@@ -254,7 +254,7 @@ fn run(
         let shape = [of_batch.len(), c, h, w];
         let forward = model.forward(TensorView::new(&shape, &images)?, &[])?;
         for i in 0..of_batch.len() {
-            let probs = metrics::softmax(forward.logits.row(i));
+            let probs = plan.classifier.kind.probs(forward.logits.row(i));
             let class = metrics::argmax(&probs);
             found.push(class as i32);
             sure += f64::from(probs[class]);
