@@ -67,7 +67,7 @@ fn tables_fit_a_terminal_and_call_classes_by_their_names() {
         fits(&run);
         run
     };
-    run(&["slice", "demo/scan"]).prints(&["disc → square", "evidence", "main known group"]);
+    run(&["slice", "demo/scan"]).prints(&["disc → square", "evidence", "main known"]);
     run(&["mislabels", "demo/scan", "--folds", "3"]).prints(&["label → suggestion", "disc → square"]);
     run(&["compare", "demo/scan", "demo/scan-after"]).prints(&["worst known group", "disc"]);
     run(&["suggest", "demo/scan"]).prints(&["spurious"]);
