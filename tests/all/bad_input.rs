@@ -2,6 +2,7 @@
 
 use crate::harness::{Dir, Run};
 use crate::small::{encoded, picture, pillows, png, write_model};
+use ascan_onnx::builder::GraphBuilder;
 use image::{DynamicImage, ImageFormat};
 use std::process::Command;
 
