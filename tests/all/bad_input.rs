@@ -93,10 +93,10 @@ fn nan_logits_are_the_images_failure() {
 }
 
 #[test]
-fn an_attribution_without_weight_falls_back_and_is_recorded() {
+fn attributions_without_weight_fall_back_are_recorded_and_no_success() {
     let dir = fixture();
     write_model(&dir.path().join("model.onnx"), 0.0);
-    let summary = scan(&dir).exits(0).json();
+    let summary = scan(&dir).exits(1).says(&["all 4 attribution maps are empty"]).json();
     assert_eq!(summary["n_attribution_empty"], 4, "{summary:#}");
 }
 

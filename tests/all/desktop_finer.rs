@@ -90,8 +90,14 @@ fn files_are_listed_in_the_window_where_the_system_has_no_dialog() {
 #[test]
 fn the_configuration_can_be_edited_and_what_is_wrong_is_told_at_once() {
     let user = User::sits_down(None, 1280, 800, true);
-    user.edits_config("[data]\nimages = \"x\"\n[model]\npath = \"m.onnx\"\n[slicing]\nslicer = 1\n");
-    assert!(user.shows("Error: "), "the unknown key is named");
-    user.edits_config("[data]\nimages = \"x\"\n[model]\npath = \"m.onnx\"\n");
-    assert!(!user.shows("Error: "));
+    let demo = demo().join("demo");
+    let sound = format!(
+        "[data]\nimages = {:?}\n[model]\npath = {:?}\npreprocess = {{ preset = \"unit\" }}\n",
+        demo.join("data"),
+        demo.join("shortcut.onnx")
+    );
+    user.edits_config(&format!("{sound}[slicing]\nslicer = 1\n"));
+    assert!(user.shows("unknown key `slicer`"), "the unknown key is named: {}", user.labels());
+    user.edits_config(&sound);
+    assert!(!user.shows("Error: "), "{}", user.labels());
 }

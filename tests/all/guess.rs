@@ -93,5 +93,5 @@ fn what_is_no_data_set_is_a_sentence() {
     let missing = guessed("nothing");
     assert!(missing.to_string().contains("no such file or folder"), "{missing}");
     let other = guessed("README.md");
-    assert!(other.hint().unwrap().contains("manifest"), "{other}");
+    assert!(other.hint().unwrap().contains("a table"), "{other}");
 }

@@ -109,7 +109,9 @@ impl<'a> Places<'a> {
     fn names(&self) -> Vec<String> {
         match &self.members {
             None => {
-                let walk: Result<Walk> = Walk::of(self.root);
+                // A table in the working folder has no folder in its path.
+                let root = if self.root.as_os_str().is_empty() { Path::new(".") } else { self.root };
+                let walk: Result<Walk> = Walk::of(root);
                 walk.map_or_else(|_| vec![], |walk| walk.found.iter().map(|found| found.path.join("/")).collect())
             }
             Some((_, members)) => {
