@@ -82,8 +82,8 @@ impl Input {
             return Err(not_an_image());
         }
         let few = |dim: Option<usize>| matches!(dim, Some(1 | 3 | 4));
-        let (form, [batch, c, h, w]) = match shape.as_slice() {
-            &[n, a, b, c] => {
+        let (form, [batch, c, h, w]) = match *shape.as_slice() {
+            [n, a, b, c] => {
                 let channels_last = match entry {
                     Some(Entry::Conv(_)) => false,
                     Some(Entry::ToNchw) => true,
@@ -91,9 +91,9 @@ impl Input {
                 };
                 if channels_last { (Form::Nhwc, [n, c, a, b]) } else { (Form::Nchw, [n, a, b, c]) }
             }
-            &[a, b, c] if few(a) && !few(c) => (Form::Chw, [Some(1), a, b, c]),
-            &[a, b, c] if few(c) && a.is_some() => (Form::Hwc, [Some(1), c, a, b]),
-            &[n, h, w] if n.is_none() && h.is_some() && w.is_some() => (Form::Nhw, [n, Some(1), h, w]),
+            [a, b, c] if few(a) && !few(c) => (Form::Chw, [Some(1), a, b, c]),
+            [a, b, c] if few(c) && a.is_some() => (Form::Hwc, [Some(1), c, a, b]),
+            [n, h, w] if n.is_none() && h.is_some() && w.is_some() => (Form::Nhw, [n, Some(1), h, w]),
             _ => return Err(not_an_image()),
         };
         let channels = c.or(match entry {

@@ -58,7 +58,7 @@ fn decode_whole(bytes: &[u8]) -> Result<Raw, String> {
         ColorSpace::JCS_CMYK | ColorSpace::JCS_YCCK => {
             let mut rows = decoder.to_colorspace(ColorSpace::JCS_CMYK).map_err(damaged)?;
             // Adobe writes 255 for no ink.
-            rows.read_scanlines::<[u8; 4]>().map_err(damaged)?.into_iter().map(|inks| paper_to_rgb(inks)).collect()
+            rows.read_scanlines::<[u8; 4]>().map_err(damaged)?.into_iter().map(paper_to_rgb).collect()
         }
         _ => decoder.rgb().map_err(damaged)?.read_scanlines::<[u8; 3]>().map_err(damaged)?,
     };

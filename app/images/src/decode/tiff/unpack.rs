@@ -120,7 +120,7 @@ fn jpeg_chunk(layout: &Layout, bytes: &[u8], size: (usize, usize)) -> Result<Vec
 fn unpredicted(layout: &Layout, mut bytes: Vec<u8>, width: usize) -> Vec<u8> {
     let n = layout.n_together();
     let size = (layout.bits / 8) as usize;
-    let is_whole = layout.bits % 8 == 0 && [1, 2, 4, 8].contains(&size) && !layout.is_subsampled();
+    let is_whole = layout.bits.is_multiple_of(8) && [1, 2, 4, 8].contains(&size) && !layout.is_subsampled();
     for row in bytes.chunks_exact_mut((width * n * size).max(1)) {
         match layout.predictor {
             2 if is_whole => sum_up(row, n, size, layout.is_big_endian),
@@ -159,7 +159,7 @@ fn sum_up(row: &mut [u8], n_together: usize, size: usize, is_big_endian: bool) {
 pub(super) fn numbers(layout: &Layout, row: &[u8], n: usize, mut put: impl FnMut(usize, f64)) {
     let bits = layout.bits as usize;
     for i in 0..n {
-        let raw = if bits % 8 == 0 {
+        let raw = if bits.is_multiple_of(8) {
             let bytes = &row[i * bits / 8..(i + 1) * bits / 8];
             let push = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
             if layout.is_big_endian { bytes.iter().fold(0, push) } else { bytes.iter().rev().fold(0, push) }
