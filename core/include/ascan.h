@@ -285,7 +285,8 @@ typedef struct AscanRuntimeTable {
   int32_t (*capabilities)(void *runtime, struct AscanReply *reply);
   // 0 if the engine can run here.
   int32_t (*available)(void *runtime, struct AscanReply *reply);
-  // Opens a model. Request: `{"path", "device", "n_threads", "image_size": [h, w] or null}`.
+  // Opens a model. Request: `{"path", "device", "n_threads", "image_size": [h, w] or null, "output": {"name", "kind"}}`;
+  // `output` names a graph output and what it means, each null where the graph is to tell.
   int32_t (*open)(void *runtime, struct AscanStr request, void **backend, struct AscanReply *reply);
   // Functions of the models it opens.
   const struct AscanBackendTable *backend;

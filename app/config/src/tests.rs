@@ -167,7 +167,7 @@ error: unknown key `spilt` in [data]
 3 | spilt = "test"
   | ^^^^^
   |
-  = hint: did you mean `split`? available: archive, class_map, classes, columns, idx, idx_labels, images, manifest, output_names, root, split
+  = hint: did you mean `split`? available: archive, class_map, classes, columns, idx, idx_labels, images, manifest, output_names, root, root_map, split
 
 error: `data.split`: expected a string, got the whole number 2
  --> run.toml:4:9

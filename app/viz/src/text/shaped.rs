@@ -1,7 +1,7 @@
 //! A line of text as placed glyphs, whatever its script.
 
 use super::Style;
-use parley::fontique::{Blob, Collection, CollectionOptions};
+use fontique::{Blob, Collection, CollectionOptions};
 use parley::style::{FontFamily, FontFamilyName, FontWeight, StyleProperty};
 use parley::{FontContext, FontData, Layout, LayoutContext, PositionedLayoutItem};
 use std::borrow::Cow;
