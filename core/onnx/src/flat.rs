@@ -1,7 +1,7 @@
 //! A model's graph made ready for analysis: functions inlined, image input found, batch size settled.
 
 use crate::constant::int_proto;
-use crate::infer::{Conflict, Facts};
+use crate::infer::{Conflict, Declared, Facts};
 use crate::inline;
 use crate::input::Input;
 use crate::model::Model;
@@ -43,6 +43,7 @@ impl<'m> Flat<'m> {
         let constants = self.graph.initializer.iter().chain(&self.extra);
         let mut facts = Facts::of_constants(constants)?;
         facts.add_sparse(&self.graph.sparse_initializer);
+        facts.believe(Declared::of(self.graph, &self.input.name), batch);
         facts.run(&self.nodes, self.model.opset(), &self.input.name, self.input.fact(batch))?;
         Ok(facts)
     }
