@@ -30,7 +30,7 @@ fn plan(model: &str, data: &str) -> Option<(Guess, RunPlan)> {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("scan.toml");
     let (model, data) = (shared.join(model), shared.join(data));
-    let request = Request { model: &model, data: &data, chosen: &[], file: Some(&output) };
+    let request = Request { model: &model, data: &data, chosen: &[], set: &[], file: Some(&output) };
     let guess = guess(&request, &host()).unwrap();
     std::fs::write(&output, &guess.text).unwrap();
     let loaded = LoadedConfig::read(&output, &[]).unwrap();
@@ -88,7 +88,7 @@ fn what_is_no_data_set_is_a_sentence() {
     let Some(shared) = shared() else { return };
     let model = shared.join("mnist/mnist.onnx");
     let guessed = |data: &str| {
-        guess(&Request { model: &model, data: &shared.join(data), chosen: &[], file: None }, &host()).unwrap_err()
+        guess(&Request { model: &model, data: &shared.join(data), chosen: &[], set: &[], file: None }, &host()).unwrap_err()
     };
     let missing = guessed("nothing");
     assert!(missing.to_string().contains("no such file or folder"), "{missing}");

@@ -30,6 +30,11 @@ impl Template {
         self.values.insert(key.to_owned(), (value.into(), why));
     }
 
+    /// Whether a value was set for `section.key`.
+    pub fn has(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
     /// The text of the configuration.
     ///
     /// # Errors

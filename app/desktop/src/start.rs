@@ -185,7 +185,7 @@ impl Start {
         std::thread::spawn(move || {
             let chosen: Vec<(&str, &str)> =
                 chosen.iter().filter_map(|(key, name)| Some((*key, name.as_deref()?))).collect();
-            let found = guess(&Request { model: &model, data: &data, chosen: &chosen, file: None }, &host);
+            let found = guess(&Request { model: &model, data: &data, chosen: &chosen, set: &[], file: None }, &host);
             let found = found.map(|guess| guess.text).map_err(|error| super::with_hint(&error));
             answers.lock().unwrap_or_else(PoisonError::into_inner).push((asked, found));
             wake();

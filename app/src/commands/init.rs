@@ -30,7 +30,8 @@ pub(crate) fn run(args: InitArgs, globals: &Globals) -> Result {
         let error = Error::file(&args.output, "already exists", "use --force to overwrite it, or another name with -o");
         return Err(Failure::Usage(error));
     }
-    let request = Request { model: &args.model, data: &args.data, chosen: &[], file: Some(&args.output) };
+    let set = globals.overrides();
+    let request = Request { model: &args.model, data: &args.data, chosen: &[], set: &set, file: Some(&args.output) };
     let guess = guess(&request, &globals.host()?)?;
     if to_stdout && !globals.json {
         print(guess.text.trim_end())?;

@@ -41,6 +41,7 @@ mod outputs;
 mod prepare;
 #[rustfmt::skip]
 pub mod proto;
+mod remarks;
 mod tail;
 mod unknown;
 mod view;

@@ -3,6 +3,7 @@
 
 mod classes;
 mod data;
+mod given;
 mod model;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,8 @@ pub struct Request<'a> {
     pub data: &'a Path,
     /// Plugins that were chosen, by key: `("slicing.plugin", "kmeans")`.
     pub chosen: &'a [(&'a str, &'a str)],
+    /// Values that are not to be guessed, as `key=value`; the model is read with them.
+    pub set: &'a [String],
     /// The file that the configuration is written to. In the working folder, relative paths stay as they are; anywhere
     /// else, and where no file is named, they become absolute.
     pub file: Option<&'a Path>,
@@ -39,13 +42,15 @@ pub struct Guess {
 /// Guesses a configuration.
 ///
 /// # Errors
-/// `File` if model or images cannot be read, `Unsupported` for a model that is no image classifier.
+/// `File` if model or images cannot be read, `Unsupported` for a model that is no image classifier, `Param` for a given
+/// value that has no place in a configuration.
 pub fn guess(request: &Request, host: &PluginHost) -> Result<Guess> {
     let mut draft = Draft { keeps_paths: request.file.is_some_and(is_in_working_folder), ..Draft::default() };
     for (key, plugin) in request.chosen {
         draft.set(key, *plugin);
     }
-    let classifier = model::guess(request.model, &mut draft)?;
+    let given = given::Given::parse(request.set)?;
+    let classifier = model::guess(request.model, &given, &mut draft)?;
     let n_images = data::guess(request.data, request.model, classifier.n_classes, &mut draft)?;
     number_of_slices(n_images, request, host, &mut draft);
     if request.file.is_some() {
@@ -55,7 +60,12 @@ pub fn guess(request: &Request, host: &PluginHost) -> Result<Guess> {
                 .into(),
         ];
     }
-    Ok(Guess { text: draft.template.to_toml(host)?, notes: draft.notes })
+    for (key, value) in &given.values {
+        draft.set(key, value.clone());
+    }
+    let text = draft.template.to_toml(host)?;
+    given.check_written(&text)?;
+    Ok(Guess { text, notes: draft.notes })
 }
 
 /// Images that a slice should have at least, on average: fewer prove nothing, and singles are no group.
