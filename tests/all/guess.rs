@@ -88,7 +88,8 @@ fn what_is_no_data_set_is_a_sentence() {
     let Some(shared) = shared() else { return };
     let model = shared.join("mnist/mnist.onnx");
     let guessed = |data: &str| {
-        guess(&Request { model: &model, data: &shared.join(data), chosen: &[], set: &[], file: None }, &host()).unwrap_err()
+        guess(&Request { model: &model, data: &shared.join(data), chosen: &[], set: &[], file: None }, &host())
+            .unwrap_err()
     };
     let missing = guessed("nothing");
     assert!(missing.to_string().contains("no such file or folder"), "{missing}");

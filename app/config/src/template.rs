@@ -94,7 +94,8 @@ impl Template {
         for (key, help) in help {
             let path = format!("{name}.{key}");
             // Tables with a header of their own.
-            if ["data.columns", "model.output", "model.preprocess", "repair.masks"].contains(&&*path) || key == "params" {
+            if ["data.columns", "model.output", "model.preprocess", "repair.masks"].contains(&&*path) || key == "params"
+            {
                 continue;
             }
             comment(text, help);

@@ -4,7 +4,7 @@ use super::{Result, print, print_json};
 use crate::globals::Globals;
 use crate::table::Column::{Left, Right, Text};
 use crate::table::aligned;
-use ascan_core::{Capabilities, OutputChoice, LayerInfo, ModelInfo};
+use ascan_core::{Capabilities, LayerInfo, ModelInfo, OutputChoice};
 use ascan_onnx::{Classifier, Model};
 use clap::Args;
 use serde::Serialize;

@@ -60,7 +60,12 @@ impl Input {
     ///
     /// # Errors
     /// `File` if there is none or more than one; `Param` (`image_size`).
-    pub fn find(model: &Model, graph: &GraphProto, nodes: &[NodeProto], image_size: Option<[usize; 2]>) -> Result<Self> {
+    pub fn find(
+        model: &Model,
+        graph: &GraphProto,
+        nodes: &[NodeProto],
+        image_size: Option<[usize; 2]>,
+    ) -> Result<Self> {
         let value = image_value(model, graph, nodes)?;
         let wrong = |message: String| Error::file(&model.path, message, HINT);
         let not_an_image = || wrong(format!("the model's input is not an image tensor: {}", describe(value)));
@@ -115,7 +120,8 @@ fn image_value<'m>(model: &Model, graph: &'m GraphProto, nodes: &[NodeProto]) ->
     let read: HashSet<&str> = nodes.iter().flat_map(reads).collect();
     let inputs: Vec<&ValueInfoProto> =
         graph.input.iter().filter(|value| !constants.contains(value.name.as_str())).collect();
-    let used: Vec<&ValueInfoProto> = inputs.iter().copied().filter(|value| read.contains(value.name.as_str())).collect();
+    let used: Vec<&ValueInfoProto> =
+        inputs.iter().copied().filter(|value| read.contains(value.name.as_str())).collect();
     match (used.as_slice(), inputs.as_slice()) {
         ([value], _) | ([], [value]) => Ok(*value),
         (_, []) => Err(Error::file(&model.path, "the model has no input", HINT)),

@@ -107,12 +107,7 @@ pub(crate) fn choose<'f>(view: &View<'f>, choice: &OutputChoice) -> Result<Chose
 }
 
 /// What an output means, and the tensor with its logits.
-fn meaning<'f>(
-    view: &View,
-    name: &str,
-    tail: &Tail<'f>,
-    asked: Option<OutputKind>,
-) -> Result<(OutputKind, &'f str)> {
+fn meaning<'f>(view: &View, name: &str, tail: &Tail<'f>, asked: Option<OutputKind>) -> Result<(OutputKind, &'f str)> {
     let natural = match (tail.n, tail.end) {
         (1, _) => OutputKind::Binary,
         (_, End::Softmax) => OutputKind::Softmax,
@@ -251,7 +246,8 @@ impl<'f> Output<'f> {
     fn describe(&self, view: &View) -> String {
         let name = self.name;
         let shape = view.shape(name).map(|shape| {
-            let first = |(i, &dim): (usize, &usize)| if i == 0 && dim == view.batch { "n".into() } else { dim.to_string() };
+            let first =
+                |(i, &dim): (usize, &usize)| if i == 0 && dim == view.batch { "n".into() } else { dim.to_string() };
             format!(" [{}]", shape.iter().enumerate().map(first).collect::<Vec<_>>().join(", "))
         });
         let zip_map = view.producer(name).is_some_and(|(_, node)| is_zip_map(node));

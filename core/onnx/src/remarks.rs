@@ -34,8 +34,20 @@ pub(crate) fn at_input(view: &View, layer: Option<&str>) -> Option<String> {
         view.producer(name).is_none_or(|(_, node)| {
             matches!(
                 node.op_type.as_str(),
-                "Identity" | "Cast" | "Add" | "Sub" | "Mul" | "Div" | "Clip" | "Transpose" | "Reshape" | "Squeeze"
-                    | "Unsqueeze" | "BatchNormalization" | "QuantizeLinear" | "DequantizeLinear"
+                "Identity"
+                    | "Cast"
+                    | "Add"
+                    | "Sub"
+                    | "Mul"
+                    | "Div"
+                    | "Clip"
+                    | "Transpose"
+                    | "Reshape"
+                    | "Squeeze"
+                    | "Unsqueeze"
+                    | "BatchNormalization"
+                    | "QuantizeLinear"
+                    | "DequantizeLinear"
             )
         })
     };

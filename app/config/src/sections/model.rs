@@ -1,7 +1,7 @@
 //! What is asked about the images: `[model]` and its preprocessing.
 
-use ascan_core::output::{OutputChoice, OutputKind};
 use ascan_core::OpenModel;
+use ascan_core::output::{OutputChoice, OutputKind};
 use ascan_core::params::{ParamMap, Params, Problems};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

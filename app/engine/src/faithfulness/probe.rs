@@ -114,8 +114,10 @@ impl Probe {
         let of_image = |i: usize| -> Option<Curves> {
             maps[i].as_ref()?;
             let (answer, class) = (&self.answers[i], self.subjects[i].target_class);
-            let probs: Vec<f64> =
-                logits[i * removals.len()..][..removals.len()].iter().map(|logits| prob(self.kind, logits, class)).collect();
+            let probs: Vec<f64> = logits[i * removals.len()..][..removals.len()]
+                .iter()
+                .map(|logits| prob(self.kind, logits, class))
+                .collect();
             Some(Curves::of(answer.prob, answer.blurred_prob, &probs))
         };
         let by_image: Vec<Option<Curves>> = (0..maps.len()).map(of_image).collect();

@@ -19,7 +19,11 @@ impl Given {
         let mut values: Vec<(String, Value)> = Vec::new();
         for text in assignments {
             let Some((key, raw)) = text.split_once('=') else {
-                return Err(Error::param("--set", format!("`{text}` has no value"), "for example model.image_size=[64, 64]"));
+                return Err(Error::param(
+                    "--set",
+                    format!("`{text}` has no value"),
+                    "for example model.image_size=[64, 64]",
+                ));
             };
             let (key, raw) = (key.trim(), raw.trim());
             let parsed = toml::from_str::<serde_json::Map<String, Value>>(&format!("value = {raw}")).ok();
@@ -60,7 +64,9 @@ impl Given {
         let written: Value = toml::from_str(text).unwrap_or_default();
         let found = |key: &str| key.split('.').try_fold(&written, |table, part| table.get(part)).is_some();
         match self.values.iter().find(|(key, _)| !found(key)) {
-            Some((key, _)) => Err(Error::param(key, "is no key of a configuration", "`ascan init` without --set lists the keys")),
+            Some((key, _)) => {
+                Err(Error::param(key, "is no key of a configuration", "`ascan init` without --set lists the keys"))
+            }
             None => Ok(()),
         }
     }

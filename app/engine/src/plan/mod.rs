@@ -240,8 +240,7 @@ fn open_model(loaded: &mut LoadedConfig) -> Option<Classifier> {
     }
     let section = &loaded.config.model;
     let choice = section.output.choice();
-    let opened =
-        Model::load(&section.path).and_then(|model| Classifier::analyse(&model, section.image_size, &choice));
+    let opened = Model::load(&section.path).and_then(|model| Classifier::analyse(&model, section.image_size, &choice));
     let report = |error: Error| match &error {
         Error::UnknownName { kind, .. } if kind == "output" => loaded.report(&["model", "output", "name"], &error),
         _ => report(loaded, &["model", "path"], &error),

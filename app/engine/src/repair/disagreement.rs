@@ -42,7 +42,11 @@ pub fn disagreement(plan: &RepairPlan, context: &Context) -> Result<Vec<f32>> {
         let whole = probs(product(&mut |k| own[k]));
         let draws = (0..N_DRAWS).map(|draw| {
             let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed_of(plan.config.run.seed, [10 + draw, i as u64]));
-            divergence(kind.is_sigmoid(), &whole, &probs(product(&mut |k| if rng.random() { 2.0 * own[k] } else { 0.0 })))
+            divergence(
+                kind.is_sigmoid(),
+                &whole,
+                &probs(product(&mut |k| if rng.random() { 2.0 * own[k] } else { 0.0 })),
+            )
         });
         draws.sum::<f32>() / N_DRAWS as f32
     };

@@ -24,7 +24,8 @@ pub(crate) struct Declared<'g> {
 impl<'g> Declared<'g> {
     /// Those of a graph whose images are its input `image`; shapes with an open axis that is not the batch are left out.
     pub fn of(graph: &'g GraphProto, image: &str) -> Self {
-        let first = graph.input.iter().find(|value| value.name == image).and_then(|value| dims(value)?.into_iter().next());
+        let first =
+            graph.input.iter().find(|value| value.name == image).and_then(|value| dims(value)?.into_iter().next());
         let is_open = !matches!(first, Some(Some(Dim::DimValue(1..))));
         let symbol = match first {
             Some(Some(Dim::DimParam(symbol))) if !symbol.is_empty() => Some(symbol),

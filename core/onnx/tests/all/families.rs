@@ -28,7 +28,8 @@ fn exports() -> Vec<Export> {
         for about in family["exports"].as_array().unwrap() {
             let name = about["file"].as_str().unwrap().to_owned();
             let model = Model::load(&folder.join(&name)).unwrap();
-            let classifier = Classifier::analyse(&model, None, &OutputChoice::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let classifier = Classifier::analyse(&model, None, &OutputChoice::default())
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
             exports.push(Export {
                 name,
                 family: family["family"].as_str().unwrap().to_owned(),
@@ -140,7 +141,8 @@ fn a_prepared_model_has_one_form() {
         assert_eq!(dims(&graph.output[0]), [-1, n_classes as i64], "{name}");
 
         // What is known of the prepared model is what is known of the file, its layout aside.
-        let again = Classifier::analyse(&Model::from_proto(proto, "prepared.onnx"), None, &OutputChoice::default()).unwrap();
+        let again =
+            Classifier::analyse(&Model::from_proto(proto, "prepared.onnx"), None, &OutputChoice::default()).unwrap();
         assert_eq!(again.logits, classifier.logits, "{name}");
         assert_eq!(again.linear_head, classifier.linear_head, "{name}");
         assert_eq!(again.default_layer, classifier.default_layer, "{name}");

@@ -31,7 +31,8 @@ fn with(model: &Model, name: Option<&str>, kind: Option<OutputKind>) -> Result<C
 
 #[test]
 fn the_end_of_the_graph_says_what_the_output_means() {
-    let ends = [("Softmax", OutputKind::Softmax), ("LogSoftmax", OutputKind::Softmax), ("Sigmoid", OutputKind::Sigmoid)];
+    let ends =
+        [("Softmax", OutputKind::Softmax), ("LogSoftmax", OutputKind::Softmax), ("Sigmoid", OutputKind::Sigmoid)];
     for (operator, kind) in ends {
         let model = model(&[("out", 4)], |graph| {
             let x = graph.linear("scores", "flat", 5, 4);

@@ -50,7 +50,8 @@ impl BurnTrainer {
 
     fn by_label(&self, labels: &[usize], value: impl Fn(usize, bool) -> f32) -> Result<Six> {
         let n_classes = self.info.n_classes;
-        let each = (0..labels.len() * n_classes).map(|at| value(at / n_classes, at % n_classes == labels[at / n_classes]));
+        let each =
+            (0..labels.len() * n_classes).map(|at| value(at / n_classes, at % n_classes == labels[at / n_classes]));
         Ok(Float::new(each.collect(), &[labels.len(), n_classes], &self.device)?.six())
     }
 }

@@ -34,9 +34,19 @@ pub(super) fn infer(node: &NodeProto, inputs: &Inputs) -> Result<Vec<Fact>, Stri
         ("com.microsoft", "QLinearConcat") => vec![concat(node, inputs)],
         (
             "com.microsoft",
-            "Gelu" | "FastGelu" | "QuickGelu" | "BiasGelu" | "SkipLayerNormalization" | "SkipSimplifiedLayerNormalization"
-            | "SimplifiedLayerNormalization" | "MultiHeadAttention" | "QLinearSigmoid" | "QLinearLeakyRelu" | "QLinearSoftmax"
-            | "BiasSoftmax" | "BiasAdd",
+            "Gelu"
+            | "FastGelu"
+            | "QuickGelu"
+            | "BiasGelu"
+            | "SkipLayerNormalization"
+            | "SkipSimplifiedLayerNormalization"
+            | "SimplifiedLayerNormalization"
+            | "MultiHeadAttention"
+            | "QLinearSigmoid"
+            | "QLinearLeakyRelu"
+            | "QLinearSoftmax"
+            | "BiasSoftmax"
+            | "BiasAdd",
         ) => same(inputs, None),
         ("com.microsoft", "QuantizeLinear") => same(inputs, elem(inputs, 2).or(Some(DataType::Uint8))),
         ("com.microsoft", "DequantizeLinear") => same(inputs, elem(inputs, 1)),
@@ -66,7 +76,9 @@ fn blocked(fact: Fact) -> Fact {
 fn reordered(node: &NodeProto, inputs: &Inputs) -> Fact {
     let channels = node.attr_int("channels").and_then(|channels| usize::try_from(channels).ok());
     match (shape(inputs, 0), channels) {
-        (Some(&[n, _, h, w]), Some(c)) if !is_nhwc(node) => Fact::with_axes(elem(inputs, 0), vec![n, c, h, w], NCHW.to_vec()),
+        (Some(&[n, _, h, w]), Some(c)) if !is_nhwc(node) => {
+            Fact::with_axes(elem(inputs, 0), vec![n, c, h, w], NCHW.to_vec())
+        }
         _ => Fact::default(),
     }
 }

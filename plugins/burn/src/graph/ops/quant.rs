@@ -199,14 +199,7 @@ pub(super) fn matmul_integer(call: &mut Call) -> Result<Vec<Value>> {
 }
 
 /// Scales the sums of a product back to the integers of the output.
-fn requantize(
-    call: &Call,
-    sums: Float,
-    factors: &[f32],
-    axis: usize,
-    scale: f32,
-    zero: &Ints,
-) -> Result<Vec<Value>> {
+fn requantize(call: &Call, sums: Float, factors: &[f32], axis: usize, scale: f32, zero: &Ints) -> Result<Vec<Value>> {
     let shape = sums.shape();
     let owner = owners(&shape, &[factors.len()], axis, 0);
     let value = |(i, sum): (usize, f32)| quantize(sum * factors[owner(i)], scale, zero.data[0], zero.kind);
