@@ -6,6 +6,7 @@ use crate::flat::Flat;
 use crate::head;
 use crate::input::Form;
 use crate::model::Model;
+use crate::names;
 use crate::outputs;
 use crate::remarks;
 use crate::view::View;
@@ -42,7 +43,7 @@ pub struct Classifier {
     pub logits: String,
     /// Number of classes.
     pub n_classes: usize,
-    /// Names of the classes, where the graph holds them (`ZipMap`); else empty.
+    /// Names of the classes, where the file holds them (`ZipMap`, metadata); else empty.
     pub class_names: Vec<String>,
     /// What is worth knowing of the model, one sentence each: how its output was chosen and read.
     pub notes: Vec<String>,
@@ -108,6 +109,10 @@ impl Classifier {
             Some(head) => Some(head.layer.clone()),
             None => head::default_layer(&view, logits).map(str::to_owned),
         };
+        let mut class_names = chosen.class_names;
+        if class_names.is_empty() {
+            class_names = names::of_metadata(&flat.model.proto, chosen.n_classes).unwrap_or_default();
+        }
         let mut notes = chosen.notes;
         notes.extend(remarks::in_training(&view, &used));
         notes.extend(remarks::at_input(&view, default_layer.as_deref()));
@@ -120,7 +125,7 @@ impl Classifier {
             kind: chosen.kind,
             logits: logits.to_owned(),
             n_classes: chosen.n_classes,
-            class_names: chosen.class_names,
+            class_names,
             notes,
             input_is_layer: false,
             layers,

@@ -35,6 +35,7 @@ mod infer;
 mod inline;
 mod input;
 mod model;
+mod names;
 mod node;
 mod operator;
 mod outputs;

@@ -3,17 +3,37 @@
 use super::Draft;
 use ascan_config::sections::{ClassMap, ClassNames, DataSection};
 use ascan_images::{ImageSet, labels};
+use ascan_onnx::Classifier;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Tries the simple ways first: by index, by name, by a table beside the data.
-pub(super) fn guess(images: &ImageSet, section: &mut DataSection, model: &Path, n_classes: usize, draft: &mut Draft) {
+/// Tries the simple ways first: by the names in the model's file, by index, by name, by a table beside the data.
+pub(super) fn guess(
+    images: &ImageSet,
+    section: &mut DataSection,
+    model: &Path,
+    classifier: &Classifier,
+    draft: &mut Draft,
+) {
+    let n_classes = classifier.n_classes;
     let labels: BTreeSet<&str> = images.samples.iter().filter_map(|sample| sample.label.as_deref()).collect();
     if labels.is_empty() {
         draft.notes.push("the data set has no labels: slices are found, but accuracy is unknown".into());
         return;
     }
     let meets = |section: &DataSection| labels::map_to_outputs(images, section, n_classes).is_ok();
+    if !classifier.class_names.is_empty() {
+        let output_names = Some(ClassNames::List(classifier.class_names.clone()));
+        let by_name = DataSection { output_names, class_map: ClassMap::Rule("name".into()), ..section.clone() };
+        if meets(&by_name) {
+            let why = format!(
+                "the model's file names its outputs ({}), every label among them",
+                list(&classifier.class_names)
+            );
+            draft.guess("data.class_map", "name", why);
+            return;
+        }
+    }
     if meets(section) {
         let why = if images.class_names.is_empty() {
             format!("labels are numbers, and the model has {n_classes} outputs")

@@ -4,6 +4,7 @@ use super::{Draft, classes};
 use ascan_config::sections::DataSection;
 use ascan_core::{Error, Result};
 use ascan_images::{ImageSet, manifest_columns};
+use ascan_onnx::Classifier;
 use std::path::{Path, PathBuf};
 
 const MANIFESTS: [&str; 3] = ["metadata.csv", "metadata.jsonl", "metadata.parquet"];
@@ -15,7 +16,7 @@ const MASKS: [&str; 4] = ["mask", "mask_path", "mask_filename", "segmentation"];
 const SPLITS: [&str; 8] = ["test", "testing", "val", "valid", "validation", "eval", "dev", "2"];
 
 /// Guesses the section, and says how many images there are.
-pub(super) fn guess(data: &Path, model: &Path, n_classes: usize, draft: &mut Draft) -> Result<usize> {
+pub(super) fn guess(data: &Path, model: &Path, classifier: &Classifier, draft: &mut Draft) -> Result<usize> {
     let mut section = source(data, draft)?;
     if let Some(manifest) = section.manifest.clone() {
         columns(&manifest, &mut section, draft)?;
@@ -33,7 +34,7 @@ pub(super) fn guess(data: &Path, model: &Path, n_classes: usize, draft: &mut Dra
         draft.guess("data.split", section.split.clone().unwrap_or_default(), why);
         images = ImageSet::open(&section)?;
     }
-    classes::guess(&images, &mut section, model, n_classes, draft);
+    classes::guess(&images, &mut section, model, classifier, draft);
     Ok(images.len())
 }
 

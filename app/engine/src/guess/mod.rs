@@ -51,7 +51,7 @@ pub fn guess(request: &Request, host: &PluginHost) -> Result<Guess> {
     }
     let given = given::Given::parse(request.set)?;
     let classifier = model::guess(request.model, &given, &mut draft)?;
-    let n_images = data::guess(request.data, request.model, classifier.n_classes, &mut draft)?;
+    let n_images = data::guess(request.data, request.model, &classifier, &mut draft)?;
     number_of_slices(n_images, request, host, &mut draft);
     if request.file.is_some() {
         draft.template.header = vec![
