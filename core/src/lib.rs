@@ -73,6 +73,7 @@ pub mod context;
 pub mod error;
 pub mod metrics;
 pub mod output;
+pub mod output_names;
 pub mod params;
 pub mod plugin;
 pub mod projector;

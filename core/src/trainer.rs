@@ -81,7 +81,7 @@ pub struct TrainingStep<'a> {
     pub images: TensorView<'a>,
     /// `[n]`, each in `0..n_classes`.
     pub labels: &'a [usize],
-    /// `[n]`, ≥ 0. The loss is `Σ wᵢ·CEᵢ / n`: weights are not normalised.
+    /// `[n]`, ≥ 0. The loss is `Σ wᵢ·lossᵢ / n` ([`OutputKind::loss`](crate::OutputKind::loss)): weights are not normalised.
     pub weights: &'a [f32],
     /// Step size.
     pub learning_rate: f32,
@@ -92,7 +92,7 @@ pub struct TrainingStep<'a> {
 /// What a step found, before it moved the weights.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StepOutcome {
-    /// Cross-entropy of each image, unweighted, `[n]`.
+    /// Loss of each image, unweighted, `[n]`.
     pub losses: Vec<f32>,
     /// `[n, n_classes]`.
     pub logits: Tensor,

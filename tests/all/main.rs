@@ -17,6 +17,7 @@ mod desktop_sizes;
 mod desktop_smoke;
 mod desktop_waterbirds;
 mod example_plugins;
+mod exported;
 mod faithfulness;
 mod golden;
 mod guess;

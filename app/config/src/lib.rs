@@ -250,7 +250,7 @@ impl LoadedConfig {
         let mut config = self.config.clone();
         let RunConfig { data, model, .. } = &mut config;
         let mut class_map = match &data.class_map {
-            ClassMap::Rule(rule) if !["index", "name"].contains(&rule.as_str()) => Some(PathBuf::from(rule)),
+            ClassMap::Rule(rule) if !["auto", "index", "name"].contains(&rule.as_str()) => Some(PathBuf::from(rule)),
             _ => None,
         };
         let mut files: Vec<(&[&str], &mut PathBuf)> = Vec::new();

@@ -3,13 +3,13 @@
 use crate::sample::Sample;
 use crate::text;
 use ascan_config::sections::ClassNames;
-use ascan_core::{Error, Result};
+use ascan_core::{Error, Result, output_names};
 use std::collections::{BTreeSet, HashMap};
 
 /// How many names a message lists before it says how many more there are.
 const N_LISTED: usize = 12;
 
-/// The names of a list, or of a text file with one name per line.
+/// The names of a list, or of a file in one of the forms of [`output_names::parse`].
 ///
 /// # Errors
 /// `File` if the file cannot be read or holds no name.
@@ -18,12 +18,9 @@ pub fn read_names(names: &ClassNames) -> Result<Vec<String>> {
         ClassNames::List(names) => return Ok(names.clone()),
         ClassNames::File(path) => path,
     };
-    let text = text::read(path, "a text file with one name per line")?.text;
-    let names: Vec<String> = text.trim_end().lines().map(|line| line.trim().to_owned()).collect();
-    if names.is_empty() {
-        return Err(Error::file(path, "holds no names", "a text file with one name per line"));
-    }
-    Ok(names)
+    let hint = "a text file with one name per line, or JSON from index to name";
+    let text = text::read(path, hint)?.text;
+    output_names::parse(&text).ok_or_else(|| Error::file(path, "holds no names", hint))
 }
 
 /// What [`assign_indices`] found out about the labels.
@@ -33,8 +30,8 @@ pub(crate) struct Indexed {
     pub note: Option<String>,
 }
 
-/// Gives every labelled sample its index: the place of its name in `classes`, a bare integer as it is, or the
-/// place of its name among all names, sorted by their bytes.
+/// Gives every labelled sample its index: the place of its name in `classes`, a bare integer as it is (folders too, if all
+/// of them are integers), or the place of its name among all names, sorted by their bytes.
 pub(crate) fn assign_indices(
     samples: &mut [Sample],
     classes: Option<Vec<String>>,
@@ -42,7 +39,7 @@ pub(crate) fn assign_indices(
 ) -> Result<Indexed> {
     let distinct: BTreeSet<String> = samples.iter().filter_map(|sample| sample.label.clone()).collect();
     let numbers: Option<Vec<usize>> = distinct.iter().map(|label| parse_index(label)).collect();
-    let labels_are_indices = !labels_are_names && classes.is_none() && numbers.is_some() && !distinct.is_empty();
+    let labels_are_indices = classes.is_none() && numbers.is_some() && !distinct.is_empty();
     let mut note = None;
     let (index_of, class_names): (HashMap<String, usize>, Vec<String>) = match classes {
         Some(classes) => {
@@ -65,16 +62,12 @@ pub(crate) fn assign_indices(
             (index_of, classes)
         }
         None if labels_are_indices => {
+            if labels_are_names {
+                note = Some("the folders are numbers, and stand for the outputs of these numbers".to_owned());
+            }
             (distinct.into_iter().filter_map(|label| parse_index(&label).map(|index| (label, index))).collect(), vec![])
         }
         None => {
-            if numbers.is_some_and(|numbers| !numbers.is_sorted()) {
-                note = Some(
-                    "class folders with numbers as names are sorted as text (0, 1, 10, 2): \
-                             set `data.classes` to change it"
-                        .to_owned(),
-                );
-            }
             let names: Vec<String> = distinct.into_iter().collect();
             (names.iter().cloned().enumerate().map(|(index, name)| (name, index)).collect(), names)
         }

@@ -26,6 +26,10 @@ pub fn map_to_outputs(images: &ImageSet, data: &DataSection, n_outputs: usize) -
     }
     let sides = Sides { images, output_names: output_names.as_deref(), n_outputs };
     let label_outputs = match &data.class_map {
+        ClassMap::Rule(rule) if rule == "auto" => match &output_names {
+            Some(names) if !images.labels_are_indices && n_named(images, names) > 0 => sides.by_name()?,
+            _ => sides.by_index()?,
+        },
         ClassMap::Rule(rule) if rule == "index" => sides.by_index()?,
         ClassMap::Rule(rule) if rule == "name" => sides.by_name()?,
         ClassMap::Rule(file) => sides.by_table(&read_table(Path::new(file))?)?,
@@ -37,6 +41,13 @@ pub fn map_to_outputs(images: &ImageSet, data: &DataSection, n_outputs: usize) -
         None => -1,
     };
     Ok(images.samples.iter().map(output).collect())
+}
+
+/// How many distinct labels of the set are the name of an output, or one of its synonyms.
+pub fn n_named(images: &ImageSet, output_names: &[String]) -> usize {
+    let outputs = OutputNames::new(output_names);
+    let sides = Sides { images, output_names: None, n_outputs: output_names.len() };
+    sides.labels().values().filter(|(_, name)| !outputs.find(name).is_empty()).count()
 }
 
 /// Both sides that have to meet.
@@ -201,8 +212,7 @@ fn plain(name: &str) -> String {
 
 /// A table from label to output: a .json object, or a .csv with the label first and the output in `index`, or second.
 fn read_table(path: &Path) -> Result<BTreeMap<String, usize>> {
-    let hint =
-        "`class_map` is \"index\", \"name\", a table, or a .csv (label,index) or .json ({\"label\": index}) file";
+    let hint = "`class_map` is \"auto\", \"index\", \"name\", a table, or a .csv (label,index) or .json ({\"label\": index}) file";
     let fail = |message: String| Error::file(path, message, hint);
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     match extension.as_deref() {

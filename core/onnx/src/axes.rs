@@ -130,7 +130,8 @@ impl Layout {
 }
 
 /// Axes after a `Reshape`: axes that keep their length keep their meaning, height and width that are merged become
-/// tokens, tokens that are split again become height and width.
+/// tokens, tokens that are split again become height and width. Rows or columns that are split into blocks are still rows or
+/// columns of blocks; what is merged into the channels is one of them (space to depth).
 pub(crate) fn reshaped(axes: &[Axis], from: &[usize], to: &[usize]) -> Vec<Axis> {
     let mut out = vec![Axis::Other; to.len()];
     let (mut i, mut j) = (0, 0);
@@ -156,11 +157,19 @@ pub(crate) fn reshaped(axes: &[Axis], from: &[usize], to: &[usize]) -> Vec<Axis>
             ([Axis::Tokens { prefix: 0, h, w }], [a, b]) if (h, w) == (a, b) => {
                 (out[first], out[j]) = (Axis::Height, Axis::Width);
             }
+            (&[side @ (Axis::Height | Axis::Width)], [_, _]) => out[first] = side,
+            (merged, [_]) if is_depth(merged) => out[first] = Axis::Channel,
             _ => {}
         }
         (i, j) = (i + 1, j + 1);
     }
     out
+}
+
+/// Channels, and places inside a block.
+fn is_depth(axes: &[Axis]) -> bool {
+    let n_channels = axes.iter().filter(|&&axis| axis == Axis::Channel).count();
+    n_channels == 1 && axes.iter().all(|axis| matches!(axis, Axis::Channel | Axis::Other))
 }
 
 #[cfg(test)]
@@ -196,6 +205,13 @@ mod tests {
         let tokens = Axis::Tokens { prefix: 0, h: 7, w: 5 };
         assert_eq!(reshaped(&NCHW, &[2, 64, 7, 5], &[2, 64, 35]), [Axis::Batch, Axis::Channel, tokens]);
         assert_eq!(reshaped(&[Axis::Batch, tokens, Axis::Channel], &[2, 35, 8], &[2, 7, 5, 8]), NHWC);
-        assert_eq!(reshaped(&NHWC, &[2, 8, 8, 6], &[2, 2, 4, 2, 4, 6])[1], Axis::Other);
+        // Patch merging as timm's Swin writes it: rows and columns of 4 × 4 blocks, whose places become channels.
+        let blocks = reshaped(&NHWC, &[2, 8, 8, 6], &[2, 2, 4, 2, 4, 6]);
+        let expected = [Axis::Batch, Axis::Height, Axis::Other, Axis::Width, Axis::Other, Axis::Channel];
+        assert_eq!(blocks, expected);
+        let moved = [0, 1, 3, 2, 4, 5].map(|axis: usize| blocks[axis]);
+        assert_eq!(reshaped(&moved, &[2, 2, 2, 4, 4, 6], &[2, 2, 2, 96]), NHWC);
+        // Windows, one after the other, are no map.
+        assert_eq!(Layout::of(&reshaped(&moved, &[2, 2, 2, 4, 4, 6], &[8, 4, 4, 6])), None);
     }
 }

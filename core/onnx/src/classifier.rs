@@ -6,7 +6,9 @@ use crate::flat::Flat;
 use crate::head;
 use crate::input::Form;
 use crate::model::Model;
+use crate::names;
 use crate::outputs;
+use crate::remarks;
 use crate::view::View;
 use ascan_core::output::{OutputChoice, OutputKind};
 use ascan_core::{AttentionInfo, Capabilities, Error, LayerInfo, LinearHead, ModelInfo, Result, Tensor};
@@ -41,10 +43,12 @@ pub struct Classifier {
     pub logits: String,
     /// Number of classes.
     pub n_classes: usize,
-    /// Names of the classes, where the graph holds them (`ZipMap`); else empty.
+    /// Names of the classes, where the file holds them (`ZipMap`, metadata); else empty.
     pub class_names: Vec<String>,
     /// What is worth knowing of the model, one sentence each: how its output was chosen and read.
     pub notes: Vec<String>,
+    /// Whether the model has no feature map behind its input, so that the input itself is made the layer `INPUT/pixels`.
+    pub input_is_layer: bool,
     /// Every feature map with spatial extent on the way to the logits, in graph order.
     pub layers: Vec<Layer>,
     /// Attention layers over all places, by the softmax that gives their weights, in graph order.
@@ -70,7 +74,17 @@ impl Classifier {
     /// the graph does not have.
     pub fn analyse(model: &Model, image_size: Option<[usize; 2]>, choice: &OutputChoice) -> Result<Self> {
         let flat = Flat::of(model, image_size)?;
-        let view = View::of(&flat)?;
+        let found = Self::of_flat(&flat, choice)?;
+        if found.default_layer.is_some() || flat.input.is_single() {
+            return Ok(found);
+        }
+        let at_input = Self { input_is_layer: true, ..Self::of_flat(&flat.with_input_as_layer(), choice)? };
+        // An input of whole numbers is no map either.
+        Ok(if at_input.default_layer.is_some() { at_input } else { found })
+    }
+
+    fn of_flat(flat: &Flat, choice: &OutputChoice) -> Result<Self> {
+        let view = View::of(flat)?;
         let chosen = outputs::choose(&view, choice)?;
         let logits = chosen.logits;
         let used = view.ancestors(logits);
@@ -95,6 +109,13 @@ impl Classifier {
             Some(head) => Some(head.layer.clone()),
             None => head::default_layer(&view, logits).map(str::to_owned),
         };
+        let mut class_names = chosen.class_names;
+        if class_names.is_empty() {
+            class_names = names::of_metadata(&flat.model.proto, chosen.n_classes).unwrap_or_default();
+        }
+        let mut notes = chosen.notes;
+        notes.extend(remarks::in_training(&view, &used));
+        notes.extend(remarks::at_input(&view, default_layer.as_deref()));
         Ok(Self {
             input: flat.input.name.clone(),
             input_shape: flat.input.shape,
@@ -104,8 +125,9 @@ impl Classifier {
             kind: chosen.kind,
             logits: logits.to_owned(),
             n_classes: chosen.n_classes,
-            class_names: chosen.class_names,
-            notes: chosen.notes,
+            class_names,
+            notes,
+            input_is_layer: false,
             layers,
             attentions,
             biases,

@@ -1,7 +1,7 @@
 //! A model's graph made ready for analysis: functions inlined, image input found, batch size settled.
 
 use crate::constant::int_proto;
-use crate::infer::{Conflict, Facts};
+use crate::infer::{Conflict, Declared, Facts};
 use crate::inline;
 use crate::input::Input;
 use crate::model::Model;
@@ -34,6 +34,17 @@ impl<'m> Flat<'m> {
         Ok(flat)
     }
 
+    /// The graph with its input also as a tensor that a node gives, so that it can be a layer.
+    pub fn with_input_as_layer(mut self) -> Self {
+        let (input, layer) = (self.input.name.clone(), format!("{}/pixels", self.input.name));
+        let nodes = self.nodes.to_mut();
+        for node in nodes.iter_mut().filter(|node| inline::reads(node).contains(&input.as_str())) {
+            inline::rename(node, &|name| if name == input { layer.clone() } else { name.to_owned() });
+        }
+        nodes.insert(0, NodeProto::new("Identity", &[&input], &layer));
+        self
+    }
+
     /// What is known of every tensor when `batch` images are given.
     pub fn facts(&self, batch: usize) -> Result<Facts<'_>> {
         self.infer(batch).map_err(|conflict| self.conflict(conflict))
@@ -43,6 +54,7 @@ impl<'m> Flat<'m> {
         let constants = self.graph.initializer.iter().chain(&self.extra);
         let mut facts = Facts::of_constants(constants)?;
         facts.add_sparse(&self.graph.sparse_initializer);
+        facts.believe(Declared::of(self.graph, &self.input.name), batch);
         facts.run(&self.nodes, self.model.opset(), &self.input.name, self.input.fact(batch))?;
         Ok(facts)
     }

@@ -223,7 +223,10 @@ fn past_identities<'f>(view: &View<'f>, mut tensor: &'f str) -> &'f str {
             _ => false,
         };
         match node.input(0) {
-            Some(input) if same && view.feature_map(input).is_some() => tensor = input,
+            // The input itself is no layer.
+            Some(input) if same && view.feature_map(input).is_some() && view.producer(input).is_some() => {
+                tensor = input
+            }
             _ => break,
         }
     }

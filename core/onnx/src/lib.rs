@@ -35,12 +35,14 @@ mod infer;
 mod inline;
 mod input;
 mod model;
+mod names;
 mod node;
 mod operator;
 mod outputs;
 mod prepare;
 #[rustfmt::skip]
 pub mod proto;
+mod remarks;
 mod tail;
 mod unknown;
 mod view;

@@ -39,7 +39,19 @@ impl Model {
             resolve(path, tensor, &mut files)?;
         }
         let model = Self { proto, path: path.to_owned() };
+        let is_onnx = model.proto.opset_import.iter().any(|set| is_standard(&set.domain));
         match model.opset() {
+            _ if !is_onnx && !model.proto.opset_import.is_empty() => {
+                let domains: Vec<&str> = model.proto.opset_import.iter().map(|set| set.domain.as_str()).collect();
+                Err(Error::file(
+                    path,
+                    format!(
+                        "uses operators of {} alone: it is no neural network of ONNX's own operators",
+                        domains.join(", ")
+                    ),
+                    "use an image classifier; trees and other models of tables have no maps to explain",
+                ))
+            }
             7.. => Ok(model),
             old => Err(Error::file(
                 path,

@@ -42,6 +42,7 @@ pub fn prepare(model: &Model, classifier: &Classifier, layers: &[&str], batch: O
     };
     let [c, h, w] = classifier.input_shape;
     let flat = Flat::of(model, Some([h, w]))?;
+    let flat = if classifier.input_is_layer { flat.with_input_as_layer() } else { flat };
     let facts = flat.facts(batch.unwrap_or(2))?;
     let mut nodes = live(&flat.nodes, &wanted);
     let input = &flat.input;

@@ -4,3 +4,4 @@ mod conformance;
 mod goldens;
 mod node_cases;
 mod reference;
+mod sigmoid;

@@ -30,10 +30,12 @@ pub struct DataSection {
     pub split: Option<String>,
     /// Class names in the order of their index: a text file with one name per line, or a list.
     pub classes: Option<ClassNames>,
-    /// How labels map to the model's outputs: `index` (label i is output i), `name` (by class name, with
-    /// `output_names`), or a table from label to output index.
+    /// How labels map to the model's outputs: `index` (label i is output i), `name` (by class name, with the names of
+    /// the outputs), `auto` (by name where the outputs have names and a label is one of them, else by index), or a table
+    /// from label to output index.
     pub class_map: ClassMap,
-    /// Names of the model's outputs: a text file with one name per line, or a list.
+    /// Names of the model's outputs: a file in one of the forms of [`ascan_core::output_names::parse`], or a list. Where it
+    /// is not set, the names in the model's metadata count.
     pub output_names: Option<ClassNames>,
 }
 
@@ -51,7 +53,7 @@ pub enum ClassNames {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ClassMap {
-    /// `"index"` or `"name"`, or a .csv/.json file from label to output index.
+    /// `"auto"`, `"index"` or `"name"`, or a .csv/.json file from label to output index.
     Rule(String),
     /// From label (as in the data set: folder name or value of the label column) to output index.
     Table(BTreeMap<String, usize>),
@@ -59,7 +61,7 @@ pub enum ClassMap {
 
 impl Default for ClassMap {
     fn default() -> Self {
-        Self::Rule("index".into())
+        Self::Rule("auto".into())
     }
 }
 
@@ -75,8 +77,11 @@ impl Params for DataSection {
         ("columns", "which column of the manifest is what: path, label, one_hot = [..], split, group = [..], mask"),
         ("split", "keep only images of this split"),
         ("classes", "class names by label index: a text file with one name per line, or a list"),
-        ("class_map", "how labels map to the model's outputs: \"index\", \"name\", a file, or a table label -> output"),
-        ("output_names", "names of the model's outputs: a text file with one name per line, or a list"),
+        (
+            "class_map",
+            "how labels map to the model's outputs: \"auto\", \"index\", \"name\", a file, or a table label -> output",
+        ),
+        ("output_names", "names of the model's outputs, where its file holds none: a text file, a .json, or a list"),
     ];
 
     fn check(&self, problems: &mut Problems) {

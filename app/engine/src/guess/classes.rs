@@ -1,20 +1,62 @@
 //! How the labels of the data set map to the outputs of the model.
 
 use super::Draft;
-use ascan_config::sections::{ClassMap, ClassNames, DataSection};
-use ascan_images::{ImageSet, labels, outputs};
+use super::names::{self, files};
+use ascan_config::sections::{ClassNames, DataSection};
+use ascan_images::{ImageSet, outputs};
+use ascan_onnx::Classifier;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Tries the simple ways first: by index, by name, by a table beside the data.
-pub(super) fn guess(images: &ImageSet, section: &mut DataSection, model: &Path, n_classes: usize, draft: &mut Draft) {
+/// Tries the simple ways first: by the names in the model's file or beside it, by index, by a table beside the data.
+pub(super) fn guess(
+    images: &ImageSet,
+    section: &mut DataSection,
+    model: &Path,
+    classifier: &Classifier,
+    draft: &mut Draft,
+) {
+    let n_classes = classifier.n_classes;
     let labels: BTreeSet<&str> = images.samples.iter().filter_map(|sample| sample.label.as_deref()).collect();
     if labels.is_empty() {
         draft.notes.push("the data set has no labels: slices are found, but accuracy is unknown".into());
         return;
     }
     let meets = |section: &DataSection| outputs::map_to_outputs(images, section, n_classes).is_ok();
+    let folders = [model.parent().map(Path::to_owned), source_folder(section)];
+    let folders: Vec<PathBuf> = folders.into_iter().flatten().collect();
+    let named = match names::find(&folders, n_classes) {
+        _ if !classifier.class_names.is_empty() => {
+            Some((classifier.class_names.clone(), "the model's file".to_owned()))
+        }
+        Some((file, names)) => {
+            let why = format!("a name for each of the {n_classes} outputs: {}", list(&names));
+            draft.guess("data.output_names", draft.path(&file), why);
+            Some((names, file.file_name().unwrap_or_default().to_string_lossy().into_owned()))
+        }
+        None => None,
+    };
+    if let Some((names, source)) = &named {
+        section.output_names = Some(ClassNames::List(names.clone()));
+        let n_named = if images.labels_are_indices { 0 } else { outputs::n_named(images, names) };
+        if n_named > 0 {
+            let why = match labels.len() - n_named {
+                0 => format!("{source} names the outputs ({}), every label among them", list(names)),
+                n => format!(
+                    "{n_named} labels are names of outputs in {source}, but {n} are not: `ascan check` lists them"
+                ),
+            };
+            draft.guess("data.class_map", "name", why);
+            return;
+        }
+    }
     if meets(section) {
+        if let Some((_, source)) = named.filter(|_| !images.labels_are_indices) {
+            draft.notes.push(format!(
+                "no label is one of the names of outputs in {source}: they are matched by their order, which nothing confirms"
+            ));
+        }
         let why = if images.class_names.is_empty() {
             format!("labels are numbers, and the model has {n_classes} outputs")
         } else {
@@ -23,28 +65,10 @@ pub(super) fn guess(images: &ImageSet, section: &mut DataSection, model: &Path, 
         draft.guess("data.class_map", "index", why);
         return;
     }
-    let folders = [source_folder(section), model.parent().map(Path::to_owned)];
-    let folders: Vec<PathBuf> = folders.into_iter().flatten().collect();
-    for file in folders.iter().flat_map(|dir| files(dir, "txt")) {
-        let names = ClassNames::File(file.clone());
-        if labels::read_names(&names).is_ok_and(|names| names.len() == n_classes) {
-            let by_name =
-                DataSection { output_names: Some(names), class_map: ClassMap::Rule("name".into()), ..section.clone() };
-            let fits = meets(&by_name);
-            let why = format!("it has {n_classes} lines, as many as the model has outputs");
-            draft.guess("data.output_names", draft.path(&file), why);
-            section.output_names = by_name.output_names.clone();
-            if fits {
-                draft.guess("data.class_map", "name", "every label is the name of an output");
-                return;
-            }
-            break;
-        }
-    }
     for file in folders.iter().flat_map(|dir| files(dir, "csv")) {
         if let Some((table, columns)) = table(&file, &labels, n_classes) {
             let why = format!("from the columns {columns} of {}", file.display());
-            draft.guess("data.class_map", serde_json::json!(table), why);
+            draft.guess("data.class_map", json!(table), why);
             return;
         }
     }
@@ -68,16 +92,6 @@ fn is_wordnet_id(label: &str) -> bool {
 fn source_folder(section: &DataSection) -> Option<PathBuf> {
     let beside = [&section.manifest, &section.archive, &section.idx].into_iter().flatten().next();
     section.images.clone().or_else(|| beside.and_then(|file| file.parent()).map(Path::to_owned))
-}
-
-/// Files with this extension, sorted.
-fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
-    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut files: Vec<PathBuf> =
-        entries.filter(|path| path.extension().is_some_and(|found| found == extension)).collect();
-    files.sort();
-    files
 }
 
 /// A column that has every label, and another, named as an index, that gives each of them one output.

@@ -4,6 +4,7 @@ use super::{Draft, classes};
 use ascan_config::sections::DataSection;
 use ascan_core::{Error, Result};
 use ascan_images::{ImageSet, is_table, label_column, manifest_columns, yes_no_columns};
+use ascan_onnx::Classifier;
 use std::path::{Path, PathBuf};
 
 const MANIFESTS: [&str; 3] = ["metadata.csv", "metadata.jsonl", "metadata.parquet"];
@@ -17,7 +18,7 @@ const SPLITS: [&str; 8] = ["test", "testing", "val", "valid", "validation", "eva
 type Found = Option<usize>;
 
 /// Guesses the section, and says how many images there are.
-pub(super) fn guess(data: &Path, model: &Path, n_classes: usize, draft: &mut Draft) -> Result<Found> {
+pub(super) fn guess(data: &Path, model: &Path, classifier: &Classifier, draft: &mut Draft) -> Result<Found> {
     let mut section = source(data, draft)?;
     if let Some(manifest) = section.manifest.clone()
         && let Err(error) = columns(&manifest, &mut section, draft)
@@ -49,7 +50,7 @@ pub(super) fn guess(data: &Path, model: &Path, n_classes: usize, draft: &mut Dra
         draft.guess("data.split", section.split.clone().unwrap_or_default(), why);
         images = ImageSet::open(&section)?;
     }
-    classes::guess(&images, &mut section, model, n_classes, draft);
+    classes::guess(&images, &mut section, model, classifier, draft);
     Ok(Some(images.len()))
 }
 

@@ -4,6 +4,7 @@
 mod classes;
 mod data;
 mod model;
+mod names;
 #[cfg(test)]
 mod tests;
 mod tried;
@@ -47,7 +48,7 @@ pub fn guess(request: &Request, host: &PluginHost) -> Result<Guess> {
     let keeps_paths = request.file.is_some_and(is_in_working_folder);
     let mut draft = Draft { keeps_paths, ..Draft::chosen(request.chosen)? };
     let classifier = model::guess(request.model, &mut draft)?;
-    if let Some(n_images) = data::guess(request.data, request.model, classifier.n_classes, &mut draft)? {
+    if let Some(n_images) = data::guess(request.data, request.model, &classifier, &mut draft)? {
         number_of_slices(n_images, request, host, &mut draft);
         tried::preprocessing(&mut draft, request, host);
     }

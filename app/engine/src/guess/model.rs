@@ -1,7 +1,7 @@
 //! What the model's file says about its input.
 
 use super::Draft;
-use ascan_core::{OutputChoice, Result};
+use ascan_core::Result;
 use ascan_onnx::proto::NodeProto;
 use ascan_onnx::{Classifier, Model};
 use std::path::Path;
@@ -12,10 +12,11 @@ const USUAL_SIZE: [usize; 2] = [224, 224];
 pub(super) fn guess(path: &Path, draft: &mut Draft) -> Result<Classifier> {
     let model = Model::load(path)?;
     draft.set("model.path", draft.path(path));
-    let choice = OutputChoice::default();
-    let classifier = match Classifier::analyse(&model, None, &choice) {
+    let (choice, size) = (draft.given.model.output.choice(), draft.given.model.image_size);
+    let classifier = match Classifier::analyse(&model, size, &choice) {
         Ok(classifier) => classifier,
         // Where the usual size does not help either, the first error is the one that says what is wrong.
+        Err(error) if size.is_some() => return Err(error),
         Err(error) => {
             let classifier = Classifier::analyse(&model, Some(USUAL_SIZE), &choice).map_err(|_| error)?;
             draft.guess(
@@ -30,6 +31,12 @@ pub(super) fn guess(path: &Path, draft: &mut Draft) -> Result<Classifier> {
     let (preset, why) = preset(&model, &classifier);
     draft.guess("model.preprocess.preset", preset, why);
     match &classifier.default_layer {
+        // Channels of a map are weighed by it; those of an image are colours.
+        Some(_) if classifier.input_is_layer => draft.guess(
+            "attribution.plugin",
+            "integrated_gradients",
+            "the model has no feature map, and this method explains pixels",
+        ),
         Some(layer) => draft.guess(
             "attribution.params.layer",
             "auto",
@@ -45,6 +52,9 @@ fn preset(model: &Model, classifier: &Classifier) -> (&'static str, String) {
     let [c, h, w] = classifier.input_shape;
     let producer = model.proto.producer_name.to_lowercase();
     let nodes = model.graph().map(|graph| graph.node.as_slice()).unwrap_or_default();
+    if takes_bytes(model, classifier) {
+        return ("raw", "the model takes whole numbers from 0 to 255, and scales them itself".to_owned());
+    }
     if let Some(node) = nodes.iter().find(|node| node.input.contains(&classifier.input)).filter(|node| is_scaling(node))
     {
         let why = format!("the model begins with {}, so it seems to scale its input itself", node.op_type);
@@ -66,6 +76,18 @@ fn preset(model: &Model, classifier: &Classifier) -> (&'static str, String) {
         return ("caffe", format!("{h} x {w} images are Caffe's; `imagenet` if it was trained with PyTorch"));
     }
     ("imagenet", "three channels and symmetric padding: most such models come from PyTorch and take ImageNet's mean and deviation".into())
+}
+
+fn takes_bytes(model: &Model, classifier: &Classifier) -> bool {
+    use ascan_onnx::proto::tensor_proto::DataType;
+    use ascan_onnx::proto::type_proto::Value;
+    let inputs = model.graph().map(|graph| graph.input.as_slice()).unwrap_or_default();
+    let input = inputs.iter().find(|input| input.name == classifier.input).and_then(|input| input.r#type.as_ref());
+    let elem = input.and_then(|kind| match &kind.value {
+        Some(Value::TensorType(tensor)) => Some(tensor.elem_type),
+        _ => None,
+    });
+    elem == Some(DataType::Uint8.into())
 }
 
 /// Arithmetic on the input itself: a normalisation inside the model.

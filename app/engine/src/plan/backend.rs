@@ -73,7 +73,16 @@ pub(super) fn choose(
     }
     let reasons = if passed_over.is_empty() { "none was found".to_owned() } else { passed_over.join("; ") };
     let message = format!("no backend can do this: {reasons}");
-    loaded.error_at(&["model", "backend"], message, "`ascan plugins` lists the backends that were found");
+    let needs_gradients =
+        attributors.iter().any(|attributor| attributor.requirements(&graph).is_ok_and(|needs| needs.gradients));
+    let hint = match needs_gradients {
+        true => {
+            "a method that only runs the model needs no gradients: `attribution.plugin = \"eigen_cam\"`, `\"score_cam\"` or \
+                 `\"occlusion\"`; `ascan plugins` lists the backends that were found"
+        }
+        false => "`ascan plugins` lists the backends that were found",
+    };
+    loaded.error_at(&["model", "backend"], message, hint);
     None
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Method, RunPlan};
 use ascan_config::sections::ChannelOrder;
-use ascan_core::ParamMap;
+use ascan_core::{OutputKind, ParamMap};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -37,6 +37,7 @@ impl RunPlan {
             "classes": { "n": self.model.n_classes, "label_counts": self.label_counts() },
             "model": {
                 "path": self.config.model.path, "input": self.model.input, "input_shape": [c, h, w],
+                "output": { "name": self.classifier.output, "kind": self.model.output },
                 "logits": self.model.logits, "layers": self.model.layers.iter().map(|l| &l.name).collect::<Vec<_>>(),
             },
             "backend": { "name": self.backend_name, "engine": self.model.engine, "reason": self.backend_reason },
@@ -88,7 +89,7 @@ impl RunPlan {
             ("groups", groups),
             ("model", format!("{}", config.model.path.display())),
             ("input", format!("`{}` [{c}, {h}, {w}]", model.input)),
-            ("outputs", format!("{} classes, logits `{}`", model.n_classes, model.logits)),
+            ("outputs", self.outputs_line()),
             ("backend", format!("{} ({}), {}", self.backend_name, model.engine, self.backend_reason)),
             ("preprocess", self.preprocess_line()),
             (
@@ -128,6 +129,17 @@ impl RunPlan {
             (Some(_), false) => "pool and linear: gradients in closed form",
             (None, false) => "no gradients needed",
         }
+    }
+
+    fn outputs_line(&self) -> String {
+        let RunPlan { model, classifier, .. } = self;
+        let end = match model.output {
+            OutputKind::Logits => String::new(),
+            OutputKind::Softmax => format!(", a softmax gives `{}`", classifier.output),
+            OutputKind::Sigmoid => format!(", a sigmoid for each class gives `{}`", classifier.output),
+            OutputKind::Binary => format!(", from the one number of `{}`", classifier.output),
+        };
+        format!("{} classes, logits `{}`{end}", model.n_classes, model.logits)
     }
 
     fn preprocess_line(&self) -> String {

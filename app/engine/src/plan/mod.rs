@@ -6,7 +6,7 @@ mod describe;
 pub use backend::applicable;
 
 use ascan_config::host::PluginHost;
-use ascan_config::sections::{DataSection, OutputSection};
+use ascan_config::sections::{ClassNames, DataSection, OutputSection};
 use ascan_config::{ConfigErrors, LoadedConfig, RunConfig};
 use ascan_core::{Attributor, Error, ModelInfo, Requirements, Runtime};
 use ascan_images::{ImageSet, Preprocess, labels, outputs};
@@ -108,6 +108,9 @@ impl RunPlan {
             0 => info.preferred_batch.max(1),
             n => n,
         };
+        if config.data.output_names.is_none() && !classifier.class_names.is_empty() {
+            config.data.output_names = Some(ClassNames::List(classifier.class_names.clone()));
+        }
         config.model.params = params;
         config.model.output = OutputSection::new(&classifier.output, classifier.kind);
         config.model.preprocess = preprocess.section().clone();
@@ -177,19 +180,21 @@ impl Opened {
             .then(|| Preprocess::new(&loaded.config.model.preprocess, classifier.input_shape))
             .and_then(|made| made.map_err(|error| report(loaded, &["model", "preprocess"], &error)).ok());
         let n_classes = classifier.n_classes;
+        // Where the configuration names no outputs, the model itself may.
+        let mut data = loaded.config.data.clone();
+        if data.output_names.is_none() && !classifier.class_names.is_empty() {
+            data.output_names = Some(ClassNames::List(classifier.class_names.clone()));
+        }
         let labels = images
-            .map(|images| outputs::map_to_outputs(images, &loaded.config.data, n_classes))
+            .map(|images| outputs::map_to_outputs(images, &data, n_classes))
             .and_then(|made| made.map_err(|error| report_data(loaded, &error)).ok());
         let target = loaded.config.attribution.target.parse::<usize>();
         if target.is_ok_and(|target| target >= n_classes) {
             let message = format!("`attribution.target`: the model has outputs 0 to {}", n_classes.saturating_sub(1));
             loaded.error_at(&["attribution", "target"], message, "use predicted, label, or one of them");
         }
-        // Read before, by `map_to_outputs`; else those that the model itself holds.
-        let names = match &loaded.config.data.output_names {
-            Some(names) => labels::read_names(names).ok(),
-            None => Some(classifier.class_names.clone()).filter(|names| !names.is_empty()),
-        };
+        // Read before, by `map_to_outputs`.
+        let names = data.output_names.as_ref().and_then(|names| labels::read_names(names).ok());
         Self { labels, output_names: names, preprocess }
     }
 }

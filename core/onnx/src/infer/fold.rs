@@ -60,6 +60,15 @@ pub(super) fn fold(node: &NodeProto, inputs: &[Option<&Fact>], output: &Fact) ->
             let at = |at: &[usize]| operands.iter().map(|(v, d)| v[broadcast_offset(d, at)]).reduce(pick);
             Some(each(shape, |position| at(position).unwrap_or_default()))
         }
+        O::Clip => {
+            let bound = |i: usize, name: &str| match inputs.get(i).copied().flatten() {
+                Some(_) => values(i)?.first().copied().map(Some),
+                None => Some(node.attr_float(name).map(f64::from)),
+            };
+            let (low, high) = (bound(1, "min")?, bound(2, "max")?);
+            let clip = |&v: &f64| v.max(low.unwrap_or(f64::NEG_INFINITY)).min(high.unwrap_or(f64::INFINITY));
+            Some(x.iter().map(clip).collect())
+        }
         O::Where => {
             let (y, z, a, b, c) = (values(1)?, values(2)?, dims(0)?, dims(1)?, dims(2)?);
             Some(each(shape, |at| {

@@ -3,6 +3,7 @@
 //!
 //! The batch size is a number like any other length: inference with two batch sizes shows which axes follow it.
 
+mod declared;
 mod fold;
 mod ops;
 mod window;
@@ -12,6 +13,7 @@ use crate::constant;
 use crate::operator::Operator;
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{NodeProto, SparseTensorProto, TensorProto};
+pub(crate) use declared::Declared;
 use std::collections::HashMap;
 
 /// Constants with more values are not computed with, because they are weights and not shapes.
@@ -87,6 +89,8 @@ impl Fact {
 /// What is known of every tensor of a graph, by name.
 pub(crate) struct Facts<'g> {
     map: HashMap<&'g str, Fact>,
+    declared: Declared<'g>,
+    batch: usize,
 }
 
 /// The node at which inference stopped, and why.
@@ -104,7 +108,13 @@ impl<'g> Facts<'g> {
             Ok(fact) => Ok((tensor.name.as_str(), fact)),
             Err(message) => Err(Conflict { node: tensor.name.clone(), operator: "initializer".to_owned(), message }),
         };
-        Ok(Self { map: constants.map(fact).collect::<Result<_, _>>()? })
+        let map = constants.map(fact).collect::<Result<_, _>>()?;
+        Ok(Self { map, declared: Declared::default(), batch: 1 })
+    }
+
+    /// Believes these shapes, of `batch` images, where inference finds none.
+    pub fn believe(&mut self, declared: Declared<'g>, batch: usize) {
+        (self.declared, self.batch) = (declared, batch);
     }
 
     /// Adds sparse constants, of which only the shape is kept.
@@ -138,7 +148,13 @@ impl<'g> Facts<'g> {
                 Some(Operator::If) => self.branch(node, opset)?,
                 _ => self.node(node, opset).map_err(conflict)?,
             };
-            for (name, fact) in node.output.iter().zip(outputs) {
+            for (name, mut fact) in node.output.iter().zip(outputs) {
+                if fact.shape.is_none()
+                    && let Some(declared) = self.declared.fact(name, self.batch)
+                    && declared.check_size().is_ok()
+                {
+                    fact = Fact { image: fact.image, ..declared };
+                }
                 self.map.insert(name, fact);
             }
         }

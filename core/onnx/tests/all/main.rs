@@ -3,6 +3,7 @@
 mod constants;
 mod families;
 mod graphs;
+mod inputs;
 mod loading;
 mod mistakes;
 mod outputs;

@@ -138,6 +138,22 @@ pub(super) fn gather(node: &NodeProto, inputs: &Inputs) -> Result<Fact, String> 
     Ok(Fact::with_axes(*elem, out, axes))
 }
 
+/// Entries `data[indices]`: the last axis of the indices counts through the first axes of the data.
+pub(super) fn gather_nd(node: &NodeProto, inputs: &Inputs) -> Result<Fact, String> {
+    let (Some(Fact { shape: Some(x), axes, elem, .. }), Some(indices)) = (fact(inputs, 0), shape(inputs, 1)) else {
+        return Ok(unknown(inputs));
+    };
+    let batch = usize::try_from(node.attr_int("batch_dims").unwrap_or(0)).unwrap_or(usize::MAX);
+    let [places @ .., depth] = indices else { return Err("has indices without an axis".to_owned()) };
+    let first = batch.checked_add(*depth).filter(|&first| first <= x.len() && batch <= places.len());
+    let Some(first) = first else {
+        return Err(format!("indices of shape {indices:?} do not fit a tensor of shape {x:?}"));
+    };
+    let kept = axes[..batch].iter().copied().chain(vec![Axis::Other; places.len() - batch]);
+    let axes = kept.chain(axes[first..].iter().copied()).collect();
+    Ok(Fact::with_axes(*elem, [places, &x[first..]].concat(), axes))
+}
+
 pub(super) fn pad(node: &NodeProto, inputs: &Inputs) -> Result<Fact, String> {
     let Some(Fact { shape: Some(x), axes, elem, .. }) = fact(inputs, 0) else { return Ok(unknown(inputs)) };
     let pads = match fact(inputs, 1) {

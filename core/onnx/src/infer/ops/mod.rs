@@ -1,17 +1,17 @@
 //! Output shapes of each operator, and the meaning of their axes.
 
 mod cutting;
+mod fused;
 mod reshaping;
 mod sums;
 
 use super::Fact;
 use crate::axes::{Axis, Layout};
-use crate::node::is_standard;
 use crate::operator::Operator;
 use crate::proto::NodeProto;
 use crate::proto::tensor_proto::DataType;
 pub(super) use cutting::ranges;
-use cutting::{concat, depth_to_space, gather, pad, resize, slice, space_to_depth, split};
+use cutting::{concat, depth_to_space, gather, gather_nd, pad, resize, slice, space_to_depth, split};
 use reshaping::{constant_of_shape, expand, flatten, range, reshape, squeeze, tile, transpose, unsqueeze};
 use sums::{attention, conv, conv_transpose, einsum, gemm, global_pool, matmul, pool, reduce, reduced_axes};
 
@@ -22,7 +22,7 @@ type Outputs = Result<Vec<Fact>, String>;
 /// outputs; an error is a contradiction.
 pub(super) fn infer(node: &NodeProto, inputs: &Inputs, opset: i64) -> Outputs {
     use Operator as O;
-    let Some(operator) = Operator::of(node) else { return Ok(foreign(node, inputs)) };
+    let Some(operator) = Operator::of(node) else { return fused::infer(node, inputs) };
     Ok(match operator {
         O::Constant => vec![constant(node)?],
         O::Shape => vec![shape_of(node, inputs)],
@@ -149,21 +149,15 @@ pub(super) fn infer(node: &NodeProto, inputs: &Inputs, opset: i64) -> Outputs {
         | O::ReduceProd
         | O::ReduceSum
         | O::ReduceSumSquare => vec![reduce(node, inputs, elem(inputs, 0), reduced_axes(node, inputs, opset))?],
-        // Nothing is inferred: they are rare in classifiers before the logits, or (`If`) not this function's business.
-        O::DynamicQuantizeLinear | O::GatherND | O::If | O::MaxUnpool | O::NonZero | O::OneHot | O::TopK => vec![],
-    })
-}
-
-/// Operators of other domains (onnxruntime's own, mostly) that leave the shape as it is.
-fn foreign(node: &NodeProto, inputs: &Inputs) -> Vec<Fact> {
-    match node.op_type.as_str() {
-        "Gelu" | "FastGelu" | "QuickGelu" | "BiasGelu" | "QuantizeLinear" | "DequantizeLinear"
-            if !is_standard(&node.domain) =>
-        {
-            same(inputs, None)
+        O::DynamicQuantizeLinear => {
+            let scalar = |elem| Fact::new(Some(elem), vec![]);
+            let whole = same(inputs, Some(DataType::Uint8));
+            whole.into_iter().chain([scalar(DataType::Float), scalar(DataType::Uint8)]).collect()
         }
-        _ => vec![],
-    }
+        O::GatherND => vec![gather_nd(node, inputs)?],
+        // Nothing is inferred: they are rare in classifiers before the logits, or (`If`) not this function's business.
+        O::If | O::MaxUnpool | O::NonZero | O::OneHot | O::TopK => vec![],
+    })
 }
 
 fn fact<'a>(inputs: &Inputs<'a>, i: usize) -> Option<&'a Fact> {
