@@ -103,7 +103,7 @@ fn write_scan(dir: &Path) -> ascan_core::Result<()> {
             label: (i % 2) as i32,
             split: Some("2".into()),
             groups: vec![(i % 2).to_string(), (i % 3 % 2).to_string()],
-            mask: None,
+            ..Facts::default()
         };
         let outcome = Outcome {
             predicted_class: i32::from(share > 0.5),

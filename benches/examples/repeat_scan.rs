@@ -76,6 +76,7 @@ fn row_of(album: &Album, row: usize) -> Result<ScanRow, ascan_core::Error> {
             target_class: table.target_classes[row],
             probs: album.probs(row)?,
             loss: table.losses[row],
+            numbers: Vec::new(),
             map: album.map(row)?.into_data(),
             embedding: album.part(row, Part::Embeddings)?.into_data(),
             attribution_empty: table.attribution_empty[row],
@@ -92,6 +93,7 @@ fn row_of(album: &Album, row: usize) -> Result<ScanRow, ascan_core::Error> {
         split: table.splits.as_ref().map(|splits| splits[row].clone()),
         groups: table.groups.iter().map(|group| group.values[row].clone()).collect(),
         mask: table.masks.as_ref().map(|masks| masks[row].clone()),
+        truth: Vec::new(),
     };
     Ok(ScanRow { facts, outcome })
 }

@@ -1,9 +1,9 @@
-//! [`OutputKind`]: what a classifier's output means, and with it what probabilities and loss are.
+//! [`OutputKind`]: what a model's output means, and with it what probabilities and loss are.
 
 use crate::metrics;
 use serde::{Deserialize, Serialize};
 
-/// What the output of a classifier means. The logits are in each case what stands before the probabilities.
+/// What the output of a model means. The logits are in each case what stands before the probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OutputKind {
@@ -17,21 +17,41 @@ pub enum OutputKind {
     /// One number for two classes, the sigmoid of which is the probability of the second. Its logits are `∓z/2`, whose
     /// softmax that is.
     Binary,
+    /// A number for each of several classes that may be there together, one of which is asked for
+    /// ([`OutputChoice::class`]): two classes, without it and with it. Its logits are `∓(z − z₀)/2`, where `z` is the
+    /// logit of that class and `z₀` that of the threshold: the second wins where its probability is above the threshold.
+    MultiLabel,
+    /// A quantity. Its one logit is the number itself.
+    Regression,
 }
 
 /// Which output of a model is explained, and what it means; what is `None` is found from the graph.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OutputChoice {
     /// Name of a graph output.
     pub name: Option<String>,
     /// What it means.
     pub kind: Option<OutputKind>,
+    /// The number that is asked for, where the output has several of which each says something by itself
+    /// ([`OutputKind::MultiLabel`], [`OutputKind::Regression`]); the first if `None`.
+    pub class: Option<usize>,
+    /// From which probability on a class counts as there, in (0, 1), for [`OutputKind::MultiLabel`] and
+    /// [`OutputKind::Binary`]; 0.5 if `None`.
+    pub threshold: Option<f32>,
+}
+
+impl OutputChoice {
+    /// The logit at which the probability is the threshold.
+    pub fn threshold_logit(&self) -> f32 {
+        self.threshold.map_or(0.0, |p| (p / (1.0 - p)).ln())
+    }
 }
 
 impl OutputKind {
     /// All of them, in the order in which messages list them.
-    pub const ALL: [Self; 4] = [Self::Softmax, Self::Logits, Self::Sigmoid, Self::Binary];
+    pub const ALL: [Self; 6] =
+        [Self::Softmax, Self::Logits, Self::Sigmoid, Self::Binary, Self::MultiLabel, Self::Regression];
 
     /// As configurations write it.
     pub fn name(self) -> &'static str {
@@ -40,6 +60,8 @@ impl OutputKind {
             Self::Softmax => "softmax",
             Self::Sigmoid => "sigmoid",
             Self::Binary => "binary",
+            Self::MultiLabel => "multi_label",
+            Self::Regression => "regression",
         }
     }
 
@@ -52,8 +74,8 @@ impl OutputKind {
     #[must_use]
     pub fn of_logits(self) -> Self {
         match self {
-            Self::Sigmoid => Self::Sigmoid,
-            Self::Logits | Self::Softmax | Self::Binary => Self::Logits,
+            Self::Sigmoid | Self::Regression => self,
+            Self::Logits | Self::Softmax | Self::Binary | Self::MultiLabel => Self::Logits,
         }
     }
 
@@ -62,7 +84,7 @@ impl OutputKind {
         self == Self::Sigmoid
     }
 
-    /// Probabilities of one row of logits.
+    /// Probabilities of one row of logits; of a quantity, which has none, a certain 1.
     pub fn probs(self, logits: &[f32]) -> Vec<f32> {
         if self.is_sigmoid() { logits.iter().map(|&z| sigmoid(z)).collect() } else { metrics::softmax(logits) }
     }
@@ -82,7 +104,8 @@ impl OutputKind {
     }
 }
 
-fn sigmoid(z: f32) -> f32 {
+/// `1 / (1 + e⁻ᶻ)`.
+pub fn sigmoid(z: f32) -> f32 {
     (1.0 / (1.0 + (-f64::from(z)).exp())) as f32
 }
 

@@ -80,7 +80,7 @@ fn an_archive_finds_the_manifest_beside_it() {
     let Some((_, plan)) = plan("models/resnet20_cifar10.onnx", "cifar10_jpeg/test.tar") else { return };
     assert_eq!(plan.images.len(), 10_000);
     assert_eq!(plan.config.model.preprocess.preset.as_deref(), Some("imagenet"));
-    assert!(plan.labels.iter().all(|&label| (0..10).contains(&label)));
+    assert!(plan.truth.labels.iter().all(|&label| (0..10).contains(&label)));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use ascan_config::host::PluginHost;
 use ascan_core::{Context, Error, Reporter, Result, Silent};
 use ascan_engine::mislabels::{self, Basis, Candidates};
 use ascan_engine::plan::applicable;
+use ascan_engine::question::Question;
 use ascan_engine::reliance::Reliance;
 use ascan_engine::slices::{self, SliceSet};
 use ascan_engine::spread::Spread;
@@ -84,6 +85,7 @@ fn image(album: &Album, row: usize) -> ImageFacts {
 
 /// By the probabilities of the scan: whether the model has learnt from these very labels is not known here.
 fn candidates(album: &Album) -> Result<Candidates> {
+    Question::has_classes(&album.scan.plan.model, "the search for wrong labels")?;
     let table = album.scan.table()?;
     mislabels::candidates(&table.labels, table.probs.view(), Basis::SelfConfidence)
 }

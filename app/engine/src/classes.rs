@@ -1,6 +1,7 @@
 //! Classes and outcomes as people read them.
 
 use crate::slices::SliceReport;
+use ascan_store::table::ScanTable;
 
 /// Name of a class; `class 3` where it has none, `?` where the label is unknown.
 pub fn class_name(class_names: &[String], class: i32) -> String {
@@ -20,6 +21,19 @@ pub fn outcome(class_names: &[String], label: i32, predicted_class: i32) -> Stri
             return in_order(&label, &predicted);
         }
         format!("{label} → {predicted}")
+    }
+}
+
+/// What the model made of an image of a scan: as [`outcome`], or a quantity and what it was taken for, `16 → 56.2`.
+pub fn said_of(table: &ScanTable, class_names: &[String], row: usize) -> String {
+    match &table.quantities {
+        None => outcome(class_names, table.labels[row], table.predicted_classes[row]),
+        Some(quantities) => {
+            let [truth, value] = quantities[row];
+            let value = format!("{value:.3}");
+            let value = if value.contains('.') { value.trim_end_matches('0').trim_end_matches('.') } else { &value };
+            if truth.is_nan() { value.to_owned() } else { format!("{truth} → {value}") }
+        }
     }
 }
 
@@ -45,6 +59,12 @@ pub fn slice_title(class_names: &[String], slice: &SliceReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quantities_are_said_as_numbers() {
+        let table = ScanTable { quantities: Some(vec![[16.0, 56.25], [f32::NAN, 2.0]]), ..ScanTable::default() };
+        assert_eq!([said_of(&table, &[], 0), said_of(&table, &[], 1)], ["16 → 56.25", "2"]);
+    }
 
     #[test]
     fn a_label_stays_before_its_prediction_in_every_script() {

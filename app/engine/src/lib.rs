@@ -15,6 +15,7 @@ pub mod likeness;
 pub mod memory;
 pub mod mislabels;
 pub mod plan;
+pub mod question;
 pub mod reliance;
 pub mod repair;
 pub mod sanity;

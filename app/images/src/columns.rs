@@ -53,6 +53,7 @@ pub(crate) struct Columns {
     pub path: usize,
     pub label: Option<usize>,
     pub one_hot: Vec<usize>,
+    pub label_list: Option<usize>,
     pub split: Option<usize>,
     pub groups: Vec<usize>,
     pub mask: Option<usize>,
@@ -87,8 +88,10 @@ impl Columns {
             })?,
         };
         let one_hot = all(&section.one_hot)?;
-        let label = if one_hot.is_empty() { label(columns, section, name)? } else { None };
-        let has_marks = !one_hot.is_empty() || matches!(table, Table::Text(_, Some(_)));
+        let label_list = find(&section.label_list, &[])?;
+        let has_marks = !one_hot.is_empty() || label_list.is_some();
+        let label = if has_marks { None } else { label(columns, section, name)? };
+        let has_marks = has_marks || matches!(table, Table::Text(_, Some(_)));
         if label.is_none() && !has_marks && section.label == "auto" {
             let listed = columns.join(", ");
             notes.push(format!(
@@ -96,7 +99,7 @@ impl Columns {
             ));
         }
         let (split, mask) = (find(&section.split, &SPLIT_NAMES)?, find(&section.mask, &[])?);
-        Ok(Self { path, label, one_hot, split, groups: all(&section.group)?, mask, notes })
+        Ok(Self { path, label, one_hot, label_list, split, groups: all(&section.group)?, mask, notes })
     }
 
     /// Which classes each row is marked with, where the table marks any.
@@ -107,6 +110,9 @@ impl Columns {
         if !self.one_hot.is_empty() {
             let names = self.one_hot.iter().map(|&column| columns[column].clone()).collect();
             return Marks::of_columns(table, &self.one_hot, names).map(Some);
+        }
+        if let Some(column) = self.label_list {
+            return Marks::of_lists(table, column).map(Some);
         }
         match table {
             Table::Text(_, marks) if self.label.is_none() => Ok(marks.clone()),

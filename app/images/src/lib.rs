@@ -26,7 +26,7 @@ mod table;
 mod text;
 pub mod unit;
 
-pub use manifest::{columns as manifest_columns, is_table, label_column, yes_no_columns};
+pub use manifest::{columns as manifest_columns, is_table, label_column, lists_classes, yes_no_columns};
 pub use preprocess::Preprocess;
 pub use sample::Sample;
 pub use set::ImageSet;

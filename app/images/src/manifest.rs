@@ -126,6 +126,19 @@ pub fn yes_no_columns(path: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
+/// Whether the cells of a column list classes: `a|b`, or `["a", "b"]`.
+///
+/// # Errors
+/// As [`columns`], and `UnknownName` for a column that does not exist.
+pub fn lists_classes(path: &Path, column: &str) -> Result<bool> {
+    let table = Table::open(path)?;
+    let names = table.columns();
+    let place = names.iter().position(|name| name == column);
+    let place = place.ok_or_else(|| Error::unknown_name("column", column, &names))?;
+    let rows = table.rows(&[place])?;
+    Ok(rows.iter().any(|row| row[0].contains('|') || (row[0].starts_with('[') && row[0].ends_with(']'))))
+}
+
 /// Whether a folder holds a table as the Hub of Hugging Face keeps it: .parquet files, and no images.
 pub fn is_table(folder: &Path) -> bool {
     Table::open(folder).is_ok() && Walk::of(folder).is_ok_and(|walk| walk.found.is_empty())
@@ -142,7 +155,7 @@ fn note_on_no_class(samples: &[Sample]) -> Option<String> {
     Some(format!("{} rows have no label: their cell is empty or \"NaN\" (the first: `{first}`)", without.count()))
 }
 
-/// Images with several classes, or none: this program asks for one class per image.
+/// Images with several classes, or none.
 fn note_on_marks(marks: &Marks, samples: &[Sample]) -> Option<String> {
     let several = || samples.iter().filter(|sample| sample.marks.len() > 1);
     let n_none = samples.iter().filter(|sample| sample.marks.is_empty()).count();
@@ -159,7 +172,8 @@ fn note_on_marks(marks: &Marks, samples: &[Sample]) -> Option<String> {
     if n_none > 0 {
         parts.push(format!("{n_none} images have no class"));
     }
-    (!parts.is_empty()).then(|| format!("{}; these images have no label here", parts.join("; ")))
+    let hint = "a scan that asks for one class (`model.output.kind = \"multi_label\"`) knows them, any other has no label for them";
+    (!parts.is_empty()).then(|| format!("{}; {hint}", parts.join("; ")))
 }
 
 /// One image with two labels: at most one of them is right.

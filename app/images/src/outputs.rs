@@ -17,6 +17,62 @@ use std::path::Path;
 /// # Errors
 /// `Param` with both sides (labels of the data set, outputs of the model) and the fix, if a label has no output.
 pub fn map_to_outputs(images: &ImageSet, data: &DataSection, n_outputs: usize) -> Result<Vec<i32>> {
+    let by_index = index_to_output(images, labels_of(images), data, n_outputs)?;
+    // Every spelling of a label has the output of its index: `3` and `3.0` are one label. Outputs are counted in `i32`
+    // throughout the scan table.
+    let output = |sample: &Sample| sample.label_index.and_then(|index| by_index.get(&index)).map_or(-1, |&o| o as i32);
+    Ok(images.samples.iter().map(output).collect())
+}
+
+/// Which classes each image has, where it may have several.
+///
+/// # Shapes
+/// Returns `[images.len(), n_outputs]`, row by row: 1 where the image has the class, 0 where not, NaN where nothing is known
+/// of the image. Of an image with one label the other classes count as absent.
+///
+/// # Errors
+/// As [`map_to_outputs`].
+pub fn presences(images: &ImageSet, data: &DataSection, n_outputs: usize) -> Result<Vec<f32>> {
+    let marked = images.marked_classes.iter().enumerate().map(|(i, name)| (i, (name.as_str(), name.as_str())));
+    let has_marks = !images.marked_classes.is_empty();
+    let labels = if has_marks { marked.collect() } else { labels_of(images) };
+    let by_index = index_to_output(images, labels, data, n_outputs)?;
+    let mut rows = Vec::with_capacity(images.len() * n_outputs);
+    for sample in &images.samples {
+        let indices: Vec<usize> =
+            if has_marks { sample.marks.clone() } else { sample.label_index.into_iter().collect() };
+        let is_known = has_marks || !indices.is_empty();
+        let first = rows.len();
+        rows.resize(first + n_outputs, if is_known { 0.0 } else { f32::NAN });
+        for output in indices.iter().filter_map(|index| by_index.get(index)) {
+            rows[first + output] = 1.0;
+        }
+    }
+    Ok(rows)
+}
+
+/// The quantity that each image is labelled with, `[images.len()]`; NaN where it has no label.
+///
+/// # Errors
+/// `Param`, naming the first image whose label is no number.
+pub fn quantities(images: &ImageSet) -> Result<Vec<f32>> {
+    let value = |sample: &Sample| match sample.label.as_deref() {
+        None => Ok(f32::NAN),
+        Some(label) => label.trim().parse().ok().filter(|value: &f32| value.is_finite()).ok_or_else(|| {
+            let message = format!("label `{label}` of `{}` is no number", sample.uri);
+            Error::param("data.columns.label", message, "a model of a quantity (`model.output.kind`) needs numbers")
+        }),
+    };
+    images.samples.iter().map(value).collect()
+}
+
+/// The output of the label of each index.
+fn index_to_output(
+    images: &ImageSet,
+    labels: Labels,
+    data: &DataSection,
+    n_outputs: usize,
+) -> Result<BTreeMap<usize, usize>> {
     let output_names = data.output_names.as_ref().map(read_names).transpose()?;
     if let Some(names) = &output_names
         && names.len() != n_outputs
@@ -24,78 +80,69 @@ pub fn map_to_outputs(images: &ImageSet, data: &DataSection, n_outputs: usize) -
         let message = format!("has {} names, but the model has {n_outputs} outputs", names.len());
         return Err(Error::param("data.output_names", message, "one name per output, in their order"));
     }
-    let sides = Sides { images, output_names: output_names.as_deref(), n_outputs };
-    let label_outputs = match &data.class_map {
-        ClassMap::Rule(rule) if rule == "auto" => match &output_names {
-            Some(names) if !images.labels_are_indices && n_named(images, names) > 0 => sides.by_name()?,
-            _ => sides.by_index()?,
-        },
-        ClassMap::Rule(rule) if rule == "index" => sides.by_index()?,
-        ClassMap::Rule(rule) if rule == "name" => sides.by_name()?,
-        ClassMap::Rule(file) => sides.by_table(&read_table(Path::new(file))?)?,
-        ClassMap::Table(table) => sides.by_table(table)?,
-    };
-    let output = |sample: &Sample| match &sample.label {
-        // Outputs are counted in `i32` throughout the scan table.
-        Some(label) => label_outputs[label.as_str()] as i32,
-        None => -1,
-    };
-    Ok(images.samples.iter().map(output).collect())
+    let sides = Sides { images, labels, output_names: output_names.as_deref(), n_outputs };
+    match &data.class_map {
+        ClassMap::Rule(rule) if rule == "auto" => {
+            let named = output_names.as_deref().map_or(0, |names| n_among(&sides.labels, names));
+            if named > 0 && !images.labels_are_indices { sides.by_name() } else { sides.by_index() }
+        }
+        ClassMap::Rule(rule) if rule == "index" => sides.by_index(),
+        ClassMap::Rule(rule) if rule == "name" => sides.by_name(),
+        ClassMap::Rule(file) => sides.by_table(&read_table(Path::new(file))?),
+        ClassMap::Table(table) => sides.by_table(table),
+    }
+}
+
+/// The distinct labels in the order of their index, each as it is written and its name.
+type Labels<'a> = BTreeMap<usize, (&'a str, &'a str)>;
+
+fn labels_of(images: &ImageSet) -> Labels<'_> {
+    let mut labels = BTreeMap::new();
+    for sample in &images.samples {
+        if let (Some(label), Some(index)) = (&sample.label, sample.label_index) {
+            let name = images.class_names.get(index).unwrap_or(label);
+            labels.insert(index, (label.as_str(), name.as_str()));
+        }
+    }
+    labels
+}
+
+fn n_among(labels: &Labels, output_names: &[String]) -> usize {
+    let outputs = OutputNames::new(output_names);
+    labels.values().filter(|(_, name)| !outputs.find(name).is_empty()).count()
 }
 
 /// How many distinct labels of the set are the name of an output, or one of its synonyms.
 pub fn n_named(images: &ImageSet, output_names: &[String]) -> usize {
-    let outputs = OutputNames::new(output_names);
-    let sides = Sides { images, output_names: None, n_outputs: output_names.len() };
-    sides.labels().values().filter(|(_, name)| !outputs.find(name).is_empty()).count()
+    n_among(&labels_of(images), output_names)
 }
 
 /// Both sides that have to meet.
 struct Sides<'a> {
     images: &'a ImageSet,
+    labels: Labels<'a>,
     output_names: Option<&'a [String]>,
     n_outputs: usize,
 }
 
-type LabelOutputs<'a> = HashMap<&'a str, usize>;
-
-impl<'a> Sides<'a> {
-    /// The distinct labels in the order of their index, each with its index and its name.
-    fn labels(&self) -> BTreeMap<usize, (&'a str, &'a str)> {
-        let mut labels = BTreeMap::new();
-        for sample in &self.images.samples {
-            if let (Some(label), Some(index)) = (&sample.label, sample.label_index) {
-                let name = self.images.class_names.get(index).unwrap_or(label);
-                labels.insert(index, (label.as_str(), name.as_str()));
-            }
-        }
-        labels
-    }
-
-    /// Every spelling of a label leads to the output of its index: `3` and `3.0` are one label.
-    fn spread(&self, by_index: &BTreeMap<usize, usize>) -> LabelOutputs<'a> {
-        let labelled = self.images.samples.iter().filter_map(|sample| sample.label.as_deref().zip(sample.label_index));
-        labelled.filter_map(|(label, index)| Some((label, *by_index.get(&index)?))).collect()
-    }
-
-    fn by_index(&self) -> Result<LabelOutputs<'a>> {
+impl Sides<'_> {
+    fn by_index(&self) -> Result<BTreeMap<usize, usize>> {
         let n_classes = self.images.class_names.len();
         if !self.images.labels_are_indices && n_classes != 0 && n_classes != self.n_outputs {
             let message = format!("the {n_classes} classes cannot be matched with {} outputs by index", self.n_outputs);
             return Err(self.mismatch(message));
         }
-        let labels = self.labels();
-        if let Some((&index, (label, _))) = labels.iter().find(|&(&index, _)| index >= self.n_outputs) {
+        if let Some((&index, (label, _))) = self.labels.iter().find(|&(&index, _)| index >= self.n_outputs) {
             let example = self.images.samples.iter().find(|sample| sample.label_index == Some(index));
             let example = example.map_or("", |sample| sample.uri.as_str());
             let message =
                 format!("label {label} of `{example}` is outside the model's outputs 0..{}", self.n_outputs - 1);
             return Err(self.mismatch(message));
         }
-        Ok(self.spread(&labels.keys().map(|&index| (index, index)).collect()))
+        Ok(self.labels.keys().map(|&index| (index, index)).collect())
     }
 
-    fn by_name(&self) -> Result<LabelOutputs<'a>> {
+    fn by_name(&self) -> Result<BTreeMap<usize, usize>> {
         let Some(output_names) = self.output_names else {
             let hint = "set `data.output_names` to a text file with one name per line, or to a list";
             return Err(Error::param("data.class_map", "\"name\" needs the names of the model's outputs", hint));
@@ -107,7 +154,7 @@ impl<'a> Sides<'a> {
         let outputs = OutputNames::new(output_names);
         let mut by_index = BTreeMap::new();
         let mut missing = Vec::new();
-        for (index, (_, name)) in self.labels() {
+        for (&index, (_, name)) in &self.labels {
             match outputs.find(name) {
                 [output] => drop(by_index.insert(index, *output)),
                 [] => missing.push(name),
@@ -123,24 +170,24 @@ impl<'a> Sides<'a> {
                 outputs.closest(first).map_or_else(String::new, |name| format!("; closest to `{first}`: `{name}`"));
             return Err(self.mismatch(format!("no output is named {}{closest}", list(&missing))));
         }
-        Ok(self.spread(&by_index))
+        Ok(by_index)
     }
 
-    fn by_table(&self, table: &BTreeMap<String, usize>) -> Result<LabelOutputs<'a>> {
+    fn by_table(&self, table: &BTreeMap<String, usize>) -> Result<BTreeMap<usize, usize>> {
         if let Some((label, output)) = table.iter().find(|&(_, &output)| output >= self.n_outputs) {
             let message = format!("`{label}` = {output}, but the model's outputs are 0..{}", self.n_outputs - 1);
             return Err(Error::param("data.class_map", message, ""));
         }
         let mut by_index = BTreeMap::new();
         let mut missing = Vec::new();
-        for (index, (label, name)) in self.labels() {
+        for (&index, &(label, name)) in &self.labels {
             match table.get(label).or_else(|| table.get(name)) {
                 Some(&output) => drop(by_index.insert(index, output)),
                 None => missing.push(label),
             }
         }
         if missing.is_empty() {
-            return Ok(self.spread(&by_index));
+            return Ok(by_index);
         }
         let keys: Vec<&String> = table.keys().collect();
         Err(self.mismatch(format!("the table has no entry for {}; it has {}", list(&missing), list(&keys))))
@@ -148,7 +195,7 @@ impl<'a> Sides<'a> {
 
     /// Says what each side has, and the three ways to bring them together.
     fn mismatch(&self, message: String) -> Error {
-        let labels: Vec<&str> = self.labels().values().map(|(_, name)| *name).collect();
+        let labels: Vec<&str> = self.labels.values().map(|(_, name)| *name).collect();
         let outputs = match self.output_names {
             Some(names) => list(names),
             None => format!("0..{}, without names", self.n_outputs.saturating_sub(1)),

@@ -105,7 +105,7 @@ impl Figure {
             }
             Self::Gap => "Share of right predictions minus that of all images",
             Self::Size => "Number of images",
-            Self::Loss => "Mean cross-entropy",
+            Self::Loss => "Mean cross-entropy; of a quantity, how far it is off on average",
             Self::Confidence => "Mean probability of the predicted class",
             Self::Confidences => "Histogram of the probability of the predicted class, from 0 to 1",
             Self::Coherence => "How similar the attributions are: 1 if the model looks at the same place in all images",
@@ -179,7 +179,8 @@ impl Figure {
                 Some(overall) => color::diverging(value, overall),
                 None => color::sequential(value),
             },
-            Self::Loss => color::sequential(value / (value + 1.0)),
+            // The loss of the whole has the middle colour: losses have no largest value, and quantities any unit.
+            Self::Loss => color::sequential(value / (value + mean_loss(set))),
             Self::Reliance => color::diverging(value, 0.5),
             // More of it is worse, so that the warm end of the map shows it.
             Self::Spuriousness => color::diverging(1.0 - value, 0.5),
@@ -205,6 +206,14 @@ impl Figure {
         };
         ((0..64).map(|i| at(f64::from(i) / 63.0)).collect(), words)
     }
+}
+
+/// Mean loss of all images in slices; 1 where there is none.
+fn mean_loss(set: &SliceSet) -> f64 {
+    let known = || set.slices.iter().chain(&set.noise).filter_map(|slice| Some((slice.size as f64, slice.mean_loss?)));
+    let n: f64 = known().map(|(n, _)| n).sum();
+    let mean = known().map(|(n, loss)| n * loss).sum::<f64>() / n;
+    if mean > 0.0 { mean } else { 1.0 }
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use crate::judged::{Judged, JudgedElsewhere, mark_color};
 use ascan_core::{Error, Result, Tensor};
-use ascan_engine::classes::{class_name, outcome, slice_title};
+use ascan_engine::classes::{class_name, outcome, said_of, slice_title};
 use ascan_engine::faithfulness::Faithfulness;
+use ascan_engine::question::ClassFigures;
 use ascan_engine::slices::{SliceReport, SliceSet};
 use ascan_store::table::ScanTable;
 use ascan_viz::heat::Look;
@@ -57,6 +58,8 @@ pub struct Scene<'a> {
     pub elsewhere: Vec<JudgedElsewhere>,
     /// Which attribution method to trust, if that was tested.
     pub faithfulness: Option<&'a Faithfulness>,
+    /// How well each class is found, where an image may have several.
+    pub classes: Vec<ClassFigures>,
     /// What was scanned, for the heading.
     pub title: String,
 }
@@ -70,6 +73,11 @@ impl Scene<'_> {
     /// `landbird`, or `landbird → waterbird` where they differ.
     pub fn outcome(&self, label: i32, predicted_class: i32) -> String {
         outcome(self.class_names, label, predicted_class)
+    }
+
+    /// What the model made of an image.
+    pub fn said_of(&self, row: usize) -> String {
+        said_of(self.table, self.class_names, row)
     }
 
     /// What people call the slice, or what most of its images are and what they are taken for.
@@ -320,6 +328,7 @@ pub(crate) mod tests {
             class_names: names,
             pictures: Box::new(pictures),
             methods: vec![("grad_cam".into(), maps_of(table))],
+            classes: Vec::new(),
             faithfulness: None,
             inversions: BTreeMap::new(),
             names: BTreeMap::new(),

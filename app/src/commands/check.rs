@@ -43,8 +43,7 @@ fn checked(plan: &RunPlan, n_tried: Option<usize>, globals: &Globals) -> Result 
     let terminal = Terminal::new(globals.quiet);
     let tried =
         n_tried.map(|n_images| trial(plan, Effort { n_images, enough: 1.0, budget: BUDGET }, &terminal)).transpose()?;
-    let doubts =
-        tried.as_ref().map(|tried| tried.doubts(plan.model.n_classes, &plan.class_names())).unwrap_or_default();
+    let doubts = tried.as_ref().map(|tried| tried.doubts(&plan.class_names())).unwrap_or_default();
     if globals.json {
         let mut json = plan.to_json();
         if let (Some(fields), Some(tried)) = (json.as_object_mut(), &tried) {

@@ -10,6 +10,7 @@ use ascan_engine::classes::class_name;
 use ascan_engine::mislabels::{
     Basis, Candidates, Corrected, Folds, SliceNoise, candidates, out_of_sample, slice_noise, write_corrected,
 };
+use ascan_engine::question::Question;
 use ascan_engine::slices::SliceSet;
 use ascan_store::Scan;
 use ascan_store::annotations::{Annotator, Fix, Judgement, Subject, Verdict};
@@ -100,6 +101,11 @@ impl Done<'_> {
 
 pub(crate) fn run(args: MislabelsArgs, globals: &Globals) -> Result {
     let scan = Scan::open(&args.scan)?;
+    Question::has_classes(&scan.plan.model, "the search for wrong labels")?;
+    if args.write.is_some() && !scan.plan.model.numbers.is_empty() {
+        let message = "a corrected table has one label per image, and these images may have several classes";
+        return Err(Error::unsupported(message, "correct the data set by the list that this command prints").into());
+    }
     let table = scan.table()?;
     let mut annotations = mark::annotator(&scan, args.author.as_deref(), globals)?;
     let given = decide(&args, &table, &scan.plan.model.class_names, &mut annotations)?;

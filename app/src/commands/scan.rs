@@ -61,7 +61,7 @@ pub fn run(args: ScanArgs, globals: &Globals) -> Result {
     let terminal = Terminal::new(globals.quiet);
     let effort = Effort { n_images: plan.config.run.n_tried, enough: ENOUGH, budget: BUDGET };
     match trial(&plan, effort, &terminal) {
-        Ok(tried) => warn(&tried.doubts(plan.model.n_classes, &plan.class_names()), &terminal),
+        Ok(tried) => warn(&tried.doubts(&plan.class_names()), &terminal),
         Err(Error::Cancelled) => return Ok(stopped(&args.out, &terminal)),
         // What is wrong with the model is said by the scan itself.
         Err(_) => {}

@@ -5,6 +5,10 @@
 pub enum Part {
     /// `[n_classes]`, softmax of the logits, or their sigmoids.
     Probs,
+    /// `[n_numbers]`, what the model says of each class of an image that may have several, or the quantity.
+    Numbers,
+    /// `[n_numbers]`, the same as the data set says it.
+    Truth,
     /// `[d]`, the attribution-weighted features.
     Embeddings,
     /// `[h, w]`, the raw attribution map.

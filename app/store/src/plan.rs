@@ -68,10 +68,14 @@ pub struct ModelPlan {
     pub device: String,
     /// `[c, h, w]`.
     pub input_shape: [usize; 3],
-    /// Number of outputs.
+    /// Number of answers: of outputs, or 2 and 4 where the question is another than which class.
     pub n_classes: usize,
-    /// Names of the outputs, where known.
+    /// Names of the answers, where known.
     pub class_names: Vec<String>,
+    /// What each of the numbers is that are kept beside an answer: the classes of an image that may have several, or the one
+    /// quantity. Empty where the question is which class.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<String>,
     /// The graph output that was explained; scans from before it was kept have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<OutputPlan>,
@@ -85,12 +89,21 @@ impl ModelPlan {
 }
 
 /// The output of a model that was explained.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct OutputPlan {
     /// Its name in the graph.
     pub name: String,
     /// What it means.
     pub kind: OutputKind,
+    /// The class that was asked for, where an image may have several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<usize>,
+    /// From which probability on it counts as there, where that is not one half.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f32>,
+    /// How far off a quantity may be and still be right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<f32>,
 }
 
 /// The maps of a method.

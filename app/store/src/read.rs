@@ -97,9 +97,10 @@ impl Scan {
         };
         let n = commit.n_rows;
         let mut values = Vec::new();
-        if part == Part::Probs {
+        if [Part::Probs, Part::Numbers, Part::Truth].contains(&part) {
             let name = layout::samples(shard);
-            values = samples::decode_probs(self.read(commit, &name)?).map_err(|error| self.unreadable(&name, error))?;
+            let bytes = self.read(commit, &name)?;
+            values = samples::decode_part(bytes, part).map_err(|error| self.unreadable(&name, error))?;
         } else {
             let bytes = self.read(commit, &layout::features(shard))?;
             self.features(commit, &bytes, part, &mut values)?;
@@ -111,6 +112,7 @@ impl Scan {
     pub(super) fn shape(&self, part: Part, n: usize) -> Result<Vec<usize>> {
         Ok(match part {
             Part::Probs => vec![n, self.plan.model.n_classes],
+            Part::Numbers | Part::Truth => vec![n, self.plan.model.numbers.len()],
             Part::Embeddings => vec![n, self.plan.features.n_dims],
             Part::Maps => [&[n][..], &self.plan.attribution.stored_map_size].concat(),
             Part::Also(i) => [&[n][..], &self.also(i)?.stored_map_size].concat(),

@@ -22,19 +22,23 @@ pub struct Facts {
     pub groups: Vec<String>,
     /// Path of the mask, where there is one.
     pub mask: Option<String>,
+    /// `[n_numbers]`, NaN where unknown: whether the image has each class, or its quantity.
+    pub truth: Vec<f32>,
 }
 
 /// What the model says of an image.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outcome {
-    /// Argmax of the logits.
+    /// The answer: most often the argmax of the logits.
     pub predicted_class: i32,
     /// The class that was explained.
     pub target_class: i32,
     /// `[n_classes]`, softmax of the logits, or their sigmoids.
     pub probs: Vec<f32>,
-    /// Cross-entropy, NaN where the label is unknown.
+    /// Cross-entropy, or how far a quantity is off; NaN where the label is unknown.
     pub loss: f32,
+    /// `[n_numbers]` the probability of each class, or the quantity.
+    pub numbers: Vec<f32>,
     /// `[h, w]` at the stored size.
     pub map: Vec<f32>,
     /// The same of each further method.

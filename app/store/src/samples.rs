@@ -5,7 +5,8 @@
 //! | `id`, `uri` | row in the image set, and where the image came from |
 //! | `label`, `prediction`, `target_class` | output indices, −1 where unknown; `target_class` was explained |
 //! | `probs` | `[n_classes]`, softmax of the logits, or their sigmoids |
-//! | `loss` | cross-entropy, NaN where the label is unknown |
+//! | `loss` | cross-entropy, or how far a quantity is off; NaN where the label is unknown |
+//! | `numbers`, `truth` | where an image may have several classes: the probability of each, and whether it is there; of a quantity: itself, and its label |
 //! | `error` | why the image has no result; null if it has one |
 //! | `heatmap`, `heatmap_min`, `heatmap_scale` | the map in bytes: `heatmap_min + heatmap_scale · heatmap`; its size is in `plan.json` |
 //! | `attribution_empty` | the map had no weight, so the plain spatial mean is the embedding |
@@ -13,6 +14,7 @@
 //! | `agreement` | how alike the maps of the methods are, where there are several |
 //! | `split`, `mask`, `group_…` | passed through from the data set |
 
+use super::part::Part;
 use super::plan::ScanPlan;
 use super::row::{Outcome, ScanRow};
 use crate::table::{GroupColumn, ScanTable};
@@ -22,6 +24,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field};
 use arrow::error::ArrowError;
+use ascan_core::OutputKind;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::{ArrowWriter, ProjectionMask};
@@ -46,6 +49,9 @@ const COLUMNS: [&str; 11] = [
 
 /// A column of scans with several methods.
 const AGREEMENT: &str = "agreement";
+/// Columns of scans that ask for something else than a class.
+const NUMBERS: &str = "numbers";
+const TRUTH: &str = "truth";
 
 /// Group columns stand apart from our own by this prefix.
 const GROUP_PREFIX: &str = "group_";
@@ -90,6 +96,13 @@ pub(super) fn encode(plan: &ScanPlan, first_row: usize, rows: &[ScanRow]) -> Tab
     if !plan.also.is_empty() {
         columns.push((AGREEMENT.into(), floats(&|i| outcomes[i].agreement)));
     }
+    let n_numbers = plan.model.numbers.len();
+    if n_numbers > 0 {
+        let numbers = fixed_size_list(n_numbers, outcomes.iter().map(|outcome| &outcome.numbers[..]))?;
+        let truth = fixed_size_list(n_numbers, rows.iter().map(|row| &row.facts.truth[..]))?;
+        columns.push((NUMBERS.into(), Arc::new(numbers)));
+        columns.push((TRUTH.into(), Arc::new(truth)));
+    }
     for (i, name) in plan.data.group_columns.iter().enumerate() {
         let values = rows.iter().map(|row| row.facts.groups.get(i)).collect::<StringArray>();
         columns.push((format!("{GROUP_PREFIX}{name}"), Arc::new(values)));
@@ -115,11 +128,13 @@ pub(super) fn decode(bytes: Vec<u8>, plan: &ScanPlan) -> TableResult<(ScanTable,
     let group_column = |name: &String| format!("{GROUP_PREFIX}{name}");
     let groups: Vec<String> = plan.data.group_columns.iter().map(group_column).collect();
     let agreement = (!plan.also.is_empty()).then_some(AGREEMENT);
-    let names: Vec<&str> = COLUMNS.iter().copied().chain(agreement).chain(groups.iter().map(String::as_str)).collect();
+    let quantity = (plan.model.output_kind() == OutputKind::Regression).then_some([NUMBERS, TRUTH]);
+    let optional = agreement.into_iter().chain(quantity.into_iter().flatten());
+    let names: Vec<&str> = COLUMNS.iter().copied().chain(optional).chain(groups.iter().map(String::as_str)).collect();
     let (mut table, mut probs) = (ScanTable::default(), Vec::new());
     for batch in read(bytes, &names)? {
         let batch = batch?;
-        let of_rows = probs_of(&batch)?;
+        let of_rows = floats_of(&batch, "probs")?;
         table.append(rows(&batch, of_rows, plan)?);
         probs.extend_from_slice(of_rows);
     }
@@ -157,6 +172,13 @@ fn rows(batch: &RecordBatch, probs: &[f32], plan: &ScanPlan) -> TableResult<Scan
         convergence_delta: (deltas.null_count() < batch.num_rows()).then(|| or_nan(deltas)),
         agreement: (!plan.also.is_empty()).then(|| floats(AGREEMENT).map(or_nan)).transpose()?,
         errors: text("error")?.iter().map(owned).collect(),
+        quantities: match plan.model.output_kind() {
+            OutputKind::Regression => {
+                let (truth, values) = (floats_of(batch, TRUTH)?, floats_of(batch, NUMBERS)?);
+                Some(truth.iter().zip(values).map(|(&truth, &value)| [truth, value]).collect())
+            }
+            _ => None,
+        },
         splits: optional("split")?,
         masks: optional("mask")?,
         groups: plan.data.group_columns.iter().map(group).collect::<Result<_, _>>()?,
@@ -164,13 +186,19 @@ fn rows(batch: &RecordBatch, probs: &[f32], plan: &ScanPlan) -> TableResult<Scan
     })
 }
 
-/// The probabilities of a shard's rows, `[n · n_classes]`.
-pub(super) fn decode_probs(bytes: Vec<u8>) -> TableResult<Vec<f32>> {
-    let mut probs = Vec::new();
-    for batch in read(bytes, &["probs"])? {
-        probs.extend_from_slice(probs_of(&batch?)?);
+/// The lists of a shard's rows, one after the other, that the table holds for this part; none for a part that is elsewhere.
+pub(super) fn decode_part(bytes: Vec<u8>, part: Part) -> TableResult<Vec<f32>> {
+    let name = match part {
+        Part::Probs => "probs",
+        Part::Numbers => NUMBERS,
+        Part::Truth => TRUTH,
+        Part::Embeddings | Part::Maps | Part::Also(_) => return Ok(Vec::new()),
+    };
+    let mut values = Vec::new();
+    for batch in read(bytes, &[name])? {
+        values.extend_from_slice(floats_of(&batch?, name)?);
     }
-    Ok(probs)
+    Ok(values)
 }
 
 /// The columns of these names; the bytes of the others are not even decompressed.
@@ -184,9 +212,9 @@ fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, ArrowE
     batch.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("column `{name}` is missing")))
 }
 
-fn probs_of(batch: &RecordBatch) -> Result<&[f32], ArrowError> {
-    let list = typed::<FixedSizeListArray>(column(batch, "probs")?, "probs")?;
-    Ok(typed::<Float32Array>(list.values(), "probs")?.values())
+fn floats_of<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a [f32], ArrowError> {
+    let list = typed::<FixedSizeListArray>(column(batch, name)?, name)?;
+    Ok(typed::<Float32Array>(list.values(), name)?.values())
 }
 
 /// A column of the type that the layout says.

@@ -20,8 +20,10 @@ pub struct ScanTable {
     pub probs: Tensor,
     /// Probability of the predicted class, 0 for a failed row.
     pub confidences: Vec<f32>,
-    /// Cross-entropy, NaN where the label is unknown or the row failed.
+    /// Cross-entropy, or how far a quantity is off; NaN where the label is unknown or the row failed.
     pub losses: Vec<f32>,
+    /// Of a scan that asks for a quantity: what the data set and what the model says, NaN where unknown.
+    pub quantities: Option<Vec<[f32; 2]>>,
     /// `[n, d]` attribution-weighted features.
     pub embeddings: Tensor,
     /// `[n, h, w]` raw attribution maps.
@@ -99,6 +101,7 @@ impl ScanTable {
         let n = [self.n(), self.n() + other.n()];
         append_column(&mut self.convergence_delta, other.convergence_delta, n, f32::NAN);
         append_column(&mut self.agreement, other.agreement, n, f32::NAN);
+        append_column(&mut self.quantities, other.quantities, n, [f32::NAN; 2]);
         append_column(&mut self.splits, other.splits, n, String::new());
         append_column(&mut self.masks, other.masks, n, String::new());
         self.uris.extend(other.uris);

@@ -1,11 +1,13 @@
 //! Nodes between the form in which engines take images and give results, and the file's own form.
 
+use crate::classifier::Classifier;
 use crate::constant::{byte_proto, float_proto, int_proto};
 use crate::infer::Fact;
 use crate::inline::{reads, rename};
 use crate::input::{Form, Input};
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{NodeProto, TensorProto};
+use ascan_core::OutputKind;
 
 /// `QuantizeLinear` exists from this version of ONNX's operators on.
 const QUANTIZE_SINCE: i64 = 10;
@@ -91,24 +93,48 @@ pub(crate) fn image(input: &Input, opset: i64, nodes: &mut [NodeProto]) -> Adapt
     adapter.finish(&own)
 }
 
-/// From the file's logits to float32 `[n, n_classes]` under their name: `∓z/2` where the file has one number `z`.
-pub(crate) fn logits(name: &str, fact: &Fact, is_binary: bool, n_classes: usize, nodes: &mut [NodeProto]) -> Adapter {
+/// From the file's logits to float32 `[n, n_classes]` under their name: what [`OutputKind`] says where one number is asked
+/// for. Then all numbers of the output are a layer beside them.
+pub(crate) fn logits(classifier: &Classifier, fact: &Fact, nodes: &mut [NodeProto]) -> Adapter {
+    let name = classifier.logits.as_str();
     let own = format!("{name}/as_in_file");
     let mut adapter = Adapter::from(&own);
-    let n = if is_binary { 1 } else { n_classes };
+    let n = classifier.n_scores;
     if fact.elem.is_some_and(|elem| elem != DataType::Float) {
         adapter.step(name, |x, y| NodeProto::new("Cast", &[x], y).with_int("to", DataType::Float as i64));
     }
     let shape = fact.shape.as_deref().unwrap_or_default();
+    let asks_for_one = classifier.n_classes != n || classifier.scores().is_some();
     if shape.len() != 2 {
         // A single image has no axis whose length could be kept.
-        let first = if shape.len() == 1 && !is_binary { 1 } else { 0 };
+        let first = if shape.len() == 1 && n > 1 { 1 } else { 0 };
         let shape = adapter.constant(int_proto(&format!("{name}/shape"), &[first, n as i64]));
         adapter.step(name, |x, y| NodeProto::new("Reshape", &[x, &shape], y));
     }
-    if is_binary {
-        let halves = adapter.constant(float_proto(&format!("{name}/halves"), &[1, 2], &[-0.5, 0.5]));
-        adapter.step(name, |x, y| NodeProto::new("Mul", &[x, &halves], y));
+    if let Some(scores) = classifier.scores() {
+        let shape = adapter.constant(int_proto(&format!("{name}/scores_shape"), &[0, n as i64, 1, 1]));
+        adapter.nodes.push(NodeProto::new("Reshape", &[&adapter.last, &shape], &scores));
+    }
+    // Numbers alone, no vectors and matrices: a trainer must not take what is added here for weights of the model.
+    if asks_for_one && n > 1 {
+        let class = classifier.class as i64;
+        let [from, to, axis] = [("from", class), ("to", class + 1), ("axis", 1)]
+            .map(|(part, value)| adapter.constant(int_proto(&format!("{name}/{part}"), &[value])));
+        adapter.step(name, |x, y| NodeProto::new("Slice", &[x, &from, &to, &axis], y));
+    }
+    if asks_for_one && classifier.kind != OutputKind::Regression {
+        if classifier.threshold_logit != 0.0 {
+            let least = adapter.constant(float_proto(&format!("{name}/least"), &[], &[classifier.threshold_logit]));
+            adapter.step(name, |x, y| NodeProto::new("Sub", &[x, &least], y));
+        }
+        let halves = [("absent", -0.5), ("present", 0.5)].map(|(part, factor)| {
+            let (half, factor) =
+                (format!("{name}/{part}"), float_proto(&format!("{name}/{part}_factor"), &[], &[factor]));
+            let factor = adapter.constant(factor);
+            adapter.nodes.push(NodeProto::new("Mul", &[&adapter.last, &factor], &half));
+            half
+        });
+        adapter.step(name, |_, y| NodeProto::new("Concat", &[&halves[0], &halves[1]], y).with_int("axis", 1));
     }
     if adapter.nodes.is_empty() {
         return adapter;

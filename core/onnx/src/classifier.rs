@@ -41,9 +41,15 @@ pub struct Classifier {
     /// Name of the tensor with the logits: the input of a final softmax or sigmoid, where there is one. Where `kind` is
     /// [`OutputKind::Binary`] the file has one number there, which [`prepare`](crate::prepare) makes two logits.
     pub logits: String,
-    /// Number of classes.
+    /// Number of classes: 2 where `kind` asks for one class, 1 for a quantity.
     pub n_classes: usize,
-    /// Names of the classes, where the file holds them (`ZipMap`, metadata); else empty.
+    /// Numbers of the output itself.
+    pub n_scores: usize,
+    /// Which of them is asked for, where `kind` asks for one.
+    pub class: usize,
+    /// The logit that a class has to reach to count as there ([`OutputChoice::threshold_logit`]).
+    pub threshold_logit: f32,
+    /// Names of the numbers of the output, where the file holds them (`ZipMap`, metadata); else empty.
     pub class_names: Vec<String>,
     /// What is worth knowing of the model, one sentence each: how its output was chosen and read.
     pub notes: Vec<String>,
@@ -90,7 +96,7 @@ impl Classifier {
         let used = view.ancestors(logits);
         let outputs = flat.nodes.iter().flat_map(|node| node.output.iter().map(move |name| (node, name.as_str())));
         let mut biases = BTreeMap::new();
-        let layers: Vec<Layer> = outputs
+        let mut layers: Vec<Layer> = outputs
             .filter(|(_, name)| used.contains(name))
             .filter_map(|(node, name)| {
                 let (layout, shape) = view.feature_map(name)?;
@@ -102,8 +108,11 @@ impl Classifier {
             .collect();
         let attentions = find_attentions(&view, &layers, |name| used.contains(name));
         let linear_head = head::linear_head(&view, logits).map(|head| match chosen.kind {
-            OutputKind::Binary => head::halves(head),
-            _ => head,
+            OutputKind::Binary | OutputKind::MultiLabel => {
+                head::of_rows(&head, &[(chosen.class, -0.5), (chosen.class, 0.5)])
+            }
+            OutputKind::Regression => head::of_rows(&head, &[(chosen.class, 1.0)]),
+            OutputKind::Logits | OutputKind::Softmax | OutputKind::Sigmoid => head,
         });
         let default_layer = match &linear_head {
             Some(head) => Some(head.layer.clone()),
@@ -111,11 +120,16 @@ impl Classifier {
         };
         let mut class_names = chosen.class_names;
         if class_names.is_empty() {
-            class_names = names::of_metadata(&flat.model.proto, chosen.n_classes).unwrap_or_default();
+            let n_names = if chosen.kind == OutputKind::Binary { 2 } else { chosen.n_scores };
+            class_names = names::of_metadata(&flat.model.proto, n_names).unwrap_or_default();
         }
         let mut notes = chosen.notes;
         notes.extend(remarks::in_training(&view, &used));
         notes.extend(remarks::at_input(&view, default_layer.as_deref()));
+        if chosen.kind == OutputKind::MultiLabel {
+            let (name, shape) = (scores_name(logits), [chosen.n_scores, 1, 1]);
+            layers.push(Layer { info: LayerInfo { name, operator: "Reshape".into(), shape }, layout: Layout::Nchw });
+        }
         Ok(Self {
             input: flat.input.name.clone(),
             input_shape: flat.input.shape,
@@ -124,7 +138,14 @@ impl Classifier {
             output: chosen.name.to_owned(),
             kind: chosen.kind,
             logits: logits.to_owned(),
-            n_classes: chosen.n_classes,
+            n_classes: match chosen.kind {
+                OutputKind::Binary | OutputKind::MultiLabel => 2,
+                OutputKind::Regression => 1,
+                OutputKind::Logits | OutputKind::Softmax | OutputKind::Sigmoid => chosen.n_scores,
+            },
+            n_scores: chosen.n_scores,
+            class: chosen.class,
+            threshold_logit: choice.threshold_logit(),
             class_names,
             notes,
             input_is_layer: false,
@@ -134,6 +155,12 @@ impl Classifier {
             default_layer,
             linear_head,
         })
+    }
+
+    /// The layer `[n_scores, 1, 1]` that holds all numbers of the output, where an image may have several classes: what
+    /// the model says of every one in the same pass.
+    pub fn scores(&self) -> Option<String> {
+        (self.kind == OutputKind::MultiLabel).then(|| scores_name(&self.logits))
     }
 
     /// The name of a layer (`auto` too) or an attention, as the graph has it.
@@ -193,6 +220,11 @@ impl Classifier {
             preferred_batch,
         }
     }
+}
+
+/// [`prepare`](crate::prepare) writes it.
+fn scores_name(logits: &str) -> String {
+    format!("{logits}/scores")
 }
 
 /// Softmaxes `[n, heads, t, t]` over as many tokens as a token map has.

@@ -1,6 +1,7 @@
 //! A model's graph made ready for analysis: functions inlined, image input found, batch size settled.
 
 use crate::constant::int_proto;
+use crate::expand;
 use crate::infer::{Conflict, Declared, Facts};
 use crate::inline;
 use crate::input::Input;
@@ -26,10 +27,12 @@ pub(crate) struct Flat<'m> {
 impl<'m> Flat<'m> {
     pub fn of(model: &'m Model, image_size: Option<[usize; 2]>) -> Result<Self> {
         let graph = model.graph()?;
+        let mut extra = Vec::new();
         let nodes = inline::nodes(&model.path, graph, &model.proto.functions)?;
+        let nodes = expand::attention(nodes, &mut extra);
         check_order(model, &nodes)?;
         let input = Input::find(model, graph, &nodes, image_size)?;
-        let mut flat = Self { model, graph, nodes, extra: vec![], input, batch: None };
+        let mut flat = Self { model, graph, nodes, extra, input, batch: None };
         flat.settle_batch()?;
         Ok(flat)
     }

@@ -34,12 +34,11 @@ pub(crate) fn linear_head<'f>(view: &View<'f>, logits: &'f str) -> Option<Linear
     Some(LinearHead { layer: map.to_owned(), weight: Tensor::new([rows, columns], values).ok()? })
 }
 
-/// The head of the two logits `∓z/2` from that of the one logit `z`.
-pub(crate) fn halves(head: LinearHead) -> LinearHead {
-    let row = head.weight.data().iter();
-    let both: Vec<f32> = row.clone().map(|w| -0.5 * w).chain(row.map(|w| 0.5 * w)).collect();
-    let shape = [2, head.weight.view().row_len()];
-    LinearHead { weight: Tensor::new(shape, both).unwrap_or_default(), ..head }
+/// The head of logits that are each one logit of this head times a factor.
+pub(crate) fn of_rows(head: &LinearHead, rows: &[(usize, f32)]) -> LinearHead {
+    let values = rows.iter().flat_map(|&(row, factor)| head.weight.row(row).iter().map(move |w| factor * w)).collect();
+    let shape = [rows.len(), head.weight.view().row_len()];
+    LinearHead { layer: head.layer.clone(), weight: Tensor::new(shape, values).unwrap_or_default() }
 }
 
 /// Steps back over nodes that keep all numbers in their order.

@@ -29,6 +29,7 @@ mod bias;
 pub mod builder;
 mod classifier;
 mod constant;
+mod expand;
 mod flat;
 mod head;
 mod infer;

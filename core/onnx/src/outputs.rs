@@ -15,8 +15,10 @@ pub(crate) struct Chosen<'f> {
     pub kind: OutputKind,
     /// The tensor with the logits, in the file's own form.
     pub logits: &'f str,
-    /// Number of classes; 2 for a single number.
-    pub n_classes: usize,
+    /// Numbers of the output.
+    pub n_scores: usize,
+    /// The one that is asked for, where one is.
+    pub class: usize,
     /// Names of the classes, where the graph has them; else empty.
     pub class_names: Vec<String>,
     /// What was found and decided, one sentence each.
@@ -65,7 +67,7 @@ const CLASS_WORDS: [&str; 5] = ["prob", "logit", "class", "label", "softmax"];
 /// Finds the output of the classes.
 ///
 /// Unless it is named: among vectors of the image one that is computed from another, then the one that most nodes lead to,
-/// then the one whose name says so.
+/// then the one whose name says so. Where a quantity is asked for, the first measure, or the first vector.
 ///
 /// # Errors
 /// `File` if there is none, saying what the outputs are; `UnknownName` (`output`), `Param` (`model.output.kind`) for a
@@ -75,7 +77,7 @@ pub(crate) fn choose<'f>(view: &View<'f>, choice: &OutputChoice) -> Result<Chose
         view.flat.graph.output.iter().map(|output| Output::of(view, output.name.as_str())).collect();
     let chosen = match &choice.name {
         Some(name) => named(view, &outputs, name)?,
-        None => found(view, &outputs)?,
+        None => found(view, &outputs, choice.kind)?,
     };
     let Some(tail) = &chosen.tail else { return Err(refusal(view, &outputs)) };
     let (kind, logits) = meaning(view, chosen.name, tail, choice.kind)?;
@@ -94,6 +96,14 @@ pub(crate) fn choose<'f>(view: &View<'f>, choice: &OutputChoice) -> Result<Chose
             "`{}` is a sigmoid for each of {} classes: probabilities are sigmoids and do not sum to 1",
             chosen.name, tail.n
         )),
+        (OutputKind::MultiLabel, _) => Some(format!(
+            "`{}` has {} classes that may be there together: a scan asks for one of them (`model.output.class`)",
+            chosen.name, tail.n
+        )),
+        (OutputKind::Regression, _) if tail.n > 1 => Some(format!(
+            "`{}` has {} numbers: a scan asks for one of them (`model.output.class`)",
+            chosen.name, tail.n
+        )),
         (OutputKind::Binary, end) => Some(format!(
             "`{}` is one number{}: two classes, output 0 for low values (negative) and 1 for high values (positive)",
             chosen.name,
@@ -101,9 +111,12 @@ pub(crate) fn choose<'f>(view: &View<'f>, choice: &OutputChoice) -> Result<Chose
         )),
         _ => None,
     });
-    let n_classes = if kind == OutputKind::Binary { 2 } else { tail.n };
-    let class_names = tail.names.clone();
-    Ok(Chosen { name: chosen.name, kind, logits, n_classes, class_names, notes })
+    let class = choice.class.unwrap_or(0);
+    if class >= tail.n && [OutputKind::MultiLabel, OutputKind::Regression].contains(&kind) {
+        let message = format!("is {class}, but `{}` has {} numbers, counted from 0", chosen.name, tail.n);
+        return Err(Error::param("model.output.class", message, ""));
+    }
+    Ok(Chosen { name: chosen.name, kind, logits, n_scores: tail.n, class, class_names: tail.names.clone(), notes })
 }
 
 /// What an output means, and the tensor with its logits.
@@ -119,6 +132,14 @@ fn meaning<'f>(view: &View, name: &str, tail: &Tail<'f>, asked: Option<OutputKin
     };
     match asked {
         None => Ok((natural, tail.logits)),
+        // The number as it is: what comes before a last sigmoid is another one.
+        Some(kind @ OutputKind::Regression) => Ok((kind, tail.scores)),
+        Some(kind @ OutputKind::MultiLabel) if tail.n > 1 => match tail.end {
+            End::Softmax => {
+                wrong(kind, format!("`{name}` is a softmax, of which the classes share one"), "use \"softmax\"")
+            }
+            End::Sigmoid | End::Nothing => Ok((kind, tail.logits)),
+        },
         Some(kind) if (kind == OutputKind::Binary) != (tail.n == 1) => {
             let (n, hint) = (tail.n, if tail.n == 1 { "use \"binary\"" } else { "use \"sigmoid\" or \"softmax\"" });
             wrong(kind, format!("`{name}` has {n} numbers an image"), hint)
@@ -130,7 +151,7 @@ fn meaning<'f>(view: &View, name: &str, tail: &Tail<'f>, asked: Option<OutputKin
         }
         // The file gives logits, or the user knows better what its numbers mean.
         Some(kind @ OutputKind::Sigmoid) if tail.end == End::Nothing => Ok((kind, tail.logits)),
-        Some(kind @ (OutputKind::Logits | OutputKind::Sigmoid | OutputKind::Binary)) => Ok((kind, tail.scores)),
+        Some(kind) => Ok((kind, tail.scores)),
     }
 }
 
@@ -150,14 +171,20 @@ fn named<'o, 'f>(view: &View<'f>, outputs: &'o [Output<'f>], name: &str) -> Resu
 }
 
 /// The output of the classes, by what the graph says.
-fn found<'o, 'f>(view: &View<'f>, outputs: &'o [Output<'f>]) -> Result<&'o Output<'f>> {
+fn found<'o, 'f>(view: &View<'f>, outputs: &'o [Output<'f>], asked: Option<OutputKind>) -> Result<&'o Output<'f>> {
     let detects = view.flat.nodes.iter().any(|node| node.op_type.contains("NonMaxSuppression"));
     if detects || outputs.iter().any(|output| output.role == Role::Boxes) {
         return Err(refusal(view, outputs));
     }
     let mut left: Vec<&Output> = outputs.iter().filter(|output| output.tail.is_some()).collect();
-    let boxes = Role::Named(WORDS[0].1);
-    left.retain(|output| output.role != boxes);
+    let measures = Role::Named(WORDS[0].1);
+    if asked == Some(OutputKind::Regression) {
+        if left.iter().any(|output| output.role == measures) {
+            left.retain(|output| output.role == measures);
+        }
+        return left.first().copied().ok_or_else(|| refusal(view, outputs));
+    }
+    left.retain(|output| output.role != measures);
     if left.iter().any(|output| output.n() > 1) {
         left.retain(|output| output.n() > 1);
     }
@@ -201,6 +228,7 @@ fn refusal(view: &View, outputs: &[Output]) -> Error {
     let any = |role: &dyn Fn(&Role) -> bool| outputs.iter().any(|output| role(&output.role));
     let detects = view.flat.nodes.iter().any(|node| node.op_type.contains("NonMaxSuppression"));
     const USE: &str = "use a classifier of whole images";
+    const MEASURES: &str = "`model.output.kind = \"regression\"` scans a model of one quantity";
     let (message, hint) = if detects || any(&|role| *role == Role::Boxes) {
         (format!("the model finds objects (a detector), and does not classify images; its outputs: {list}"), USE)
     } else if any(&|role| matches!(role, Role::Unknown(_))) {
@@ -213,7 +241,7 @@ fn refusal(view: &View, outputs: &[Output]) -> Error {
     } else if any(&|role| *role == Role::Steps) {
         (format!("the model gives sequences, and does not classify images; its outputs: {list}"), USE)
     } else if any(&|role| *role == Role::Named(WORDS[0].1)) {
-        (format!("the model gives places or measures, and no classes; its outputs: {list}"), USE)
+        (format!("the model gives places or measures, and no classes; its outputs: {list}"), MEASURES)
     } else {
         (
             format!("the model has no output [n, n_classes]; its outputs: {list}"),

@@ -9,7 +9,7 @@ use crate::proto::tensor_proto::DataType;
 use crate::proto::tensor_shape_proto::{Dimension, dimension::Value as Dim};
 use crate::proto::type_proto::{Tensor, Value as Type};
 use crate::proto::{GraphProto, ModelProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto};
-use ascan_core::{Error, OutputKind, Result};
+use ascan_core::{Error, Result};
 use std::collections::HashSet;
 
 /// A copy of the model in the one form that engines take.
@@ -50,12 +50,15 @@ pub fn prepare(model: &Model, classifier: &Classifier, layers: &[&str], batch: O
     let mut after = Adapter::default();
     let mut outputs = Vec::new();
     for &name in &wanted {
+        if classifier.scores().is_some_and(|scores| scores == name) {
+            outputs.push(value(name, Some((batch, &[classifier.n_scores, 1, 1]))));
+            continue;
+        }
         let Some(fact) = facts.get(name) else {
             return Err(Error::unknown_name("layer", name, classifier.layers.iter().map(|layer| &layer.info.name)));
         };
         let rest = if name == classifier.logits {
-            let is_binary = classifier.kind == OutputKind::Binary;
-            after = adapt::logits(name, fact, is_binary, classifier.n_classes, &mut nodes);
+            after = adapt::logits(classifier, fact, &mut nodes);
             Some(vec![classifier.n_classes])
         } else {
             if let Some(elem) = fact.elem.filter(|&elem| elem != DataType::Float) {

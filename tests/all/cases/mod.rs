@@ -2,6 +2,9 @@
 //! same kind.
 
 mod images;
+mod labels;
+mod models;
+mod questions;
 mod set_flag;
 mod tables;
 

@@ -112,6 +112,8 @@ pub struct ColumnsSection {
     pub label: String,
     /// Instead of `label`: one column per class, with 1 where the image has the class and 0 (or -1) where not.
     pub one_hot: Vec<String>,
+    /// Instead of `label`: a column with all classes of the image, as a list or separated by `|`, `;` or `,`; `none`.
+    pub label_list: String,
     /// Split of the image. `auto`: `split` where there is one; `none`.
     pub split: String,
     /// Annotated attributes, used only to score: the groups are their combinations.
@@ -126,6 +128,7 @@ impl Default for ColumnsSection {
             path: "auto".into(),
             label: "auto".into(),
             one_hot: Vec::new(),
+            label_list: "none".into(),
             split: "auto".into(),
             group: Vec::new(),
             mask: "none".into(),
@@ -138,6 +141,7 @@ impl Params for ColumnsSection {
         ("path", "column with the path or the id of the image"),
         ("label", "column with the ground truth, an index or a class name; \"none\": no labels"),
         ("one_hot", "instead of label: one column per class, 1 where the image has the class"),
+        ("label_list", "instead of label: a column with all classes of the image, a list or separated by |, ; or ,"),
         ("split", "column with the split; \"none\": no splits"),
         ("group", "columns whose combinations are the known groups; used only to score, no slicer sees them"),
         ("mask", "column with the path of a mask of the object; used only to score"),
@@ -148,5 +152,7 @@ impl Params for ColumnsSection {
         problems.require(ok, "one_hot", "`label` and `one_hot` are both set", "remove one of them");
         let n = self.one_hot.len();
         problems.require(n != 1, "one_hot", "names one column", "two or more, one per class");
+        let ok = self.label_list == "none" || (n == 0 && ["auto", "none"].contains(&self.label.as_str()));
+        problems.require(ok, "label_list", "`label_list` is set beside `label` or `one_hot`", "keep one of them");
     }
 }

@@ -69,6 +69,8 @@ impl Params for ModelSection {
 
 /// The configuration's word for "as the graph says".
 const AUTO: &str = "auto";
+/// The usual threshold.
+const HALF: f32 = 0.5;
 
 /// `[model.output]`: which output is explained, and what it means.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,26 +78,36 @@ const AUTO: &str = "auto";
 pub struct OutputSection {
     /// Name of a graph output; `auto` is the one of the classes.
     pub name: String,
-    /// `auto` (found from the graph), `softmax`, `logits`, `sigmoid` or `binary`.
+    /// `auto` (found from the graph), `softmax`, `logits`, `sigmoid`, `binary`, `multi_label` or `regression`.
     pub kind: String,
+    /// Of `multi_label`, the class that is asked for; of `regression`, the number. A name or an index.
+    pub class: String,
+    /// From which probability on a class of `multi_label`, or the second of `binary`, counts as there.
+    pub threshold: f32,
+    /// How far off a number of `regression` may be and still be right, in its own unit; half a standard deviation of the
+    /// labels if it is not set.
+    pub tolerance: Option<f32>,
 }
 
 impl OutputSection {
-    /// An output that was found.
-    pub fn new(name: &str, kind: OutputKind) -> Self {
-        Self { name: name.to_owned(), kind: kind.name().to_owned() }
+    /// This section with the output that was found.
+    #[must_use]
+    pub fn found(&self, name: &str, kind: OutputKind) -> Self {
+        Self { name: name.to_owned(), kind: kind.name().to_owned(), ..self.clone() }
     }
 
-    /// How a backend is told.
+    /// How a backend is told. A class that is named and no index is none here: its index is known where names meet outputs.
     pub fn choice(&self) -> OutputChoice {
         let name = Some(self.name.clone()).filter(|name| name != AUTO);
-        OutputChoice { name, kind: OutputKind::of_name(&self.kind) }
+        let threshold = Some(self.threshold).filter(|&threshold| threshold != HALF);
+        OutputChoice { name, kind: OutputKind::of_name(&self.kind), class: self.class.parse().ok(), threshold }
     }
 }
 
 impl Default for OutputSection {
     fn default() -> Self {
-        Self { name: AUTO.to_owned(), kind: AUTO.to_owned() }
+        let auto = || AUTO.to_owned();
+        Self { name: auto(), kind: auto(), class: auto(), threshold: HALF, tolerance: None }
     }
 }
 
@@ -104,15 +116,25 @@ impl Params for OutputSection {
         ("name", "the graph output that is explained; auto: the one of the classes, which `ascan check` names"),
         (
             "kind",
-            "auto (as the graph ends), softmax (probabilities), logits, sigmoid (a probability for each class by itself) \
-             or binary (one number for two classes)",
+            "auto (as the graph ends), softmax (probabilities), logits, sigmoid (a probability for each class by itself), \
+             binary (one number for two classes), multi_label (several classes in an image) or regression (a quantity)",
         ),
+        (
+            "class",
+            "multi_label: the class that is asked for, by name or index; regression: which number; auto: the first",
+        ),
+        ("threshold", "multi_label and binary: from which probability on a class counts as there"),
+        ("tolerance", "regression: how far off is still right; half a standard deviation of the labels if not set"),
     ];
 
     fn check(&self, problems: &mut Problems) {
         let names: Vec<&str> = std::iter::once(AUTO).chain(OutputKind::ALL.map(OutputKind::name)).collect();
         let got = format!("must be one of {}, got \"{}\"", names.join(", "), self.kind);
         problems.require(names.contains(&self.kind.as_str()), "kind", got, "");
+        let got = format!("must lie between 0 and 1, got {}", self.threshold);
+        problems.require(self.threshold > 0.0 && self.threshold < 1.0, "threshold", got, "");
+        let tolerance = self.tolerance.unwrap_or(1.0);
+        problems.require(tolerance > 0.0, "tolerance", format!("must be above 0, got {tolerance}"), "");
     }
 }
 

@@ -91,7 +91,7 @@ impl ImageAdapter {
         self.show_panels(row, model);
 
         let (label, predicted) = (table.labels[row], table.predicted_classes[row]);
-        vm.set_title(session.outcome(label, predicted).into());
+        vm.set_title(session.said_of(row).into());
         vm.set_subtitle(table.uris[row].as_str().into());
         let place = model.images.rows.iter().position(|&other| other == row);
         let position = place.map(|place| format!("{} of {}", place + 1, model.images.rows.len()));

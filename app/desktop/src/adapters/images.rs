@@ -8,7 +8,7 @@ use crate::model::images::{DRAWINGS, Images, ORDERS};
 use crate::model::{Changes, Model};
 use crate::pictures::Pictures;
 use ::image::{GrayImage, RgbImage};
-use ascan_engine::classes::{class_name, outcome};
+use ascan_engine::classes::{class_name, outcome, said_of};
 use ascan_report::album::Album;
 use ascan_store::annotations::Mark;
 use ascan_ui::{ImagesVm, Line, MainWindow, Thumb};
@@ -214,9 +214,10 @@ impl Shown {
         let wrong = table.errors[row].is_none() && label >= 0 && label != predicted;
         let caption = match table.errors[row] {
             Some(_) => "could not be read".to_owned(),
+            None if table.quantities.is_some() => said_of(table, &self.class_names, row),
             None => format!("{} {confidence}", outcome(&self.class_names, label, predicted)),
         };
-        let described = if wrong {
+        let described = if wrong && table.quantities.is_none() {
             format!("Image {row}: {}, taken for {} {confidence}", name(label), name(predicted))
         } else {
             format!("Image {row}: {caption}")

@@ -109,9 +109,8 @@ fn selected(model: &Model) -> Vec<bool> {
 fn hint(model: &Model) -> String {
     let session = &model.session;
     if let Some(row) = model.scatter.hovered {
-        let table = &session.album.table;
         let slice = session.set.assignment.get(row).copied().unwrap_or(-1);
-        let verdict = session.outcome(table.labels[row], table.predicted_classes[row]);
+        let verdict = session.said_of(row);
         return format!("image {row}: {verdict}, slice {slice}");
     }
     match (model.scatter.tool, model.images.picked.len()) {

@@ -155,6 +155,11 @@ impl Model {
             model.mosaic.metric = Figure::COLORS.iter().position(|figure| *figure == Figure::Confidence).unwrap_or(0);
             model.list.columns = Figure::ALL.map(|figure| matches!(figure, Figure::Confidence | Figure::Confidences));
         }
+        if model.session.album.table.quantities.is_some() {
+            // How far off says more than how often within a tolerance.
+            model.mosaic.metric = Figure::COLORS.iter().position(|figure| *figure == Figure::Loss).unwrap_or(0);
+            model.list.columns[Figure::ALL.iter().position(|figure| *figure == Figure::Loss).unwrap_or(0)] = true;
+        }
         model.list.update(&model.session);
         model.images.update(&model.session, None);
         model.tasks.push(Task::LookForImages);

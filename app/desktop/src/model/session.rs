@@ -4,7 +4,7 @@ use super::confusion::Matrix;
 use super::mark_name;
 use super::methods::Method;
 use ascan_core::Result;
-use ascan_engine::classes::{class_name, outcome, slice_title};
+use ascan_engine::classes::{class_name, outcome, said_of, slice_title};
 use ascan_engine::reliance::{Estimate, Reliance};
 use ascan_engine::slices::{SliceReport, SliceSet};
 use ascan_engine::spread::Spread;
@@ -227,6 +227,11 @@ impl Session {
     /// `landbird`, or `landbird → waterbird` where they differ.
     pub fn outcome(&self, label: i32, predicted_class: i32) -> String {
         outcome(&self.album.class_names, label, predicted_class)
+    }
+
+    /// What the model made of an image.
+    pub fn said_of(&self, row: usize) -> String {
+        said_of(&self.album.table, &self.album.class_names, row)
     }
 
     /// Name of a class.

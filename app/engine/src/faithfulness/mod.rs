@@ -18,6 +18,7 @@ mod tests;
 
 use crate::memory::{forget_peak, peak_rss_mib};
 use crate::plan::RunPlan;
+use crate::question::Question;
 use crate::seeds::seed_of;
 use ascan_config::LoadedConfig;
 use ascan_config::host::PluginHost;
@@ -172,6 +173,7 @@ pub struct Settings {
 /// `File` if images or model have gone; `UnknownName` for a method that does not exist; `Cancelled`. A method that
 /// does not go with the model is no error: its report says why.
 pub fn faithfulness(scan: &Scan, settings: &Settings, host: &PluginHost, context: &Context) -> Result<Faithfulness> {
+    Question::has_classes(&scan.plan.model, "faithfulness")?;
     let table = scan.table()?;
     let rows = draw(&table, settings, context.seed)?;
     let all = host.names(Kind::Attributor);

@@ -3,6 +3,7 @@
 use super::Draft;
 use super::names::{self, files};
 use ascan_config::sections::{ClassNames, DataSection};
+use ascan_core::OutputKind;
 use ascan_images::{ImageSet, outputs};
 use ascan_onnx::Classifier;
 use serde_json::json;
@@ -19,26 +20,20 @@ pub(super) fn guess(
 ) {
     let n_classes = classifier.n_classes;
     let labels: BTreeSet<&str> = images.samples.iter().filter_map(|sample| sample.label.as_deref()).collect();
-    if labels.is_empty() {
+    if labels.is_empty() && images.marked_classes.is_empty() {
         draft.notes.push("the data set has no labels: slices are found, but accuracy is unknown".into());
         return;
     }
-    let meets = |section: &DataSection| outputs::map_to_outputs(images, section, n_classes).is_ok();
     let folders = [model.parent().map(Path::to_owned), source_folder(section)];
     let folders: Vec<PathBuf> = folders.into_iter().flatten().collect();
-    let named = match names::find(&folders, n_classes) {
-        _ if !classifier.class_names.is_empty() => {
-            Some((classifier.class_names.clone(), "the model's file".to_owned()))
-        }
-        Some((file, names)) => {
-            let why = format!("a name for each of the {n_classes} outputs: {}", list(&names));
-            draft.guess("data.output_names", draft.path(&file), why);
-            Some((names, file.file_name().unwrap_or_default().to_string_lossy().into_owned()))
-        }
-        None => None,
-    };
+    let named = names_of_outputs(classifier, &folders, draft);
+    section.output_names =
+        named.as_ref().map(|(names, _)| ClassNames::List(names.clone())).or(section.output_names.take());
+    if question(images, section, classifier, draft) {
+        return;
+    }
+    let meets = |section: &DataSection| outputs::map_to_outputs(images, section, n_classes).is_ok();
     if let Some((names, source)) = &named {
-        section.output_names = Some(ClassNames::List(names.clone()));
         let n_named = if images.labels_are_indices { 0 } else { outputs::n_named(images, names) };
         if n_named > 0 {
             let why = match labels.len() - n_named {
@@ -82,6 +77,65 @@ pub(super) fn guess(
         labels.len(),
         list(&some),
     ));
+}
+
+/// Names of the outputs, and where they were found: in the model's file, else in one of these folders.
+fn names_of_outputs(classifier: &Classifier, folders: &[PathBuf], draft: &mut Draft) -> Option<(Vec<String>, String)> {
+    if !classifier.class_names.is_empty() {
+        return Some((classifier.class_names.clone(), "the model's file".to_owned()));
+    }
+    let n = if classifier.kind == OutputKind::Binary { classifier.n_classes } else { classifier.n_scores };
+    let (file, names) = names::find(folders, n).filter(|_| n > 1)?;
+    draft.guess(
+        "data.output_names",
+        draft.path(&file),
+        format!("a name for each of the {n} outputs: {}", list(&names)),
+    );
+    Some((names, file.file_name().unwrap_or_default().to_string_lossy().into_owned()))
+}
+
+/// Where images have several classes, or labels are quantities: what is asked of the model then. Says whether it is settled.
+fn question(images: &ImageSet, section: &DataSection, classifier: &Classifier, draft: &mut Draft) -> bool {
+    let samples = &images.samples;
+    let n_several = samples.iter().filter(|sample| sample.marks.len() > 1).count();
+    let given = draft.given.model.output.kind.clone();
+    let is_asked = |kind: OutputKind| given == kind.name();
+    let may_be_several = [OutputKind::Sigmoid, OutputKind::Logits].contains(&classifier.kind) && n_several > 0;
+    if is_asked(OutputKind::MultiLabel) || (may_be_several && !is_asked(OutputKind::Sigmoid)) {
+        let why = format!("{n_several} of {} images have several classes", samples.len());
+        draft.guess("model.output.kind", OutputKind::MultiLabel.name(), why);
+        match outputs::presences(images, section, classifier.n_scores) {
+            Err(error) => draft.notes.push(format!("to do: {error}")),
+            Ok(present) => {
+                let n_of = |class: usize| {
+                    present.iter().skip(class).step_by(classifier.n_scores).filter(|&&p| p > 0.5).count()
+                };
+                // Of a class that hardly an image has, or lacks, there is little to find.
+                let balance = |&class: &usize| n_of(class).min(samples.len() - n_of(class));
+                let class = (0..classifier.n_scores).rev().max_by_key(balance).unwrap_or(0);
+                let name =
+                    images.marked_classes.get(class).filter(|_| images.marked_classes.len() == classifier.n_scores);
+                let written = name.cloned().unwrap_or_else(|| class.to_string());
+                let why = format!(
+                    "in {} of {} images; a scan asks for one class, and this one is most often both there and not",
+                    n_of(class),
+                    samples.len()
+                );
+                draft.guess("model.output.class", written, why);
+            }
+        }
+        return true;
+    }
+    let labels: Vec<&str> = samples.iter().filter_map(|sample| sample.label.as_deref()).collect();
+    let are_quantities = classifier.kind == OutputKind::Binary
+        && !labels.is_empty()
+        && labels.iter().all(|label| label.trim().parse::<f32>().is_ok_and(f32::is_finite))
+        && labels.iter().any(|label| ![0.0, 1.0].contains(&label.trim().parse::<f32>().unwrap_or_default()));
+    if are_quantities && given == "auto" {
+        let why = "the model gives one number, and labels are numbers other than 0 and 1";
+        draft.guess("model.output.kind", OutputKind::Regression.name(), why);
+    }
+    are_quantities || is_asked(OutputKind::Regression)
 }
 
 fn is_wordnet_id(label: &str) -> bool {

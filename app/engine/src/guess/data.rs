@@ -3,7 +3,7 @@
 use super::{Draft, classes};
 use ascan_config::sections::DataSection;
 use ascan_core::{Error, Result};
-use ascan_images::{ImageSet, is_table, label_column, manifest_columns, yes_no_columns};
+use ascan_images::{ImageSet, is_table, label_column, lists_classes, manifest_columns, yes_no_columns};
 use ascan_onnx::Classifier;
 use std::path::{Path, PathBuf};
 
@@ -166,8 +166,16 @@ fn columns(manifest: &Path, section: &mut DataSection, draft: &mut Draft) -> Res
     };
     let attributes = known(&ATTRIBUTES);
     let label = label_column(section)?.map(|column| columns[column].clone());
-    if let Some(label) = label.as_ref().filter(|_| section.columns.one_hot.is_empty()) {
-        draft.guess("data.columns.label", label.clone(), "it is named as labels are");
+    if let Some(label) =
+        label.as_ref().filter(|_| section.columns.one_hot.is_empty() && section.columns.label_list == "none")
+    {
+        if section.columns.label_list == "none" && lists_classes(manifest, label)? {
+            draft.guess("data.columns.label_list", label.clone(), "its cells list several classes");
+            section.columns.label_list.clone_from(label);
+            section.columns.label = "auto".into();
+        } else {
+            draft.guess("data.columns.label", label.clone(), "it is named as labels are");
+        }
     } else if section.columns.one_hot.is_empty() && section.columns.label == "auto" {
         let marks = yes_no_columns(manifest)?;
         if marks.len() > 1 {

@@ -5,11 +5,13 @@ mod classes;
 mod data;
 mod model;
 mod names;
+mod published;
 #[cfg(test)]
 mod tests;
 mod tried;
 
 use ascan_config::host::PluginHost;
+use ascan_config::sections::PreprocessSection;
 use ascan_config::template::Template;
 use ascan_config::{LoadedConfig, RunConfig};
 use ascan_core::params::ParamMap;
@@ -96,6 +98,8 @@ struct Draft {
     notes: Vec<String>,
     /// What was chosen, with the default of everything else.
     given: RunConfig,
+    /// Whether the preprocessing is the one that the model's authors publish.
+    is_published: bool,
     /// Keys of what was chosen.
     keys: Vec<String>,
     /// Whether a relative path means the same in the configuration as on the command line.
@@ -154,6 +158,19 @@ impl Draft {
         let (value, why) = (value.into(), why.into());
         self.notes.push(format!("{key} = {}: {why}", shorten(&value.to_string())));
         self.template.set(key, value, Some(why));
+    }
+
+    /// Writes a preprocessing that is no preset: each of its numbers, and one sentence about all.
+    fn preprocessing(&mut self, section: &PreprocessSection, why: &str) {
+        if self.keys.iter().any(|key| key.starts_with("model.preprocess")) {
+            return;
+        }
+        self.template.unset("model.preprocess.preset");
+        self.notes.push(format!("[model.preprocess] {}: {why}", crate::sanity::line(section)));
+        let fields = serde_json::to_value(section).unwrap_or_default();
+        for (key, value) in fields.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+            self.template.set(&format!("model.preprocess.{key}"), value.clone(), Some(why.to_owned()));
+        }
     }
 
     /// A path as the configuration has to write it.

@@ -1,7 +1,9 @@
 //! What the model's file says about its input.
 
-use super::Draft;
+use super::{Draft, published};
+use ascan_config::sections::PreprocessSection;
 use ascan_core::Result;
+use ascan_images::Preprocess;
 use ascan_onnx::proto::NodeProto;
 use ascan_onnx::{Classifier, Model};
 use std::path::Path;
@@ -28,8 +30,16 @@ pub(super) fn guess(path: &Path, draft: &mut Draft) -> Result<Classifier> {
         }
     };
     draft.notes.extend(classifier.notes.iter().cloned());
-    let (preset, why) = preset(&model, &classifier);
-    draft.guess("model.preprocess.preset", preset, why);
+    match published::find(path, &model) {
+        Some((section, source)) if fits(&section, &classifier) => {
+            draft.is_published = true;
+            draft.preprocessing(&section, &source);
+        }
+        _ => {
+            let (preset, why) = preset(&model, &classifier);
+            draft.guess("model.preprocess.preset", preset, why);
+        }
+    }
     match &classifier.default_layer {
         // Channels of a map are weighed by it; those of an image are colours.
         Some(_) if classifier.input_is_layer => draft.guess(
@@ -45,6 +55,11 @@ pub(super) fn guess(path: &Path, draft: &mut Draft) -> Result<Classifier> {
         None => draft.notes.push("the model has no feature map before its head: set attribution.params.layer".into()),
     }
     Ok(classifier)
+}
+
+/// Whether it goes with the model's channels.
+fn fits(section: &PreprocessSection, classifier: &Classifier) -> bool {
+    Preprocess::new(section, classifier.input_shape).is_ok()
 }
 
 /// The named preprocessing that fits best, and why. Nothing in an ONNX file says it for certain.

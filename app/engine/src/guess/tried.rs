@@ -2,7 +2,7 @@
 
 use super::{Draft, Request};
 use crate::plan::RunPlan;
-use crate::sanity::{Effort, line, trial};
+use crate::sanity::{Effort, trial};
 use ascan_config::LoadedConfig;
 use ascan_config::host::PluginHost;
 use ascan_core::Silent;
@@ -22,7 +22,7 @@ pub(super) fn preprocessing(draft: &mut Draft, request: &Request, host: &PluginH
     let text = draft.template.to_toml(host).unwrap_or_default();
     let Ok(loaded) = LoadedConfig::parse("the draft", &text, base, &[]) else { return };
     let Ok(plan) = RunPlan::compile(loaded, host) else { return };
-    if plan.labels.iter().all(|&label| label < 0) {
+    if plan.truth.labels.iter().all(|&label| label < 0) {
         draft.notes.push(
             "without labels nothing says whether the preprocessing is the one that the model was trained with".into(),
         );
@@ -30,6 +30,11 @@ pub(super) fn preprocessing(draft: &mut Draft, request: &Request, host: &PluginH
     }
     let Ok(tried) = trial(&plan, EFFORT, &Silent) else { return };
     let percent = |share: Option<f64>| format!("{:.0} %", 100.0 * share.unwrap_or_default());
+    if draft.is_published {
+        // What the authors say stays; that another one does better is for a person to weigh.
+        draft.notes.extend(tried.doubts(&plan.class_names()).iter().map(ToString::to_string));
+        return;
+    }
     if let (Some(better), Some(own)) = (tried.better(), tried.candidates.first()) {
         let why = format!(
             "tried on {} images: {} are right with it, {} with `{}`",
@@ -40,17 +45,7 @@ pub(super) fn preprocessing(draft: &mut Draft, request: &Request, host: &PluginH
         );
         match &better.section.preset {
             Some(preset) => draft.guess("model.preprocess.preset", preset.as_str(), why),
-            None => {
-                draft.template.unset("model.preprocess.preset");
-                draft.notes.push(format!("[model.preprocess] {}: {why}", line(&better.section)));
-                for (key, value) in [
-                    ("scale", serde_json::json!(better.section.scale)),
-                    ("mean", serde_json::json!(better.section.mean)),
-                    ("std", serde_json::json!(better.section.std)),
-                ] {
-                    draft.set(&format!("model.preprocess.{key}"), value);
-                }
-            }
+            None => draft.preprocessing(&better.section, &why),
         }
     } else if let Some(own) = tried.candidates.first() {
         draft.notes.push(format!(
@@ -59,7 +54,7 @@ pub(super) fn preprocessing(draft: &mut Draft, request: &Request, host: &PluginH
             tried.n_images
         ));
     }
-    for doubt in tried.doubts(plan.model.n_classes, &plan.class_names()) {
+    for doubt in tried.doubts(&plan.class_names()) {
         // What was just chosen is no doubt any more.
         if !doubt.hint.contains("[model.preprocess]") {
             draft.notes.push(doubt.to_string());

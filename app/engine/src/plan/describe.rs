@@ -1,6 +1,7 @@
 //! The plan in words, for `ascan check`.
 
 use super::{Method, RunPlan};
+use crate::question::Question;
 use ascan_config::sections::ChannelOrder;
 use ascan_core::{OutputKind, ParamMap};
 use serde_json::{Value, json};
@@ -34,10 +35,10 @@ impl RunPlan {
                 "n": self.n_images(), "form": self.images.form, "split": self.config.data.split,
                 "group_columns": self.images.group_columns,
             },
-            "classes": { "n": self.model.n_classes, "label_counts": self.label_counts() },
+            "classes": { "n": self.question.n_answers(), "label_counts": self.label_counts() },
             "model": {
                 "path": self.config.model.path, "input": self.model.input, "input_shape": [c, h, w],
-                "output": { "name": self.classifier.output, "kind": self.model.output },
+                "output": self.config.model.output,
                 "logits": self.model.logits, "layers": self.model.layers.iter().map(|l| &l.name).collect::<Vec<_>>(),
             },
             "backend": { "name": self.backend_name, "engine": self.model.engine, "reason": self.backend_reason },
@@ -138,6 +139,21 @@ impl RunPlan {
             OutputKind::Softmax => format!(", a softmax gives `{}`", classifier.output),
             OutputKind::Sigmoid => format!(", a sigmoid for each class gives `{}`", classifier.output),
             OutputKind::Binary => format!(", from the one number of `{}`", classifier.output),
+            OutputKind::MultiLabel => {
+                let (no, yes) = (&self.class_names()[0], &self.class_names()[1]);
+                let (n, output) = (classifier.n_scores, &classifier.output);
+                let threshold = self.config.model.output.threshold;
+                return format!(
+                    "{n} classes of `{output}` that may be there together; asked: {yes} or {no}, from probability {threshold} on"
+                );
+            }
+            OutputKind::Regression => {
+                let tolerance = self.config.model.output.tolerance.unwrap_or_default();
+                return format!(
+                    "a quantity, number {} of `{}`, right within ±{tolerance}",
+                    classifier.class, classifier.output
+                );
+            }
         };
         format!("{} classes, logits `{}`{end}", model.n_classes, model.logits)
     }
@@ -168,13 +184,7 @@ impl RunPlan {
     }
 
     fn name_of_output(&self, output: usize) -> String {
-        let by_label = || {
-            let at = self.labels.iter().position(|&label| usize::try_from(label) == Ok(output))?;
-            let sample = &self.images.samples[at];
-            sample.label_index.and_then(|index| self.images.class_names.get(index)).or(sample.label.as_ref())
-        };
-        let name = self.output_names.as_ref().and_then(|names| names.get(output)).or_else(by_label);
-        name.cloned().unwrap_or_else(|| output.to_string())
+        self.class_names().get(output).cloned().unwrap_or_else(|| output.to_string())
     }
 
     /// Images for each output that has any.
@@ -184,7 +194,7 @@ impl RunPlan {
 
     fn counts(&self) -> BTreeMap<usize, usize> {
         let mut counts = BTreeMap::new();
-        for output in self.labels[..self.n_images()].iter().filter_map(|&label| usize::try_from(label).ok()) {
+        for output in self.truth.labels[..self.n_images()].iter().filter_map(|&label| usize::try_from(label).ok()) {
             *counts.entry(output).or_insert(0) += 1;
         }
         counts
@@ -205,7 +215,14 @@ impl RunPlan {
         if n_unknown > 0 {
             parts.push(format!("unknown: {n_unknown}"));
         }
-        format!("{} of {} outputs; {}", counts.len(), self.model.n_classes, parts.join(", "))
+        if let Question::Quantity { .. } = self.question {
+            return format!(
+                "{n_labelled} quantities{}",
+                if n_unknown > 0 { format!(", unknown: {n_unknown}") } else { String::new() }
+            );
+        }
+        let answers = if matches!(self.question, Question::Class { .. }) { "outputs" } else { "answers" };
+        format!("{} of {} {answers}; {}", counts.len(), self.question.n_answers(), parts.join(", "))
     }
 }
 

@@ -5,11 +5,12 @@ mod describe;
 
 pub use backend::applicable;
 
+use crate::question::{Question, Truth};
 use ascan_config::host::PluginHost;
 use ascan_config::sections::{ClassNames, DataSection, OutputSection};
 use ascan_config::{ConfigErrors, LoadedConfig, RunConfig};
-use ascan_core::{Attributor, Error, ModelInfo, Requirements, Runtime};
-use ascan_images::{ImageSet, Preprocess, labels, outputs};
+use ascan_core::{Attributor, Error, ModelInfo, OutputChoice, OutputKind, Requirements, Runtime};
+use ascan_images::{ImageSet, Preprocess, labels};
 use ascan_onnx::{Classifier, Model};
 use std::path::Path;
 
@@ -19,8 +20,10 @@ pub struct RunPlan {
     pub config: RunConfig,
     /// The images.
     pub images: ImageSet,
-    /// `[n]` label of each image as output index, −1 where unknown.
-    pub labels: Vec<i32>,
+    /// What is asked of each image.
+    pub question: Question,
+    /// What the data set says of each image.
+    pub truth: Truth,
     /// Names of the outputs, where they are known.
     pub output_names: Option<Vec<String>>,
     /// The model, as the chosen backend sees it.
@@ -78,7 +81,7 @@ impl RunPlan {
         }
         let attributors = open_attributors(&mut loaded, host);
         let images = open_images(&mut loaded);
-        let classifier = open_model(&mut loaded);
+        let classifier = open_model(&mut loaded, images.as_ref());
         let opened = classifier.as_ref().map(|classifier| Opened::new(&mut loaded, classifier, images.as_ref()));
         let chosen = match (&classifier, &attributors) {
             (Some(classifier), Some(attributors)) => backend::choose(&mut loaded, host, classifier, attributors),
@@ -90,7 +93,7 @@ impl RunPlan {
         else {
             return Err(loaded.errors);
         };
-        let Opened { labels: Some(labels), preprocess: Some(preprocess), output_names } = opened else {
+        let Opened { met: Some((question, truth)), preprocess: Some(preprocess), output_names } = opened else {
             return Err(loaded.errors);
         };
         let backend::Chosen { name, reason, params, runtime, info, requirements } = chosen;
@@ -100,7 +103,7 @@ impl RunPlan {
         if config.features.layer == "auto" {
             notes.push(format!("the features are those of layer `{feature_layer}`, chosen from the graph"));
         }
-        if config.attribution.target == "label" && labels.contains(&-1) {
+        if config.attribution.target == "label" && truth.labels.contains(&-1) {
             notes.push("images without a label are explained for their predicted class".into());
         }
         let n_threads = config.run.threads();
@@ -112,7 +115,20 @@ impl RunPlan {
             config.data.output_names = Some(ClassNames::List(classifier.class_names.clone()));
         }
         config.model.params = params;
-        config.model.output = OutputSection::new(&classifier.output, classifier.kind);
+        config.model.output = config.model.output.found(&classifier.output, classifier.kind);
+        match question {
+            Question::Class { .. } => {}
+            Question::Presence { class, .. } => config.model.output.class = class.to_string(),
+            Question::Quantity { tolerance } => {
+                if config.model.output.tolerance.is_none() {
+                    notes.push(format!(
+                        "a quantity counts as right within ±{tolerance}, half a standard deviation of the labels: \
+                         `model.output.tolerance` changes it"
+                    ));
+                }
+                config.model.output.tolerance = Some(tolerance);
+            }
+        }
         config.model.preprocess = preprocess.section().clone();
         let mut methods = attributors.into_iter().zip(requirements);
         let mut method = |title: &str| {
@@ -123,7 +139,8 @@ impl RunPlan {
         Ok(Self {
             config,
             images,
-            labels,
+            question,
+            truth,
             output_names,
             model: info,
             classifier,
@@ -147,14 +164,36 @@ impl RunPlan {
         std::iter::once(&self.method).chain(&self.also)
     }
 
-    /// A name for each output of the model: as `data.output_names` says, else that of the class whose images are
-    /// labelled with it. Empty if neither is known.
+    /// A name for each answer. Of outputs: as `data.output_names` says, else that of the class whose images are labelled
+    /// with it; empty if neither is known.
     pub fn class_names(&self) -> Vec<String> {
+        self.question.answers(&self.names_of_outputs())
+    }
+
+    /// What each of the numbers is that are kept beside an answer.
+    pub fn number_names(&self) -> Vec<String> {
+        let names = self.names_of_outputs();
+        match self.question {
+            Question::Class { .. } => Vec::new(),
+            Question::Presence { n_classes, .. } => {
+                (0..n_classes).map(|i| names.get(i).cloned().unwrap_or_else(|| format!("class {i}"))).collect()
+            }
+            Question::Quantity { .. } => vec![self.classifier.output.clone()],
+        }
+    }
+
+    fn names_of_outputs(&self) -> Vec<String> {
         if let Some(names) = &self.output_names {
             return names.clone();
         }
+        let marked = &self.images.marked_classes;
+        if let Question::Presence { n_classes, .. } = self.question
+            && marked.len() == n_classes
+        {
+            return marked.clone();
+        }
         let mut names: Vec<Option<&String>> = vec![None; self.model.n_classes];
-        for (sample, &output) in self.images.samples.iter().zip(&self.labels) {
+        for (sample, &output) in self.images.samples.iter().zip(&self.truth.labels) {
             let name = sample.label_index.and_then(|index| self.images.class_names.get(index));
             if let (Some(name), Ok(output)) = (name, usize::try_from(output)) {
                 names[output] = Some(name);
@@ -169,7 +208,7 @@ impl RunPlan {
 
 /// What depends on the model's input and outputs.
 struct Opened {
-    labels: Option<Vec<i32>>,
+    met: Option<(Question, Truth)>,
     output_names: Option<Vec<String>>,
     preprocess: Option<Preprocess>,
 }
@@ -185,8 +224,9 @@ impl Opened {
         if data.output_names.is_none() && !classifier.class_names.is_empty() {
             data.output_names = Some(ClassNames::List(classifier.class_names.clone()));
         }
-        let labels = images
-            .map(|images| outputs::map_to_outputs(images, &data, n_classes))
+        let output = loaded.config.model.output.clone();
+        let met = images
+            .map(|images| Question::meet(classifier, &output, images, &data))
             .and_then(|made| made.map_err(|error| report_data(loaded, &error)).ok());
         let target = loaded.config.attribution.target.parse::<usize>();
         if target.is_ok_and(|target| target >= n_classes) {
@@ -195,7 +235,7 @@ impl Opened {
         }
         // Read before, by `map_to_outputs`.
         let names = data.output_names.as_ref().and_then(|names| labels::read_names(names).ok());
-        Self { labels, output_names: names, preprocess }
+        Self { met, output_names: names, preprocess }
     }
 }
 
@@ -239,18 +279,67 @@ fn open_images(loaded: &mut LoadedConfig) -> Option<ImageSet> {
     }
 }
 
-fn open_model(loaded: &mut LoadedConfig) -> Option<Classifier> {
+fn open_model(loaded: &mut LoadedConfig, images: Option<&ImageSet>) -> Option<Classifier> {
     if ["path", "image_size", "output"].iter().any(|key| loaded.has_errors_in(&["model", key])) {
         return None;
     }
-    let section = &loaded.config.model;
-    let choice = section.output.choice();
-    let opened = Model::load(&section.path).and_then(|model| Classifier::analyse(&model, section.image_size, &choice));
+    let section = loaded.config.model.clone();
+    let analyse = |choice: &OutputChoice| {
+        Model::load(&section.path).and_then(|model| Classifier::analyse(&model, section.image_size, choice))
+    };
+    let mut choice = section.output.choice();
+    let opened = analyse(&choice).and_then(|found| {
+        if let Some(error) = does_not_apply(&section.output, &found) {
+            return Err(error);
+        }
+        match class_of_name(&section.output, loaded, &found, images)? {
+            None => Ok(found),
+            index => {
+                choice.class = index;
+                analyse(&choice)
+            }
+        }
+    });
     let report = |error: Error| match &error {
         Error::UnknownName { kind, .. } if kind == "output" => loaded.report(&["model", "output", "name"], &error),
+        Error::UnknownName { kind, .. } if kind.starts_with("class of") => {
+            loaded.report(&["model", "output", "class"], &error)
+        }
         _ => report(loaded, &["model", "path"], &error),
     };
     opened.map_err(report).ok()
+}
+
+/// A setting of the output that its kind has no use for.
+fn does_not_apply(output: &OutputSection, found: &Classifier) -> Option<Error> {
+    use OutputKind::{Binary, MultiLabel, Regression};
+    let set = [
+        ("class", output.class != "auto", &[MultiLabel, Regression][..]),
+        ("threshold", output.choice().threshold.is_some(), &[MultiLabel, Binary]),
+        ("tolerance", output.tolerance.is_some(), &[Regression]),
+    ];
+    let (key, _, kinds) = set.into_iter().find(|(_, is_set, kinds)| *is_set && !kinds.contains(&found.kind))?;
+    let kinds: Vec<String> = kinds.iter().map(|kind| format!("\"{}\"", kind.name())).collect();
+    let message = format!("does not apply to an output of the kind \"{}\"", found.kind.name());
+    Some(Error::param(format!("model.output.{key}"), message, format!("it goes with {}", kinds.join(" and "))))
+}
+
+/// The index of the class that is asked for, where the configuration names it.
+fn class_of_name(
+    output: &OutputSection,
+    loaded: &LoadedConfig,
+    found: &Classifier,
+    images: Option<&ImageSet>,
+) -> Result<Option<usize>, Error> {
+    if output.class == "auto" || output.choice().class.is_some() {
+        return Ok(None);
+    }
+    let given = loaded.config.data.output_names.as_ref().map(labels::read_names).transpose()?;
+    let own = Some(found.class_names.clone()).filter(|names| !names.is_empty());
+    let marked = images.map(|images| images.marked_classes.clone()).filter(|names| names.len() == found.n_scores);
+    let names = given.or(own).or(marked).unwrap_or_default();
+    let place = names.iter().position(|name| name.eq_ignore_ascii_case(&output.class));
+    place.map(Some).ok_or_else(|| Error::unknown_name("class of model.output.class", &output.class, names))
 }
 
 fn feature_layer(loaded: &mut LoadedConfig, chosen: &backend::Chosen) -> Option<String> {

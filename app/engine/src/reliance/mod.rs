@@ -14,6 +14,7 @@ mod tests;
 
 pub use suggest::{Suggestion, suggest};
 
+use crate::question::Question;
 use crate::scanned::{self, ScannedModel};
 use crate::seeds::seed_of;
 use crate::slices::SliceSet;
@@ -100,6 +101,7 @@ impl Reliance {
     /// `File` if images or model have gone; `Unsupported` for a model without a feature map, or one that takes all images
     /// for the same class; what the engine reports; `Cancelled`.
     pub fn measure(scan: &Scan, set: &SliceSet, host: &PluginHost, context: &Context) -> Result<Self> {
+        Question::has_classes(&scan.plan.model, "reliance on the region")?;
         let (table, images) = (scan.table()?, scanned::images(scan)?);
         let model = ScannedModel::open(scan, host, "burn", context.n_threads)?;
         let lenders = lenders(&table, context.seed);

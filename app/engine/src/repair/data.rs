@@ -1,5 +1,6 @@
 //! The images of a repair: those of the scan, and those that choose the epoch.
 
+use crate::question::Question;
 use crate::reliance::Reliance;
 use crate::scanned::mask::mask;
 use crate::scanned::{Labelled, Objects};
@@ -9,7 +10,7 @@ use crate::spread::Spread;
 use ascan_config::sections::DataSection;
 use ascan_config::sections::{Groups, RepairSection};
 use ascan_core::{Error, Result, TrainingSet};
-use ascan_images::{ImageSet, outputs};
+use ascan_images::ImageSet;
 use ascan_store::Scan;
 use ascan_store::annotations::{Annotations, Fix, Mark, Subject};
 use ascan_store::table::ScanTable;
@@ -283,7 +284,7 @@ impl Training {
         }
         let other = DataSection { split: Some(split.clone()), ..data.clone() };
         let images = ImageSet::open(&other)?;
-        let outputs = outputs::map_to_outputs(&images, &other, scan.plan.model.n_classes)?;
+        let outputs = Question::of(&scan.plan.model).truth(&images, &other)?.labels;
         let known = outputs.iter().enumerate().filter_map(|(row, &label)| Some((row, usize::try_from(label).ok()?)));
         let (rows, labels) = known.unzip();
         Ok(Labelled::of(images, rows, labels))

@@ -74,7 +74,7 @@ pub fn head_model(original: &Model, open: &OpenModel) -> Option<Model> {
     (h.value, w.value) = (Some(Dim::DimValue(1)), Some(Dim::DimValue(N_PLACES as i64)));
     let head = Model::from_proto(head, &original.path);
     // What the cut has made must still be a classifier.
-    let choice = OutputChoice { name: None, kind: Some(classifier.kind.of_logits()) };
+    let choice = OutputChoice { kind: Some(classifier.kind.of_logits()), ..OutputChoice::default() };
     Classifier::analyse(&head, None, &choice).ok().filter(|cut| cut.n_classes == classifier.n_classes)?;
     Some(head)
 }

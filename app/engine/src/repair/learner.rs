@@ -60,7 +60,7 @@ impl Learner {
         let mut open = open.clone();
         if let Some(part) = &part {
             part.save(net)?;
-            let output = OutputChoice { name: None, kind: Some(kind.of_logits()) };
+            let output = OutputChoice { kind: Some(kind.of_logits()), ..OutputChoice::default() };
             open = OpenModel { path: net.to_owned(), image_size: None, output, ..open };
         }
         let trainer = runtime.open(&open)?.trainer(options)?;

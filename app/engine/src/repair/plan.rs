@@ -2,6 +2,7 @@
 
 use super::batches::Reader;
 use super::data::Training;
+use crate::question::Question;
 use crate::scanned::{Labelled, ScannedModel};
 use ascan_config::host::PluginHost;
 use ascan_config::repair::RepairConfig;
@@ -40,6 +41,7 @@ impl RepairPlan {
     /// for settings that do not fit the data; `Unsupported` for a backend that cannot train.
     pub fn compile(scan: &Scan, also: Option<&Scan>, config: RepairConfig, host: &PluginHost) -> Result<Self> {
         let repair = &config.repair;
+        Question::has_classes(&scan.plan.model, "a repair")?;
         let n_threads = config.run.threads();
         // First: without the model nothing can be done.
         let model = ScannedModel::open(scan, host, &repair.backend, n_threads)?;

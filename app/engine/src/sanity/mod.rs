@@ -7,6 +7,7 @@ mod trial;
 pub use order::{Relabelling, relabelling};
 pub use trial::{Candidate, Effort, Trial, line, trial};
 
+use crate::question::figures_of_quantity;
 use ascan_core::metrics::wilson_interval;
 use ascan_store::table::ScanTable;
 use serde::Serialize;
@@ -59,6 +60,11 @@ pub fn doubts(table: &ScanTable, class_names: &[String]) -> Vec<Doubt> {
     }
     let mut doubts = Vec::new();
     doubts.extend(empty_maps(table, &rows));
+    if let Some(quantities) = &table.quantities {
+        let (truth, values): (Vec<f32>, Vec<f32>) = rows.iter().map(|&row| quantities[row].into()).unzip();
+        doubts.extend(of_quantities(&truth, &values));
+        return doubts;
+    }
     doubts.extend(constant(table, &rows));
     if doubts.iter().all(|doubt| !doubt.is_fatal) {
         let labels: Vec<i32> = rows.iter().map(|&row| table.labels[row]).collect();
@@ -98,6 +104,25 @@ pub fn of_predictions(labels: &[i32], found: &[i32], n_outputs: usize, class_nam
             "check `model.preprocess` and the order of the labels (`data.class_map`): `ascan check CONFIG --try 200` tries others",
         )
     })
+}
+
+/// What quantities beside labels give reason to doubt.
+fn of_quantities(truth: &[f32], values: &[f32]) -> Option<Doubt> {
+    if values.len() >= MIN_IMAGES && values.iter().all(|value| *value == values[0]) {
+        return Some(Doubt::fatal(
+            format!("the model says {} of all {} images", values[0], values.len()),
+            "check `model.preprocess`, and that the file is the trained model",
+        ));
+    }
+    let figures = figures_of_quantity(truth, values).filter(|figures| figures.n >= MIN_IMAGES)?;
+    let r2 = figures.r2.filter(|&r2| r2 <= 0.0)?;
+    Some(Doubt::warning(
+        format!(
+            "the model is off by {:.3} on average, no better than the mean of the labels (R² {r2:.2} of {} images)",
+            figures.mean_absolute_error, figures.n
+        ),
+        "check `model.preprocess`, the unit of the labels and `model.output.class`",
+    ))
 }
 
 /// The share that would be right if predictions did not depend on labels: Σ p(label) p(prediction).

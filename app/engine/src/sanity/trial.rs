@@ -3,8 +3,10 @@
 use super::order::relabelling;
 use super::{Doubt, MIN_IMAGES, of_predictions, percent};
 use crate::plan::RunPlan;
+use crate::question::Question;
+use crate::scan::Images;
 use ascan_config::sections::PreprocessSection;
-use ascan_core::{ModelBackend, Reporter, Result, TensorView, metrics};
+use ascan_core::{ModelBackend, Reporter, Result, TensorView};
 use ascan_images::Preprocess;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -43,6 +45,9 @@ pub struct Candidate {
 pub struct Trial {
     /// Images that could be read.
     pub n_images: usize,
+    /// What was asked of them.
+    #[serde(skip)]
+    pub question: Question,
     /// `[n]` their labels.
     #[serde(skip)]
     pub labels: Vec<i32>,
@@ -67,8 +72,8 @@ pub struct Effort {
 /// # Errors
 /// What the backend reports; `Cancelled`. An image that cannot be read is left out.
 pub fn trial(plan: &RunPlan, effort: Effort, reporter: &dyn Reporter) -> Result<Trial> {
-    let mut trial = Trial { n_images: 0, labels: Vec::new(), candidates: Vec::new() };
-    let mut rows = spread(&plan.labels, effort.n_images);
+    let mut trial = Trial { n_images: 0, question: plan.question, labels: Vec::new(), candidates: Vec::new() };
+    let mut rows = spread(&plan.truth.labels, effort.n_images);
     if rows.is_empty() {
         return Ok(trial);
     }
@@ -101,7 +106,7 @@ pub fn trial(plan: &RunPlan, effort: Effort, reporter: &dyn Reporter) -> Result<
             reporter.progress("trying preprocessing", done + n as u64, total)
         })?;
         if is_own {
-            trial.labels = kept.iter().map(|&row| plan.labels[row]).collect();
+            trial.labels = kept.iter().map(|&row| plan.truth.labels[row]).collect();
             trial.n_images = kept.len();
         }
         let accuracy = accuracy(&trial.labels, &found);
@@ -136,11 +141,14 @@ impl Trial {
     }
 
     /// What the trial gives reason to doubt.
-    pub fn doubts(&self, n_outputs: usize, class_names: &[String]) -> Vec<Doubt> {
+    pub fn doubts(&self, class_names: &[String]) -> Vec<Doubt> {
+        // A quantity has no order of labels, and is judged by the whole scan.
+        let is_quantity = matches!(self.question, Question::Quantity { .. });
+        let n_outputs = self.question.n_answers();
         let Some(own) = self.candidates.first() else { return Vec::new() };
         let better = self.better();
         // Another order of the labels explains as much, and changes less.
-        let order = relabelling(&self.labels, &own.found, n_outputs);
+        let order = if is_quantity { None } else { relabelling(&self.labels, &own.found, n_outputs) };
         if let (Some(order), Some(better)) = (&order, better)
             && order.best + SAME >= better.accuracy.unwrap_or_default()
         {
@@ -164,7 +172,8 @@ impl Trial {
         // The order of labels shows best where most images are right.
         let found = better.map_or(&own.found, |better| &better.found);
         let labels = &self.labels[..found.len().min(self.labels.len())];
-        preset.into_iter().chain(of_predictions(labels, found, n_outputs, class_names)).collect()
+        let order = if is_quantity { None } else { of_predictions(labels, found, n_outputs, class_names) };
+        preset.into_iter().chain(order).collect()
     }
 
     /// ` (with `unit` 98 %)`: others that cannot be told from the best one.
@@ -254,10 +263,10 @@ fn run(
         let shape = [of_batch.len(), c, h, w];
         let forward = model.forward(TensorView::new(&shape, &images)?, &[])?;
         for i in 0..of_batch.len() {
-            let probs = plan.classifier.kind.probs(forward.logits.row(i));
-            let class = metrics::argmax(&probs);
-            found.push(class as i32);
-            sure += f64::from(probs[class]);
+            let (label, truth) = (plan.label(of_batch[i]), plan.truth(of_batch[i]));
+            let said = plan.question.answer(plan.classifier.kind, forward.logits.row(i), &[], label, truth);
+            found.push(said.answer);
+            sure += f64::from(said.probs.get(said.answer as usize).copied().unwrap_or_default());
         }
         kept.extend(of_batch);
     }

@@ -64,23 +64,22 @@ pub(super) fn run(
 ) -> Result<BatchOutcome> {
     let Batch { index, rows, images } = batch;
     let [c, h, w] = job.plan.model.input_shape;
-    let labels: Vec<i32> =
-        rows.iter().filter(|(_, decoded)| decoded.is_ok()).map(|(row, _)| job.images.label(*row)).collect();
-    let n = labels.len();
-    let run = |images: &[f32], labels: &[i32]| -> Result<Vec<Result<Outcome, String>>> {
-        let shape = [labels.len(), c, h, w];
-        explain(job, backend, TensorView::new(&shape, images)?, labels, context, stages)
+    let decoded: Vec<usize> = rows.iter().filter(|(_, decoded)| decoded.is_ok()).map(|(row, _)| *row).collect();
+    let n = decoded.len();
+    let run = |images: &[f32], rows: &[usize]| -> Result<Vec<Result<Outcome, String>>> {
+        let shape = [rows.len(), c, h, w];
+        explain(job, backend, TensorView::new(&shape, images)?, rows, context, stages)
     };
     let mut failed = None;
-    let outcomes = match run(&images, &labels) {
+    let outcomes = match run(&images, &decoded) {
         Ok(outcomes) => outcomes,
         Err(Error::Cancelled) => return Err(Error::Cancelled),
         Err(error) => {
             let mut singles = Vec::with_capacity(n);
             let mut n_failed = 0;
-            for (image, label) in images.chunks_exact(c * h * w).zip(&labels) {
+            for (image, row) in images.chunks_exact(c * h * w).zip(&decoded) {
                 // A batch of one has just had its try.
-                let single = if n == 1 { Err(error.clone()) } else { run(image, std::slice::from_ref(label)) };
+                let single = if n == 1 { Err(error.clone()) } else { run(image, std::slice::from_ref(row)) };
                 singles.push(match single {
                     Ok(mut outcome) => outcome.remove(0),
                     Err(Error::Cancelled) => return Err(Error::Cancelled),
@@ -107,21 +106,21 @@ fn explain(
     job: &Job,
     backend: &dyn ModelBackend,
     images: TensorView,
-    labels: &[i32],
+    rows: &[usize],
     context: &Context,
     stages: &Stages,
 ) -> Result<Vec<Result<Outcome, String>>> {
-    let n = labels.len();
+    let n = rows.len();
     if n == 0 {
         return Ok(Vec::new());
     }
-    let n_classes = job.plan.model.n_classes;
+    let n_classes = backend.info().n_classes;
     let layers: Vec<&str> = job.layers.iter().map(String::as_str).collect();
     let forward = stages.time(Stage::Forward, || guarded("the backend", || backend.forward(images, &layers)))?;
     check_shape("logits", &forward.logits, &[n, n_classes])?;
 
     let targets: Vec<Result<usize, String>> =
-        (0..n).map(|i| target_class(job.target, forward.logits.row(i), labels[i])).collect();
+        (0..n).map(|i| target_class(job.target, forward.logits.row(i), job.images.label(rows[i]))).collect();
     // A row that has failed keeps its place in the call; what comes out for it is dropped.
     let target_classes: Vec<usize> = targets.iter().map(|target| *target.as_ref().unwrap_or(&0)).collect();
     let attributions = stages.time(Stage::Attribution, || -> Result<Vec<Attribution>> {
@@ -154,7 +153,7 @@ fn explain(
             .enumerate()
             .map(|(i, target)| {
                 let target_class = target? as i32;
-                outcome(job, &forward, feature_map, &attributions, i, target_class, labels[i])
+                outcome(job, &forward, feature_map, &attributions, i, target_class, rows[i])
                     .map_err(|error| reason(&error))
             })
             .collect())
@@ -194,10 +193,13 @@ fn outcome(
     attributions: &[Attribution],
     i: usize,
     target_class: i32,
-    label: i32,
+    row: usize,
 ) -> Result<Outcome> {
     let plan = &job.plan;
-    let (logits, kind) = (forward.logits.row(i), plan.model.output_kind());
+    let scores = job.scores.as_ref().and_then(|scores| forward.feature_map(scores));
+    let scores = scores.map_or(&[][..], |scores| scores.row(i));
+    let (kind, label, truth) = (plan.model.output_kind(), job.images.label(row), job.images.truth(row));
+    let said = job.question.answer(kind, forward.logits.row(i), scores, label, truth);
     let maps: Vec<(&[f32], [usize; 2])> =
         plan.methods().zip(attributions).map(|(method, made)| (made.maps.row(i), method.map_size)).collect();
     let Some((&(map, map_size), also)) = maps.split_first() else {
@@ -212,10 +214,11 @@ fn outcome(
     };
     let delta = |made: &Attribution| made.convergence_delta.as_ref().and_then(|deltas| deltas.get(i).copied());
     Ok(Outcome {
-        predicted_class: metrics::argmax(logits) as i32,
+        predicted_class: said.answer,
         target_class,
-        probs: kind.probs(logits),
-        loss: kind.loss(logits, label),
+        probs: said.probs,
+        loss: said.loss,
+        numbers: said.numbers,
         map: resize_map(map, map_size, plan.attribution.stored_map_size),
         also: plan.also.iter().zip(also).map(stored).collect(),
         agreement: agreement(&maps).map(|agreement| agreement as f32),

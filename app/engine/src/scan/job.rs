@@ -1,6 +1,7 @@
 //! What the pipeline works on: everything resolved, nothing read from a configuration.
 
 use crate::features::FeatureRule;
+use crate::question::Question;
 use ascan_core::{Attributor, Error, OpenModel, Result, Runtime};
 use ascan_store::{Facts, ScanPlan};
 
@@ -11,6 +12,9 @@ pub trait Images: Sync {
 
     /// Ground truth as output index, −1 where unknown.
     fn label(&self, row: usize) -> i32;
+
+    /// Whether the image has each class, or its quantity, `[n_numbers]`; empty where the question is which class.
+    fn truth(&self, row: usize) -> &[f32];
 
     /// The model's input for an image, `[c, h, w]`, normalised.
     ///
@@ -67,6 +71,10 @@ pub struct Job<'a> {
     pub gradients_of: Vec<String>,
     /// Which class is explained.
     pub target: Target,
+    /// What is asked.
+    pub question: Question,
+    /// The layer with the logits of all classes, where an image may have several.
+    pub scores: Option<String>,
     /// How features are weighted.
     pub rule: FeatureRule,
     /// Model workers, and as many decoders.

@@ -11,7 +11,7 @@ mod tests;
 
 pub use job::{Images, Job, Target};
 pub use planned::{explain, scan};
-pub use summary::{FailedImage, ScanSummary};
+pub use summary::{FailedImage, ScanSummary, figures_of_scan};
 
 use crate::memory::peak_rss_mib;
 use ascan_config::RunConfig;

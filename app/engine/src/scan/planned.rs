@@ -5,6 +5,7 @@ use super::stages::Stages;
 use super::{ScanSummary, batch, run_job};
 use crate::features::FeatureRule;
 use crate::plan::RunPlan;
+use crate::question::Question;
 use ascan_config::RunConfig;
 use ascan_config::sections::MethodSection;
 use ascan_core::{Context, Error, Reporter, Requirements, Result};
@@ -54,7 +55,11 @@ fn job<'a>(plan: &'a RunPlan, scan_plan: &'a ScanPlan) -> Result<Job<'a>> {
     if !layers.contains(&plan.feature_layer) {
         layers.push(plan.feature_layer.clone());
     }
+    let scores = plan.classifier.scores();
+    layers.extend(scores.clone());
     Ok(Job {
+        question: plan.question,
+        scores,
         runtime: &*plan.runtime,
         open: plan.config.model.open(1),
         attributors: plan.methods().map(|method| &*method.attributor).collect(),
@@ -77,11 +82,17 @@ impl Images for RunPlan {
             split: sample.split.clone(),
             groups: sample.groups.clone(),
             mask: sample.mask.clone(),
+            truth: self.truth(row).to_vec(),
         }
     }
 
+    fn truth(&self, row: usize) -> &[f32] {
+        let k = self.question.n_numbers();
+        self.truth.numbers.get(row * k..(row + 1) * k).unwrap_or_default()
+    }
+
     fn label(&self, row: usize) -> i32 {
-        self.labels.get(row).copied().unwrap_or(-1)
+        self.truth.labels.get(row).copied().unwrap_or(-1)
     }
 
     fn load(&self, row: usize) -> Result<Vec<f32>> {
@@ -95,7 +106,8 @@ fn scan_plan(plan: &RunPlan) -> Result<ScanPlan> {
         0 => plan.images.len(),
         limit => limit.min(plan.images.len()),
     };
-    let labels: Vec<u8> = plan.labels.iter().flat_map(|label| label.to_le_bytes()).collect();
+    let mut labels: Vec<u8> = plan.truth.labels.iter().flat_map(|label| label.to_le_bytes()).collect();
+    labels.extend(plan.truth.numbers.iter().flat_map(|number| number.to_le_bytes()));
     let layer = plan.model.layer(&plan.feature_layer)?;
     let mut settings = config.features.clone();
     settings.layer.clone_from(&layer.name);
@@ -122,9 +134,10 @@ fn scan_plan(plan: &RunPlan) -> Result<ScanPlan> {
             params: config.model.params.clone(),
             device: config.model.device.clone(),
             input_shape: plan.model.input_shape,
-            n_classes: plan.model.n_classes,
+            n_classes: plan.question.n_answers(),
             class_names: plan.class_names(),
-            output: Some(OutputPlan { name: plan.classifier.output.clone(), kind: plan.model.output }),
+            numbers: plan.number_names(),
+            output: Some(output_plan(plan)),
         },
         preprocess,
         attribution: attribution_plan(config, &first, &plan.method.requirements),
@@ -144,6 +157,17 @@ fn scan_plan(plan: &RunPlan) -> Result<ScanPlan> {
         batch_size: plan.batch_size,
         shard_rows: config.run.shard_rows,
     })
+}
+
+fn output_plan(plan: &RunPlan) -> OutputPlan {
+    let threshold = plan.config.model.output.choice().threshold;
+    let asked =
+        OutputPlan { name: plan.classifier.output.clone(), kind: plan.model.output, threshold, ..Default::default() };
+    match plan.question {
+        Question::Class { .. } => asked,
+        Question::Presence { class, .. } => OutputPlan { class: Some(class), ..asked },
+        Question::Quantity { tolerance } => OutputPlan { tolerance: Some(tolerance), ..asked },
+    }
 }
 
 fn attribution_plan(config: &RunConfig, section: &MethodSection, requirements: &Requirements) -> AttributionPlan {

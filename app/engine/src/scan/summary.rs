@@ -1,8 +1,9 @@
 //! The summary of a finished scan.
 
 use crate::likeness::DISPUTED;
-use ascan_core::Result;
-use ascan_store::Scan;
+use crate::question::{ClassFigures, QuantityFigures, figures_of_classes, figures_of_quantity};
+use ascan_core::{OutputKind, Result};
+use ascan_store::{Part, Scan};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -46,6 +47,12 @@ pub struct ScanSummary {
     pub group_size: BTreeMap<String, usize>,
     /// The smallest of them.
     pub worst_group_accuracy: Option<f64>,
+    /// How well each class is found, where an image may have several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassFigures>,
+    /// How well a quantity is met.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<QuantityFigures>,
     /// The first images that failed.
     pub failed: Vec<FailedImage>,
 }
@@ -86,6 +93,8 @@ impl ScanSummary {
             attribution: scan.plan.attribution.method.clone(),
             ..Self::default()
         };
+        summary.quantity = quantity(scan)?;
+        summary.classes = figures_of_scan(scan)?;
         let mut all = Share::default();
         let (mut sum_of_agreement, mut n_agreement) = (0.0, 0usize);
         let mut groups: BTreeMap<String, Share> = BTreeMap::new();
@@ -125,6 +134,41 @@ impl ScanSummary {
     }
 }
 
+/// Figures of a scan that asks for a quantity.
+fn quantity(scan: &Scan) -> Result<Option<QuantityFigures>> {
+    let (mut truth, mut values) = (Vec::new(), Vec::new());
+    scan.for_each_shard(|table| {
+        let quantities = table.quantities.iter().flatten().zip(&table.errors);
+        for ([known, said], _) in quantities.filter(|(_, error)| error.is_none()) {
+            truth.push(*known);
+            values.push(*said);
+        }
+    })?;
+    Ok(figures_of_quantity(&truth, &values))
+}
+
+/// Figures of each class of a scan whose images may have several; empty for another scan.
+///
+/// # Errors
+/// `File` if the scan is incomplete or cannot be read.
+pub fn figures_of_scan(scan: &Scan) -> Result<Vec<ClassFigures>> {
+    let (names, output) = (&scan.plan.model.numbers, scan.plan.model.output.clone().unwrap_or_default());
+    if output.kind != OutputKind::MultiLabel {
+        return Ok(Vec::new());
+    }
+    let mut failed = Vec::new();
+    scan.for_each_shard(|table| failed.extend(table.errors.iter().map(Option::is_some)))?;
+    let (mut truth, mut probs) = (Vec::new(), Vec::new());
+    for shard in 0..scan.plan.n_shards() {
+        truth.extend_from_slice(scan.part(shard, Part::Truth)?.data());
+        probs.extend_from_slice(scan.part(shard, Part::Numbers)?.data());
+    }
+    for row in (0..failed.len()).filter(|&row| failed[row]) {
+        probs[row * names.len()..(row + 1) * names.len()].fill(f32::NAN);
+    }
+    Ok(figures_of_classes(names, &truth, &probs, output.threshold.unwrap_or(0.5)))
+}
+
 impl std::fmt::Display for ScanSummary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let total = self.seconds.get("total").copied().unwrap_or_default();
@@ -139,6 +183,22 @@ impl std::fmt::Display for ScanSummary {
         writeln!(f, "  {} · {} · features of layer `{}`", self.engine, self.attribution, self.layer)?;
         if let Some(accuracy) = self.accuracy {
             writeln!(f, "  accuracy {:.1} %", 100.0 * accuracy)?;
+        }
+        if let Some(quantity) = &self.quantity {
+            let r2 = quantity.r2.map_or_else(|| "unknown".to_owned(), |r2| format!("{r2:.3}"));
+            writeln!(
+                f,
+                "  mean absolute error {:.4}, root mean squared error {:.4}, R² {r2} of {} images",
+                quantity.mean_absolute_error, quantity.root_mean_squared_error, quantity.n
+            )?;
+        }
+        for class in self.classes.iter().take(MAX_LISTED) {
+            let precision = class.average_precision.map_or_else(|| "none".to_owned(), |ap| format!("{ap:.3}"));
+            let ClassFigures { name, n_present, f1, .. } = class;
+            writeln!(f, "    {name}: average precision {precision}, F1 {f1:.3}, in {n_present} images")?;
+        }
+        if self.classes.len() > MAX_LISTED {
+            writeln!(f, "    … and {} more classes; --json has them all", self.classes.len() - MAX_LISTED)?;
         }
         for (group, accuracy) in &self.group_accuracy {
             writeln!(f, "    {group}: {:.1} % of {}", 100.0 * accuracy, self.group_size[group])?;

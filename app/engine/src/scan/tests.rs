@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::features::FeatureRule;
+use crate::question::Question;
 use ascan_core::{
     Attribution, AttributionBatch, Attributor, Capabilities, Context, Error, Forward, Gradients, ModelBackend,
     ModelInfo, OpenModel, Requirements, Runtime, Silent, Tensor, TensorView,
@@ -137,6 +138,10 @@ impl Images for ToyImages {
         if row == 1 { -1 } else { 1 }
     }
 
+    fn truth(&self, _: usize) -> &[f32] {
+        &[]
+    }
+
     fn load(&self, row: usize) -> Result<Vec<f32>> {
         self.loads.fetch_add(1, Ordering::Relaxed);
         if self.uneven {
@@ -210,6 +215,8 @@ impl Bench {
             images: &self.images,
             layers: vec!["conv".into()],
             target: self.target,
+            question: Question::Class { n_classes: 2 },
+            scores: None,
             rule: FeatureRule::new(&self.plan.features.settings).unwrap(),
             n_threads: self.n_threads,
             plan: &self.plan,
@@ -468,6 +475,8 @@ fn a_model_that_does_not_open_ends_the_scan() {
         layers: vec![],
         gradients_of: vec![],
         target: Target::Predicted,
+        question: Question::Class { n_classes: 2 },
+        scores: None,
         rule: FeatureRule::new(&bench.plan.features.settings).unwrap(),
         n_threads: 4,
         plan: &bench.plan,

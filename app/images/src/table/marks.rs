@@ -2,6 +2,7 @@
 
 use super::Table;
 use ascan_core::{Error, Result};
+use std::collections::{BTreeSet, HashMap};
 
 /// Which classes each row has.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -35,6 +36,35 @@ impl Marks {
         }
         Ok(marks)
     }
+
+    /// From a column whose cells list classes. The classes are sorted, as numbers where all are.
+    ///
+    /// # Errors
+    /// Those of the table.
+    pub fn of_lists(table: &Table, column: usize) -> Result<Self> {
+        let lists: Vec<Vec<String>> = table.rows(&[column])?.iter().map(|row| classes_of(&row[0])).collect();
+        let mut classes: Vec<String> = lists.iter().flatten().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        if classes.iter().all(|class| class.parse::<u32>().is_ok()) {
+            classes.sort_by_key(|class| class.parse::<u32>().unwrap_or(0));
+        }
+        let places: HashMap<&str, usize> = classes.iter().enumerate().map(|(i, class)| (class.as_str(), i)).collect();
+        let marked = |list: &Vec<String>| {
+            let mut marked: Vec<usize> = list.iter().map(|class| places[class.as_str()]).collect();
+            marked.sort_unstable();
+            marked.dedup();
+            marked
+        };
+        let of_rows = lists.iter().map(marked).collect();
+        Ok(Self { classes, of_rows })
+    }
+}
+
+/// The classes of a cell: `["a", "b"]`, `['a', 'b']`, `a|b`, `a; b` or `a, b`.
+fn classes_of(cell: &str) -> Vec<String> {
+    let listed = cell.trim().trim_start_matches(['[', '{', '(']).trim_end_matches([']', '}', ')']);
+    let separator = ['|', ';', ','].into_iter().find(|&separator| listed.contains(separator)).unwrap_or('|');
+    let parts = listed.split(separator).map(|part| part.trim().trim_matches(['"', '\'']).trim());
+    parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
 /// What a cell says about its class; `None` if it is no such cell.

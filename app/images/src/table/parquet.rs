@@ -8,6 +8,7 @@ use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchRead
 use arrow::array::{Array, ArrayRef, AsArray, GenericBinaryArray, OffsetSizeTrait};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use ascan_core::{Error, Result};
 use std::collections::VecDeque;
 use std::fmt;
@@ -185,7 +186,7 @@ impl Table {
         let leaves = self.metadata.parquet_schema().columns().iter().enumerate();
         let is_wanted = |parts: &[String]| match parts {
             [column] => names.contains(&column.as_str()) && !self.is_binary(column),
-            [column, field, ..] => names.contains(&column.as_str()) && field == "path",
+            [column, field, ..] => names.contains(&column.as_str()) && ["path", "list"].contains(&field.as_str()),
             [] => false,
         };
         let wanted = leaves.filter(|(_, leaf)| is_wanted(leaf.path().parts())).map(|(i, _)| i);
@@ -241,8 +242,13 @@ fn check_sizes(metadata: &ArrowReaderMetadata, n_bytes: u64) -> Result<(), Strin
     }
 }
 
-/// The values as texts; of a struct its `path`.
+/// The values as texts, a list as `[a, b]`; of a struct its `path`.
 fn texts(column: &ArrayRef) -> Result<ArrayRef, arrow::error::ArrowError> {
+    if matches!(column.data_type(), DataType::List(_) | DataType::LargeList(_)) {
+        let shown = ArrayFormatter::try_new(column, &FormatOptions::default())?;
+        let text = |row| column.is_valid(row).then(|| shown.value(row).to_string());
+        return Ok(Arc::new((0..column.len()).map(text).collect::<arrow::array::StringArray>()));
+    }
     match column.as_struct_opt() {
         Some(fields) => match fields.column_by_name("path") {
             Some(path) => cast(path, &DataType::Utf8),

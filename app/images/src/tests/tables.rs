@@ -1,8 +1,8 @@
 //! Tables as people publish them.
 
 use super::{fixture, write};
-use crate::{ImageSet, TextTable};
-use ascan_config::sections::{ColumnsSection, DataSection};
+use crate::{ImageSet, TextTable, outputs};
+use ascan_config::sections::{ClassNames, ColumnsSection, DataSection};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -115,6 +115,28 @@ fn several_marks_are_told_and_kept() {
     data.columns.one_hot = ["cat", "dog"].map(str::to_owned).to_vec();
     let error = ImageSet::open(&data).unwrap_err().to_string();
     assert!(error.contains("row 1 of `dog` holds `0.3`"), "{error}");
+}
+
+#[test]
+fn a_column_of_lists_marks_classes() {
+    let dir = tempfile::tempdir().unwrap();
+    let jsonl = "{\"image\": \"a.png\", \"tags\": [\"dog\", \"cat\"]}\n{\"image\": \"b.png\", \"tags\": []}\n{\"image\": \"c.png\"}\n";
+    write(dir.path(), "m.jsonl", jsonl.as_bytes());
+    write(dir.path(), "m.csv", b"image,tags\na.png,dog|cat\nb.png,\nc.png,\n");
+    write(dir.path(), "p.csv", b"image,tags\na.png,\"['dog', 'cat']\"\nb.png,[]\nc.png,\n");
+    for name in ["m.jsonl", "m.csv", "p.csv"] {
+        let mut data = manifest(dir.path(), name);
+        data.columns.label_list = "tags".into();
+        let set = ImageSet::open(&data).unwrap();
+        assert_eq!(set.marked_classes, ["cat", "dog"], "{name}");
+        let marks: Vec<&[usize]> = set.samples.iter().map(|sample| sample.marks.as_slice()).collect();
+        assert_eq!(marks, [&[0, 1][..], &[], &[]], "{name}");
+    }
+    let mut data = manifest(dir.path(), "m.csv");
+    (data.columns.label_list, data.output_names) =
+        ("tags".into(), Some(ClassNames::List(vec!["bird".into(), "Dog".into(), "cat".into()])));
+    let set = ImageSet::open(&data).unwrap();
+    assert_eq!(outputs::presences(&set, &data, 3).unwrap(), [0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ use ascan_core::{Error, Result, Tensor};
 use ascan_engine::faithfulness::Faithfulness;
 use ascan_engine::inversion;
 use ascan_engine::sanity::doubts;
+use ascan_engine::scan::figures_of_scan;
 use ascan_engine::slices::{SliceReport, SliceSet};
 use ascan_images::{ImageSet, Preprocess};
 use ascan_store::annotations::Annotations;
@@ -119,7 +120,9 @@ impl Album {
     pub fn scene_of_set<'a>(&'a self, set: &'a SliceSet) -> Scene<'a> {
         let annotations = Annotations::read(&self.scan.dir).ok();
         let elsewhere = annotations.map(|annotations| verdicts::elsewhere(&annotations, &self.scan, &set.id));
-        Scene { elsewhere: elsewhere.unwrap_or_default(), ..self.scene_of(&set.id, &set.slices) }
+        // A scan that is not finished has no figures yet.
+        let classes = figures_of_scan(&self.scan).unwrap_or_default();
+        Scene { classes, elsewhere: elsewhere.unwrap_or_default(), ..self.scene_of(&set.id, &set.slices) }
     }
 
     /// What pictures of images are made from.
@@ -129,6 +132,7 @@ impl Album {
             class_names: &self.class_names,
             pictures: Box::new(|row, side_px| self.picture(row, side_px)),
             methods: self.methods().map(|(name, part)| (name.to_owned(), self.maps_of(part))).collect(),
+            classes: Vec::new(),
             faithfulness: self.faithfulness.as_ref(),
             inversions: BTreeMap::new(),
             names: BTreeMap::new(),

@@ -31,6 +31,7 @@ fn exported(format: Format, look: impl FnOnce(&Path, &SliceSet)) {
             Part::Probs => &table.probs,
             Part::Embeddings => &table.embeddings,
             Part::Maps | Part::Also(_) => &table.maps,
+            Part::Numbers | Part::Truth => panic!("no export asks for {part:?}"),
         };
         Tensor::new(&tensor.shape()[1..], tensor.row(row).to_vec())
     };

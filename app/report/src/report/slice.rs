@@ -136,9 +136,11 @@ fn value(figure: Figure, slice: &SliceReport) -> Value {
 fn member(scene: &Scene, row: usize) -> Member {
     let table = scene.table;
     let (label, class) = (table.labels[row], table.predicted_classes[row]);
-    let verdict = scene.outcome(label, class);
+    let verdict = scene.said_of(row);
     let (confidence, loss) = (table.confidences[row], table.losses[row]);
-    let numbers = if loss.is_finite() {
+    let numbers = if table.quantities.is_some() {
+        format!("off by {loss:.3}")
+    } else if loss.is_finite() {
         format!("{confidence:.2} sure, loss {loss:.2}")
     } else {
         format!("{confidence:.2} sure")

@@ -1,6 +1,7 @@
 //! What stands out, in words.
 
 use crate::mosaic::Scene;
+use ascan_engine::question::{WITHIN, figures_of_quantity};
 use ascan_engine::sanity::doubts;
 use ascan_engine::slices::{SliceReport, SliceSet};
 use ascan_viz::words::{images, thousands};
@@ -40,7 +41,25 @@ pub(super) fn summary(scene: &Scene, set: &SliceSet, coherence: Option<f64>) -> 
             "The {} images have no labels, so slices can be compared by the model's confidence but not by its errors.",
             thousands(set.n)
         ),
-        Some(accuracy) => format!("The model is right on {} of {} images. ", exact(accuracy), thousands(set.n)),
+        Some(accuracy) => match &scene.table.quantities {
+            None => {
+                // Where an image may have several classes, one is asked for: the answers are that it is not there, and that it is.
+                let about =
+                    if scene.classes.is_empty() { String::new() } else { format!("about “{}” ", scene.class(1)) };
+                format!("The model is right {about}on {} of {} images. ", exact(accuracy), thousands(set.n))
+            }
+            Some(quantities) => {
+                let (truth, values): (Vec<f32>, Vec<f32>) =
+                    scene.table.valid_rows().into_iter().map(|row| quantities[row].into()).unzip();
+                let off = figures_of_quantity(&truth, &values).map_or(f64::NAN, |figures| figures.mean_absolute_error);
+                format!(
+                    "The model is right ({}) on {} of {} images, and off by {off:.3} on average. ",
+                    scene.class(WITHIN),
+                    exact(accuracy),
+                    thousands(set.n)
+                )
+            }
+        },
     };
     if set.recipe.errors_only {
         overall = format!("Only errors are sliced: {}.", set.summary(thousands, exact));

@@ -26,6 +26,7 @@ fn html_of(
         class_names: &names,
         pictures: Box::new(pictures),
         methods: ["grad_cam"].iter().chain(also).map(|name| ((*name).to_owned(), maps_of(table))).collect(),
+        classes: Vec::new(),
         faithfulness,
         inversions: BTreeMap::from([(0, RgbImage::from_pixel(8, 8, image::Rgb([1, 2, 3])))]),
         names: BTreeMap::new(),

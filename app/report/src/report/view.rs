@@ -9,6 +9,7 @@ use crate::page::judged::Chip;
 use ascan_core::{Tensor, metrics};
 use ascan_engine::faithfulness::{Faithfulness, HEADINGS, MethodReport};
 use ascan_engine::likeness::DISPUTED;
+use ascan_engine::question::ClassFigures;
 use ascan_engine::slices::{SliceReport, SliceSet};
 use ascan_viz::color;
 use ascan_viz::heat::Window;
@@ -43,6 +44,8 @@ pub(super) struct Page {
     interval: (&'static str, &'static str),
     figures: Vec<(&'static str, &'static str)>,
     has_labels: bool,
+    /// Name, images, predictions, average precision, F1, precision and recall of each class, where an image may have several.
+    classes: Vec<Vec<String>>,
     has_groups: bool,
     groups: Vec<Share>,
     n_failed: usize,
@@ -152,12 +155,22 @@ pub(super) fn page(scene: &Scene, set: &SliceSet, n_detailed: usize, n_members: 
         figures: slice::shown(set.accuracy.is_some()).iter().map(|&figure| named(figure)).collect(),
         slices,
         has_labels: set.accuracy.is_some(),
+        classes: scene.classes.iter().map(of_class).collect(),
         has_groups: !table.groups.is_empty(),
         groups: group_accuracy(scene, &valid),
         n_failed: failed.clone().count(),
         failures: failed.take(N_FAILURES).collect(),
         rows,
     }
+}
+
+/// Name, number of images, and the figures of a class.
+fn of_class(class: &ClassFigures) -> Vec<String> {
+    let digits = |value: f64| format!("{value:.3}");
+    let precision = class.average_precision.map_or_else(|| "none".to_owned(), digits);
+    let counts = [class.n_present, class.n_predicted].map(thousands);
+    let figures = [class.f1, class.precision, class.recall].map(digits);
+    [class.name.clone()].into_iter().chain(counts).chain([precision]).chain(figures).collect()
 }
 
 fn named(figure: Figure) -> (&'static str, &'static str) {

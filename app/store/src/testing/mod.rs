@@ -30,6 +30,7 @@ pub fn row(i: usize) -> ScanRow {
         target_class: 1,
         probs: vec![0.25, 0.75],
         loss: if i == 2 { f32::NAN } else { x },
+        numbers: Vec::new(),
         map: vec![-1.0, 0.0, 1.0 + x],
         also: Vec::new(),
         agreement: None,
@@ -43,6 +44,7 @@ pub fn row(i: usize) -> ScanRow {
         split: Some("test".into()),
         groups: vec![format!("{}", i % 2), "other".into()],
         mask: None,
+        truth: Vec::new(),
     };
     ScanRow { facts, outcome: if i == 3 { Err("is empty".into()) } else { Ok(outcome) } }
 }

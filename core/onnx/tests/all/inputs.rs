@@ -176,3 +176,32 @@ fn a_dynamically_quantised_model_is_read() {
     let found = analyse(&finish(graph, &[None, None]));
     assert_eq!((found.kind, found.n_classes), (OutputKind::Logits, 4));
 }
+
+#[test]
+fn attention_is_written_out_as_products_and_a_softmax() {
+    for (n_heads, shape) in [(None, vec![2, 4, 3]), (Some(2), vec![4, 6])] {
+        let mut graph = GraphBuilder::empty(23, 0);
+        let lengths: Vec<Option<usize>> = [None].into_iter().chain([3, 8, 8].map(Some)).collect();
+        graph.input("image", DataType::Float, &lengths);
+        // One row of tokens an image: what attention takes does not matter here.
+        let weight = graph.he("weight", &[24, 3, 8, 8]);
+        graph.push(NodeProto::new("Conv", &["image", &weight], "conv"));
+        let to: Vec<i64> = [0].into_iter().chain(shape.iter().map(|&dim| dim as i64)).collect();
+        let to = graph.ints("to", &to);
+        graph.node("Reshape", &["conv", &to], "tokens");
+        let node = NodeProto::new("Attention", &["tokens", "tokens", "tokens"], "mixed");
+        graph.push(match n_heads {
+            Some(n) => node.with_int("q_num_heads", n).with_int("kv_num_heads", n),
+            None => node,
+        });
+        graph.flatten("flat", "mixed");
+        graph.linear("logits", "flat", 24, 2);
+        let model = graph.finish("logits", "attention.onnx");
+        let classifier = Classifier::analyse(&model, None, &OutputChoice::default()).unwrap();
+        let prepared = prepare(&model, &classifier, &[], None).unwrap();
+        let operators: Vec<&str> =
+            prepared.graph.iter().flat_map(|graph| &graph.node).map(|node| node.op_type.as_str()).collect();
+        assert!(!operators.contains(&"Attention") && operators.contains(&"Softmax"), "{operators:?}");
+        assert_eq!(classifier.n_classes, 2);
+    }
+}

@@ -26,7 +26,7 @@ fn analyse(model: &Model) -> Classifier {
 }
 
 fn with(model: &Model, name: Option<&str>, kind: Option<OutputKind>) -> Result<Classifier, ascan_core::Error> {
-    Classifier::analyse(model, None, &OutputChoice { name: name.map(str::to_owned), kind })
+    Classifier::analyse(model, None, &OutputChoice { name: name.map(str::to_owned), kind, ..OutputChoice::default() })
 }
 
 #[test]
