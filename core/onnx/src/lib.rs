@@ -3,6 +3,7 @@
 //! - [`Model`]: a model file, read whole, and written back with new weights
 //! - [`Classifier`]: its input, logits, feature maps ([`Layer`], [`Layout`]) and head, found from the graph
 //! - [`prepare`]: the model in the one form that engines take; [`cut_after`]: the part behind a layer
+//! - [`gradient`]: the gradients of a model, as a model
 //! - [`calls`]: images in calls of a fixed size
 //! - [`Operator`]: the operators that are known
 //! - [`decode`]: a constant as numbers ([`Constant`], [`Values`])
@@ -30,6 +31,7 @@ pub mod builder;
 mod classifier;
 mod constant;
 mod flat;
+mod gradient;
 mod head;
 mod infer;
 mod inline;
@@ -52,5 +54,6 @@ pub use batch::calls;
 pub use classifier::{Classifier, Layer};
 pub use constant::{Constant, Values, decode};
 pub use model::Model;
+pub use gradient::{Seed, gradient};
 pub use operator::Operator;
 pub use prepare::{cut_after, prepare};
