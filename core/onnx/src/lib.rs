@@ -4,6 +4,7 @@
 //! - [`Classifier`]: its input, logits, feature maps ([`Layer`], [`Layout`]) and head, found from the graph
 //! - [`prepare`]: the model in the one form that engines take; [`cut_after`]: the part behind a layer
 //! - [`gradient`]: the gradients of a model, as a model
+//! - [`pullback`], [`behind`]: a model in two halves, for a tensor that is given from outside
 //! - [`calls`]: images in calls of a fixed size
 //! - [`Operator`]: the operators that are known
 //! - [`decode`]: a constant as numbers ([`Constant`], [`Values`])
@@ -45,6 +46,7 @@ mod prepare;
 #[rustfmt::skip]
 pub mod proto;
 mod remarks;
+mod split;
 mod tail;
 mod unknown;
 mod view;
@@ -57,3 +59,4 @@ pub use model::Model;
 pub use gradient::{Seed, gradient};
 pub use operator::Operator;
 pub use prepare::{cut_after, prepare};
+pub use split::{Split, behind, pullback};
