@@ -1,6 +1,7 @@
 //! Tests of the onnxruntime backend, skipped with a sentence where no onnxruntime is found: small nets of each family, the laws
 //! of a backend, and the gradient rule of each operator.
 
+mod conformance;
 mod goldens;
 
 use ascan_core::{Plugin, Runtime};

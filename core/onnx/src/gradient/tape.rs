@@ -9,6 +9,9 @@ use std::collections::{HashMap, HashSet};
 /// Constants up to this length are kept once, however often they are asked for.
 const SHARED_LEN: usize = 4096;
 
+/// `ScatterElements` adds up from this version of ONNX's operators on.
+const ADDING_SINCE: i64 = 16;
+
 /// What is known of a tensor.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
@@ -16,8 +19,10 @@ pub(super) struct Known {
     pub elem: Option<DataType>,
     /// Whether it depends on the values of the image.
     pub image: bool,
-    /// The values, where they are few and follow from shapes and constants alone.
+    /// The values, where they are few and follow from shapes and constants alone, the same at any batch size.
     pub value: Option<Vec<f64>>,
+    /// Whether it counts 0, 1, 2 … at any batch size.
+    pub counts: bool,
 }
 
 /// The forward pass and the nodes of the backward pass, in order.
@@ -123,7 +128,7 @@ impl Tape {
     /// Adds a tensor of the forward pass that a pattern makes.
     pub fn learn(&mut self, tensor: &str, like: &str) {
         if let Some(known) = self.known.get(like).cloned() {
-            self.known.insert(tensor.to_owned(), Known { value: None, ..known });
+            self.known.insert(tensor.to_owned(), Known { value: None, counts: false, ..known });
         }
     }
 
@@ -179,7 +184,7 @@ impl Tape {
     }
 
     fn remember(&mut self, name: &str, shape: Shape, elem: DataType) {
-        let known = Known { shape: Some(shape), elem: Some(elem), image: false, value: None };
+        let known = Known { shape: Some(shape), elem: Some(elem), image: false, value: None, counts: false };
         self.known.insert(name.to_owned(), known);
     }
 
@@ -406,6 +411,24 @@ impl Tape {
         let lengths = NodeProto::new("Shape", &[like], "");
         let lengths = self.emit_as(lengths, Shape::fixed(&[shape.rank()]), DataType::Int64);
         Ok(self.op("ConstantOfShape", &[&lengths], shape))
+    }
+
+    /// Zeros of the shape of `like`, with `values` added at `indices`, which count through it in a row.
+    pub fn add_at(&mut self, like: &str, indices: &str, values: &str) -> Result<String, String> {
+        self.needs_opset = self.needs_opset.max(ADDING_SINCE);
+        let shape = self.shape(like)?;
+        let in_a_row = |shape: &Shape| shape.map(|lengths| vec![lengths.iter().product()]);
+        let (row, places) = (in_a_row(&shape), in_a_row(&self.shape(indices)?));
+        let target = self.ints(&[-1]);
+        let elem = self.known(indices).and_then(|known| known.elem).unwrap_or(DataType::Int64);
+        let indices = self.emit_as(NodeProto::new("Reshape", &[indices, &target], ""), places.clone(), elem);
+        let zeros = self.zeros(like)?;
+        let (zeros, values) = (self.reshape(&zeros, &row)?, self.reshape(values, &places)?);
+        let scatter = NodeProto::new("ScatterElements", &[&zeros, &indices, &values], "")
+            .with_int("axis", 0)
+            .with_string("reduction", "add");
+        let sums = self.emit(scatter, row);
+        self.reshape(&sums, &shape)
     }
 
     /// One part of an axis.

@@ -69,7 +69,10 @@ fn known(flat: &Flat, batches: [usize; 2]) -> Result<HashMap<String, Known>> {
             _ => None,
         };
         let value = a.value.clone().filter(|value| b.value.as_ref() == Some(value));
-        Some((name.to_owned(), Known { shape, elem: a.elem, image: a.image, value }))
+        let counts = [a, b].iter().all(|fact| {
+            fact.value.as_ref().is_some_and(|values| values.iter().enumerate().all(|(i, &value)| value == i as f64))
+        });
+        Some((name.to_owned(), Known { shape, elem: a.elem, image: a.image, value, counts }))
     };
     Ok(names.filter(|name| !name.is_empty()).filter_map(fact).collect())
 }

@@ -8,9 +8,6 @@ use super::convolution::{Kernel, Window, repeated, transposed};
 use crate::proto::NodeProto;
 use crate::proto::tensor_proto::DataType;
 
-/// `ScatterElements` adds up from this version of ONNX's operators on.
-const ADDING_SINCE: i64 = 16;
-
 /// The window of a pool.
 fn window(tape: &Tape, node: &NodeProto) -> Result<Window, String> {
     let (input, output) = (tape.shape(&node.input[0])?, tape.shape(&node.output[0])?);
@@ -19,33 +16,16 @@ fn window(tape: &Tape, node: &NodeProto) -> Result<Window, String> {
     Window::of(node, &kernel, &input.lengths()[2..], &output.lengths()[2..])
 }
 
-/// All values of a tensor in a row.
-fn row(tape: &mut Tape, x: &str) -> Result<String, String> {
-    let shape = tape.shape(x)?.map(|lengths| vec![lengths.iter().product()]);
-    tape.reshape(x, &shape)
-}
-
 /// Each window's gradient is added at its largest value, of which the node itself gives the index.
 pub(super) fn max_pool(tape: &mut Tape, node: &NodeProto, g: &str) -> Written {
     if node.attr_int("storage_order").unwrap_or(0) != 0 {
         return Err("`storage_order` counts indices column by column".to_owned());
     }
-    let (input, output) = (tape.shape(&node.input[0])?, tape.shape(&node.output[0])?);
+    let output = tape.shape(&node.output[0])?;
     let g = tape.expand(g, &output)?;
-    tape.needs_opset = tape.needs_opset.max(ADDING_SINCE);
     // They count through all images of the call.
-    let indices = tape.output(node, 1, "indices", output.clone(), DataType::Int64);
-    let flat = output.map(|lengths| vec![lengths.iter().product()]);
-    let target = tape.ints(&[-1]);
-    let indices = tape.emit_as(NodeProto::new("Reshape", &[&indices, &target], ""), flat, DataType::Int64);
-    let zeros = tape.zeros(&node.input[0])?;
-    let (zeros, values) = (row(tape, &zeros)?, row(tape, &g)?);
-    let shape = tape.shape(&zeros)?;
-    let scatter = NodeProto::new("ScatterElements", &[&zeros, &indices, &values], "")
-        .with_int("axis", 0)
-        .with_string("reduction", "add");
-    let sums = tape.emit(scatter, shape);
-    Ok(only(tape.reshape(&sums, &input)?))
+    let indices = tape.output(node, 1, "indices", output, DataType::Int64);
+    Ok(only(tape.add_at(&node.input[0], &indices, &g)?))
 }
 
 pub(super) fn average_pool(tape: &mut Tape, node: &NodeProto, g: &str) -> Written {

@@ -1,6 +1,7 @@
 //! Operators that take parts, join them, or put something around them.
 
 use super::super::flow::{Part, Parts, only, part};
+use super::super::shape::Shape;
 use super::super::tape::Tape;
 use super::Written;
 use crate::proto::NodeProto;
@@ -166,12 +167,20 @@ pub(super) fn gather(tape: &mut Tape, node: &NodeProto, g: &str) -> Written {
     let (input, output) = (tape.shape(&node.input[0])?, tape.shape(&node.output[0])?);
     let axis = axis_of(node, input.rank(), 0);
     let length = input.length(axis);
+    let g = tape.expand(g, &output)?;
+    // What exporters make of views: entries of a tensor in a row, in an order that is most often the old one.
+    let whole = |shape: &Shape| shape.map(|lengths| vec![lengths.iter().product()]);
+    if input.rank() == 1 && tape.known(&node.input[1]).is_some_and(|known| known.counts) && whole(&output) == input {
+        return Ok(only(tape.reshape(&g, &input)?));
+    }
+    if input.rank() == 1 {
+        return Ok(only(tape.add_at(&node.input[0], &node.input[1], &g)?));
+    }
     if input.follows_batch(axis) {
         return Err("images of a call are chosen".to_owned());
     }
     let Some(indices) = tape.integers(node, 1)? else { return Err("it has no indices".to_owned()) };
     let indices: Vec<usize> = indices.iter().map(|index| index.rem_euclid(length.max(1) as i64) as usize).collect();
-    let g = tape.expand(g, &output)?;
     let listed = input.with(axis, indices.len());
     let g = tape.reshape(&g, &listed)?;
     if let &[start] = indices.as_slice() {
