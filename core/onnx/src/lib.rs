@@ -56,7 +56,7 @@ pub use batch::calls;
 pub use classifier::{Classifier, Layer};
 pub use constant::{Constant, Values, decode};
 pub use model::Model;
-pub use gradient::{Seed, gradient};
+pub use gradient::{Seed, differentiates, gradient};
 pub use operator::Operator;
 pub use prepare::{cut_after, prepare};
 pub use split::{Split, behind, pullback};

@@ -3,6 +3,7 @@
 
 mod conformance;
 mod goldens;
+mod rules;
 
 use ascan_core::{Plugin, Runtime};
 use ascan_ort::{OrtParams, OrtRuntime};

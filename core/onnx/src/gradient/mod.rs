@@ -15,12 +15,18 @@ mod walk;
 
 use crate::classifier::Classifier;
 use crate::model::Model;
+use crate::operator::Operator;
 use crate::prepare::prepare;
 use crate::proto::ModelProto;
 use ascan_core::{Error, Result};
 
 /// Version of ONNX's operators from which on gradients can be written.
 const OLDEST_OPSET: i64 = 13;
+
+/// Whether gradients come back through an operator; not counting step functions, through which nothing comes.
+pub fn differentiates(operator: Operator) -> bool {
+    !matches!(rules::of(operator), None | Some(rules::Rule::Steps))
+}
 
 /// What is differentiated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
