@@ -70,19 +70,14 @@ fn infos(prepared: &Model) -> Result<HashMap<String, ValueInfoProto>> {
 }
 
 /// Cuts at `at`, an input or a tensor that a node gives.
-fn split(
-    proto: &ModelProto,
-    at: &str,
-    layer: &str,
-    result: &str,
-    infos: &HashMap<String, ValueInfoProto>,
-) -> Split {
+fn split(proto: &ModelProto, at: &str, layer: &str, result: &str, infos: &HashMap<String, ValueInfoProto>) -> Split {
     let graph = proto.graph.as_ref().cloned().unwrap_or_default();
     let behind = downstream(&graph.node, &[at]);
     let inputs: Vec<&str> = graph.input.iter().map(|input| input.name.as_str()).collect();
     let of_inputs = downstream(&graph.node, &inputs);
     // The second half: what depends on the tensor, or on nothing but constants.
-    let of_node = |node: &NodeProto, names: &HashSet<&str>| node.output.iter().any(|name| names.contains(name.as_str()));
+    let of_node =
+        |node: &NodeProto, names: &HashSet<&str>| node.output.iter().any(|name| names.contains(name.as_str()));
     let gives_it = |node: &NodeProto| node.output.iter().any(|name| name == at);
     let is_after = |node: &&NodeProto| (of_node(node, &behind) && !gives_it(node)) || !of_node(node, &of_inputs);
     let after: Vec<NodeProto> = graph.node.iter().filter(is_after).cloned().collect();
@@ -100,7 +95,8 @@ fn split(
         .into_iter()
         .chain(crossing.iter().map(String::as_str).filter(|name| *name != layer && !inputs.contains(name)))
         .collect();
-    let before: Vec<NodeProto> = graph.node.iter().filter(|node| !of_node(node, &behind) || gives_it(node)).cloned().collect();
+    let before: Vec<NodeProto> =
+        graph.node.iter().filter(|node| !of_node(node, &behind) || gives_it(node)).cloned().collect();
     let before = live(&before, &outputs);
     let first: Vec<&str> = inputs.iter().copied().filter(|name| *name != at).collect();
     let second: Vec<&str> = [at].into_iter().chain(crossing.iter().map(String::as_str)).collect();
@@ -134,9 +130,8 @@ fn half(
     let ends: HashSet<&str> = inputs.iter().chain(outputs).copied().collect();
     let used: BTreeSet<&str> = nodes.iter().flat_map(reads).collect();
     let given: HashSet<&str> = nodes.iter().flat_map(|node| node.output.iter().map(String::as_str)).collect();
-    let own = graph.value_info.iter().filter(|info| {
-        given.contains(info.name.as_str()) && !ends.contains(info.name.as_str())
-    });
+    let own =
+        graph.value_info.iter().filter(|info| given.contains(info.name.as_str()) && !ends.contains(info.name.as_str()));
     let half = GraphProto {
         name: graph.name.clone(),
         initializer: graph.initializer.iter().filter(|tensor| used.contains(tensor.name.as_str())).cloned().collect(),

@@ -4,9 +4,7 @@ use crate::engine::{Compiled, Engine};
 use crate::gradients::{self, Sources};
 use crate::halves::{self, Halves};
 use ascan_core::backend::{Cotangent, check_forward};
-use ascan_core::{
-    Capabilities, Forward, Gradients, ModelBackend, ModelInfo, OpenModel, Result, Tensor, TensorView,
-};
+use ascan_core::{Capabilities, Forward, Gradients, ModelBackend, ModelInfo, OpenModel, Result, Tensor, TensorView};
 use ascan_onnx::{Classifier, Model, Seed, calls, prepare};
 use ort::environment::Environment;
 use std::cell::RefCell;

@@ -101,7 +101,8 @@ impl Compiled {
     pub fn run(&mut self, inputs: Vec<(&str, SessionInputValue)>) -> Result<Vec<DynValue>> {
         let path = &self.path;
         let mut made = self.session.run(inputs).map_err(|error| failure(path, &error))?;
-        let take = |name: &String| made.remove(name).ok_or_else(|| failure(path, &format!("there is no output `{name}`")));
+        let take =
+            |name: &String| made.remove(name).ok_or_else(|| failure(path, &format!("there is no output `{name}`")));
         self.outputs.iter().map(take).collect()
     }
 

@@ -53,7 +53,11 @@ pub(crate) fn gradients(
         let first_gradient = outputs.len() - names.len();
         let plain = |name: &str, at: usize| -> Result<Tensor> {
             let (shape, data) = graph.read(&outputs[at])?;
-            if name == info.input { Tensor::new(shape, data.to_vec()) } else { backend.classifier.to_plain(name, &shape, data) }
+            if name == info.input {
+                Tensor::new(shape, data.to_vec())
+            } else {
+                backend.classifier.to_plain(name, &shape, data)
+            }
         };
         for (&name, [gradients, own_values]) in asked.iter().zip(&mut found) {
             let index = names.iter().position(|known| known == name).unwrap_or_default();

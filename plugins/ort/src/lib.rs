@@ -35,7 +35,8 @@ pub struct OrtRuntime(OrtParams);
 
 impl Plugin for OrtRuntime {
     const NAME: &'static str = "ort";
-    const SUMMARY: &'static str = "onnxruntime, where one is installed: the fastest forward pass, and gradients of most graphs";
+    const SUMMARY: &'static str =
+        "onnxruntime, where one is installed: the fastest forward pass, and gradients of most graphs";
     /// 18 ms an image, PyTorch 25.
     const STRENGTHS: Strengths = Strengths { speed: 140, ..Strengths::none() };
     type Params = OrtParams;

@@ -1,10 +1,7 @@
 //! Logits and gradients against PyTorch and TensorFlow, for a small net of each family.
 
-#[path = "../../../tests/golden/golden.rs"]
-mod golden;
-
+use super::golden_files::{self as golden, Export, Family, deviation};
 use ascan_core::{ModelBackend, Runtime};
-use golden::{Export, Family, deviation};
 
 /// Runs `check` on every file of every family; all failures are told.
 fn every_export(check: fn(&dyn ModelBackend, &Family, &Export)) {

@@ -25,7 +25,7 @@ pub(super) fn assemble(
     let used: HashSet<&str> = nodes.iter().flat_map(|node| node.input.iter().map(String::as_str)).collect();
     let value = |name: &String| {
         let known = tape.known(name)?;
-        let elem = known.elem.unwrap_or(DataType::Float);
+        let elem = known.elem?;
         known.shape.as_ref().map(|shape| value(name, elem, shape, batches))
     };
     let ends: HashSet<&String> = inputs.iter().chain(outputs).collect();

@@ -10,6 +10,7 @@ mod flow;
 mod patterns;
 mod rules;
 mod shape;
+mod steps;
 mod tape;
 mod walk;
 

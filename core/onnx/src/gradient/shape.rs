@@ -76,9 +76,8 @@ impl Shape {
     pub fn broadcast(&self, other: &Self) -> Self {
         self.zip(other, |a, b| {
             let rank = a.len().max(b.len());
-            let at = |lengths: &[usize], i: usize| {
-                (i + lengths.len()).checked_sub(rank).map_or(1, |axis| lengths[axis])
-            };
+            let at =
+                |lengths: &[usize], i: usize| (i + lengths.len()).checked_sub(rank).map_or(1, |axis| lengths[axis]);
             (0..rank).map(|i| if at(a, i) == 1 { at(b, i) } else { at(a, i) }).collect()
         })
     }

@@ -1,12 +1,12 @@
 //! The way back through a graph, node by node.
 
+use super::absorb;
 use super::file::assemble;
 use super::flow::{Flow, Part};
 use super::patterns::{self, Pattern};
 use super::rules::{self, Rule};
 use super::shape::Shape;
 use super::tape::{Known, Tape};
-use super::absorb;
 use crate::flat::Flat;
 use crate::infer::Fact;
 use crate::inline::reads;
@@ -24,7 +24,10 @@ pub(super) fn walk(prepared: &Model, sources: &[String], end: &str, of_class: bo
     let batches = flat.batch.map_or([2, 3], |only| [only; 2]);
     let mut tape = Tape::new(prepared.opset(), known(&flat, batches)?);
     let refuse = |why: String| Error::unsupported(format!("{}: {why}", prepared.path.display()), FALL_BACK);
-    let mut nodes = crate::prepare::live(&flat.nodes, &[sources, &[end.to_owned()]].concat().iter().map(String::as_str).collect::<Vec<_>>());
+    let mut nodes = crate::prepare::live(
+        &flat.nodes,
+        &[sources, &[end.to_owned()]].concat().iter().map(String::as_str).collect::<Vec<_>>(),
+    );
     let kept: HashSet<String> = sources.iter().cloned().chain([end.to_owned()]).collect();
     let patterns = patterns::rewrite(&mut tape, &mut nodes, &kept).map_err(refuse)?;
     tape.wanted = between(&tape, &nodes, sources, end);
@@ -35,7 +38,8 @@ pub(super) fn walk(prepared: &Model, sources: &[String], end: &str, of_class: bo
     let shape = tape.shape(end).map_err(refuse)?;
     let (input, seed) = seed(&mut tape, &shape, of_class).map_err(refuse)?;
     tape.seed.clone_from(&seed);
-    let gradients = Back { patterns, model: prepared, sums: HashMap::from([(end.to_owned(), vec![Part::Whole(Flow::of(seed))])]) };
+    let gradients =
+        Back { patterns, model: prepared, sums: HashMap::from([(end.to_owned(), vec![Part::Whole(Flow::of(seed))])]) };
     let gradients = gradients.walk(&mut tape, &nodes, sources)?;
     for (first, i, name) in std::mem::take(&mut tape.more_outputs) {
         if let Some(node) = nodes.iter_mut().find(|node| node.output.first() == Some(&first)) {
@@ -61,7 +65,8 @@ fn known(flat: &Flat, batches: [usize; 2]) -> Result<HashMap<String, Known>> {
     let constants = flat.graph.initializer.iter().chain(&flat.extra).map(|tensor| tensor.name.as_str());
     let sparse = flat.graph.sparse_initializer.iter().filter_map(|tensor| tensor.values.as_ref());
     let given = flat.nodes.iter().flat_map(|node| node.output.iter().map(String::as_str));
-    let names = constants.chain(sparse.map(|values| values.name.as_str())).chain(given).chain([flat.input.name.as_str()]);
+    let names =
+        constants.chain(sparse.map(|values| values.name.as_str())).chain(given).chain([flat.input.name.as_str()]);
     let fact = |name: &str| {
         let (a, b): (&Fact, &Fact) = (small.get(name)?, large.get(name)?);
         let shape = match (&a.shape, &b.shape) {

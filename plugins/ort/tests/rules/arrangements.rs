@@ -155,10 +155,5 @@ pub const CASES: &[Case] = &[
 
 /// A whole number without axes.
 fn single(name: &str, value: i64) -> TensorProto {
-    TensorProto {
-        name: name.to_owned(),
-        data_type: 7,
-        int64_data: vec![value],
-        ..Default::default()
-    }
+    TensorProto { name: name.to_owned(), data_type: 7, int64_data: vec![value], ..Default::default() }
 }

@@ -4,8 +4,8 @@
 //! gradient of its own.
 
 mod activations;
-mod arrangements;
 mod arithmetic;
+mod arrangements;
 mod convolutions;
 mod norms;
 mod pools;
@@ -103,7 +103,9 @@ fn check(runtime: &OrtRuntime, case: &Case, channels: usize) -> Result<(), Strin
             });
             let error = error.into_iter().fold(f64::INFINITY, f64::min);
             if size == 0.0 || error.is_nan() || error > 2e-3 {
-                return Err(format!("the gradient along direction {seed} is wrong by {error:.1e} of its length {size}"));
+                return Err(format!(
+                    "the gradient along direction {seed} is wrong by {error:.1e} of its length {size}"
+                ));
             }
         }
     }
@@ -111,17 +113,10 @@ fn check(runtime: &OrtRuntime, case: &Case, channels: usize) -> Result<(), Strin
 }
 
 fn all() -> Vec<&'static Case> {
-    [
-        activations::CASES,
-        arithmetic::CASES,
-        arrangements::CASES,
-        convolutions::CASES,
-        norms::CASES,
-        pools::CASES,
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    [activations::CASES, arithmetic::CASES, arrangements::CASES, convolutions::CASES, norms::CASES, pools::CASES]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 #[test]

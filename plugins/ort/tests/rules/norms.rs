@@ -29,8 +29,11 @@ fn written_out(graph: &mut GraphBuilder, x: &str, power: bool) -> String {
     };
     let mu = mean(graph, x, "mu");
     let centred = graph.node("Sub", &[x, &mu], "centred");
-    let square =
-        if power { graph.node("Pow", &[&centred, &two], "square") } else { graph.node("Mul", &[&centred, &centred], "square") };
+    let square = if power {
+        graph.node("Pow", &[&centred, &two], "square")
+    } else {
+        graph.node("Mul", &[&centred, &centred], "square")
+    };
     let variance = mean(graph, &square, "variance");
     let variance = graph.node("Add", &[&variance, &epsilon], "above");
     let root = graph.node("Sqrt", &[&variance], "root");

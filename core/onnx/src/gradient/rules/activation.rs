@@ -32,18 +32,13 @@ pub(super) fn affine(tape: &mut Tape, x: &str, weight: f32, bias: f32) -> Result
     if bias != 0.0 {
         inputs.push(&biases);
     }
-    let node = NodeProto::new("Conv", &inputs, "").with_int("group", channels as i64).with_ints("kernel_shape", &[1, 1]);
+    let node =
+        NodeProto::new("Conv", &inputs, "").with_int("group", channels as i64).with_ints("kernel_shape", &[1, 1]);
     Ok(tape.emit(node, shape))
 }
 
 /// The gradient where `low < y < high`, else 0; `y` is what an activation gives, so that nothing is computed anew.
-pub(super) fn gated(
-    tape: &mut Tape,
-    g: &str,
-    y: &str,
-    low: Option<f32>,
-    high: Option<f32>,
-) -> Result<Flow, String> {
+pub(super) fn gated(tape: &mut Tape, g: &str, y: &str, low: Option<f32>, high: Option<f32>) -> Result<Flow, String> {
     let y = tape.read(y)?;
     let blocks = in_blocks(tape, &y);
     match (low, high) {
@@ -202,7 +197,8 @@ pub(super) fn celu(tape: &mut Tape, node: &NodeProto, g: &str) -> Written {
 }
 
 pub(super) fn selu(tape: &mut Tape, node: &NodeProto, g: &str) -> Written {
-    let (alpha, gamma) = (node.attr_float("alpha").unwrap_or(1.673_263_2), node.attr_float("gamma").unwrap_or(1.050_701));
+    let (alpha, gamma) =
+        (node.attr_float("alpha").unwrap_or(1.673_263_2), node.attr_float("gamma").unwrap_or(1.050_701));
     exponential(tape, node, g, alpha * gamma, 1.0, gamma)
 }
 

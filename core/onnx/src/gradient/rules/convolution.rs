@@ -246,7 +246,8 @@ pub(super) fn conv_transpose(tape: &mut Tape, node: &NodeProto, g: &str) -> Writ
     let lengths = fixed(&tape.shape(&weight)?)?;
     let g = tape.expand(g, &output)?;
     let mut window = Window::of(node, &lengths[2..], &input.lengths()[2..], &output.lengths()[2..])?;
-    if node.attr_string("auto_pad").unwrap_or("NOTSET").starts_with("SAME") || node.attr_ints("output_shape").is_some() {
+    if node.attr_string("auto_pad").unwrap_or("NOTSET").starts_with("SAME") || node.attr_ints("output_shape").is_some()
+    {
         return Err("`auto_pad` and `output_shape` are not followed back".to_owned());
     }
     // What the node adds at the end is no part of any window.

@@ -142,8 +142,7 @@ pub(super) fn slice(tape: &mut Tape, node: &NodeProto, g: &str) -> Written {
 /// An axis from its end to its beginning.
 fn reversed(tape: &mut Tape, x: &str, axis: usize) -> Result<String, String> {
     let shape = tape.shape(x)?;
-    let [start, end, axis, step] =
-        [-1, i64::MIN + 1, axis as i64, -1].map(|value| tape.ints(&[value]));
+    let [start, end, axis, step] = [-1, i64::MIN + 1, axis as i64, -1].map(|value| tape.ints(&[value]));
     Ok(tape.op("Slice", &[x, &start, &end, &axis, &step], shape))
 }
 
