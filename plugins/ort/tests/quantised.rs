@@ -57,30 +57,41 @@ fn rounding_is_passed_straight_through_inside_the_range() {
     assert!(n_cut > 10 && n_cut < images.data().len() - 10, "both sides are there: {n_cut}");
 }
 
-#[test]
-fn a_product_of_bytes_has_the_gradient_of_the_product() {
+/// An operator on floats, and the same on bytes: weights `bytes - 17` of this shape.
+fn bytes_agree(whole: &str, real: &str, shape: &[usize], pads: &[i64]) {
     let Some(runtime) = super::runtime() else { return };
-    // Weights from 0 to 35 less 17, in bytes and as floats.
-    let weights: Vec<u8> = (0..36).map(|i| (i * 5 % 36) as u8).collect();
+    let n: usize = shape.iter().product();
+    let weights: Vec<u8> = (0..n).map(|i| (i * 5 % 36) as u8).collect();
+    let with_pads = |node: NodeProto| if pads.is_empty() { node } else { node.with_ints("pads", pads) };
     let plain = gradient(&runtime, &|graph, x| {
-        let w = graph.floats("w", &[SIDE, SIDE], &weights.iter().map(|&w| f32::from(w) - 17.0).collect::<Vec<_>>());
-        graph.node("MatMul", &[x, &w], "product")
+        let w = graph.floats("w", shape, &weights.iter().map(|&w| f32::from(w) - 17.0).collect::<Vec<_>>());
+        graph.push(with_pads(NodeProto::new(real, &[x, &w], "product")))
     });
     let dynamic = gradient(&runtime, &|graph, x| {
         let mut node = NodeProto::new("DynamicQuantizeLinear", &[x], "q");
         node.output.extend(["scale".to_owned(), "zero".to_owned()]);
         graph.push(node);
-        let w = TensorProto { dims: vec![SIDE as i64, SIDE as i64], ..bytes("w", weights.clone()) };
-        let w = graph.constant(w);
+        let dims = shape.iter().map(|&dim| dim as i64).collect();
+        let w = graph.constant(TensorProto { dims, ..bytes("w", weights.clone()) });
         let w_zero = graph.constant(TensorProto { dims: vec![], ..bytes("w_zero", vec![17]) });
-        let product = graph.node("MatMulInteger", &["q", &w, "zero", &w_zero], "whole");
+        let product = graph.push(with_pads(NodeProto::new(whole, &["q", &w, "zero", &w_zero], "whole")));
         let product = graph.push(NodeProto::new("Cast", &[&product], "real").with_int("to", 1));
         graph.node("Mul", &[&product, "scale"], "product")
     });
     let largest = plain.data().iter().fold(0.0f32, |largest, v| largest.max(v.abs()));
     for (got, expected) in dynamic.data().iter().zip(plain.data()) {
-        assert!((got - expected).abs() < 1e-5 * largest, "{got}, not {expected}");
+        assert!((got - expected).abs() < 1e-5 * largest, "{whole}: {got}, not {expected}");
     }
+}
+
+#[test]
+fn a_product_of_bytes_has_the_gradient_of_the_product() {
+    bytes_agree("MatMulInteger", "MatMul", &[SIDE, SIDE], &[]);
+}
+
+#[test]
+fn a_convolution_of_bytes_has_the_gradient_of_the_convolution() {
+    bytes_agree("ConvInteger", "Conv", &[C, C, 3, 3], &[1, 1, 1, 1]);
 }
 
 /// The forms of one net that quantisers write, beside float32 (see `golden/make_exported.py`).
@@ -103,7 +114,7 @@ fn quantised_forms_of_a_net_have_about_the_gradients_of_float32() {
         let found = of(name);
         let distance = square(&mut found.data().iter().zip(expected.data()).map(|(a, b)| a - b)) / size;
         println!("{name}: {distance}");
-        // A ReLU close to 0 may open or close.
-        assert!(distance < 0.15, "{name}: {distance}");
+        // A ReLU whose input lies within a step of quantisation from 0 may open or close.
+        assert!(distance < if name == "half" { 1e-3 } else { 0.25 }, "{name}: {distance}");
     }
 }
