@@ -1,13 +1,13 @@
 //! The command line: the commands and the global flags. The flags of one command are in its file.
 
 use crate::commands::{
-    Failure, Result, bench, check, compare, completions, demo, export, faithfulness, gallery, init, invert, layers,
-    man, mark, mislabels, mosaic, plugins, repair, report, review, scan, slice, spread, suggest, verdicts,
+    Failure, Result, bench, check, compare, completions, demo, export, faithfulness, gallery, gradient, init, invert,
+    layers, man, mark, mislabels, mosaic, plugins, repair, report, review, scan, slice, spread, suggest, verdicts,
 };
 use crate::commands::{
     bench::BenchArgs, check::CheckArgs, compare::CompareArgs, completions::CompletionsArgs, demo::DemoArgs,
-    export::ExportArgs, faithfulness::FaithfulnessArgs, gallery::GalleryArgs, init::InitArgs, invert::InvertArgs,
-    layers::LayersArgs, man::ManArgs, mark::MarkArgs, mislabels::MislabelsArgs, mosaic::MosaicArgs,
+    export::ExportArgs, faithfulness::FaithfulnessArgs, gallery::GalleryArgs, gradient::GradientArgs, init::InitArgs,
+    invert::InvertArgs, layers::LayersArgs, man::ManArgs, mark::MarkArgs, mislabels::MislabelsArgs, mosaic::MosaicArgs,
     plugins::PluginsArgs, repair::RepairArgs, report::ReportArgs, review::ReviewArgs, scan::ScanArgs, slice::SliceArgs,
     spread::SpreadArgs, suggest::SuggestArgs, verdicts::VerdictsArgs,
 };
@@ -57,6 +57,8 @@ pub enum Command {
     Invert(InvertArgs),
     /// List the feature maps of a model: what can be explained at each, and which one `auto` takes
     Layers(LayersArgs),
+    /// Write the gradients of a model as an ONNX file, for onnxruntime or any other engine
+    Gradient(GradientArgs),
     /// Fine-tune the scanned model so that it stops using what was marked spurious
     Repair(RepairArgs),
     /// Compare scans of the same images by the original and the repaired model
@@ -110,6 +112,7 @@ impl Cli {
             Command::Invert(args) => invert::run(args, globals),
             Command::Gallery(args) => gallery::run(args, globals),
             Command::Layers(args) => layers::run(args, globals),
+            Command::Gradient(args) => gradient::run(args, globals),
             Command::Spread(args) => spread::run(args, globals),
             Command::Mislabels(args) => mislabels::run(args, globals),
             Command::Demo(args) => demo::run(args, globals),
@@ -140,6 +143,7 @@ impl Command {
             Self::Gallery(_) => ("gallery", nothing),
             Self::Invert(_) => ("invert", nothing),
             Self::Layers(_) => ("layers", nothing),
+            Self::Gradient(_) => ("gradient", nothing),
             Self::Compare(_) => ("compare", nothing),
             Self::Report(_) => ("report", nothing),
             Self::Review(_) => ("review", nothing),

@@ -13,6 +13,9 @@ pub struct Requirements {
     /// Whether the method asks the backend for more than [`ModelBackend::forward`], itself or through
     /// [`Self::gradients_of`].
     pub gradients: bool,
+    /// Whether the method asks the backend for [`ModelBackend::relevance`].
+    #[serde(default)]
+    pub relevance: bool,
     /// Layers, attentions or the input whose gradients of the target logit the method looks at.
     ///
     /// Whoever runs several methods computes the gradients that any of them names in one call of
@@ -32,6 +35,7 @@ impl Requirements {
         let mut union = Self::default();
         for one in all {
             union.gradients |= one.gradients;
+            union.relevance |= one.relevance;
             for (names, more) in [(&mut union.layers, &one.layers), (&mut union.gradients_of, &one.gradients_of)] {
                 names.extend(more.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
             }

@@ -61,6 +61,9 @@ pub struct Capabilities {
     pub gradients: bool,
     /// Has a [`Trainer`].
     pub training: bool,
+    /// Has [`ModelBackend::relevance`].
+    #[serde(default)]
+    pub relevance: bool,
 }
 
 /// A feature map of a model.
@@ -124,6 +127,9 @@ pub struct ModelInfo {
     pub linear_head: Option<LinearHead>,
     /// What this model can do on this engine.
     pub capabilities: Capabilities,
+    /// Why this model has no gradients, where the engine has them for others.
+    #[serde(default)]
+    pub no_gradients: Option<String>,
     /// Images in a call at which this engine is fastest.
     pub preferred_batch: usize,
 }

@@ -22,7 +22,7 @@ pub struct LayersArgs {
 }
 
 /// `224x224`.
-fn image_size(text: &str) -> Result<[usize; 2], String> {
+pub(super) fn image_size(text: &str) -> Result<[usize; 2], String> {
     let sides = text.split_once('x').and_then(|(height, width)| Some([height.parse().ok()?, width.parse().ok()?]));
     let fits = |sides: &[usize; 2]| sides.iter().all(|side| (1..=16_384).contains(side));
     sides.filter(fits).ok_or_else(|| "expected height x width in pixels, as in 224x224".into())

@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod export;
 pub(crate) mod faithfulness;
 pub(crate) mod gallery;
+pub(crate) mod gradient;
 pub mod init;
 pub(crate) mod invert;
 pub(crate) mod layers;

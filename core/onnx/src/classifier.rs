@@ -217,6 +217,7 @@ impl Classifier {
             default_layer: self.default_layer.clone(),
             linear_head: self.linear_head.clone(),
             capabilities,
+            no_gradients: None,
             preferred_batch,
         }
     }

@@ -3,6 +3,8 @@
 //! - [`Model`]: a model file, read whole, and written back with new weights
 //! - [`Classifier`]: its input, logits, feature maps ([`Layer`], [`Layout`]) and head, found from the graph
 //! - [`prepare`]: the model in the one form that engines take; [`cut_after`]: the part behind a layer
+//! - [`gradient`]: the gradients of a model, as a model
+//! - [`pullback`], [`behind`]: a model in two halves, for a tensor that is given from outside
 //! - [`calls`]: images in calls of a fixed size
 //! - [`Operator`]: the operators that are known
 //! - [`decode`]: a constant as numbers ([`Constant`], [`Values`])
@@ -31,6 +33,7 @@ mod classifier;
 mod constant;
 mod expand;
 mod flat;
+mod gradient;
 mod head;
 mod infer;
 mod inline;
@@ -44,6 +47,7 @@ mod prepare;
 #[rustfmt::skip]
 pub mod proto;
 mod remarks;
+mod split;
 mod tail;
 mod unknown;
 mod view;
@@ -52,6 +56,8 @@ pub use axes::Layout;
 pub use batch::calls;
 pub use classifier::{Classifier, Layer};
 pub use constant::{Constant, Values, decode};
+pub use gradient::{Seed, differentiates, gradient};
 pub use model::Model;
 pub use operator::Operator;
 pub use prepare::{cut_after, prepare};
+pub use split::{Split, behind, pullback};

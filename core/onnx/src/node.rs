@@ -38,6 +38,12 @@ impl NodeProto {
         self.with(name, AttributeType::Float, AttributeProto { f: value, ..Default::default() })
     }
 
+    /// The node with one more text.
+    #[must_use]
+    pub fn with_string(self, name: &str, value: &str) -> Self {
+        self.with(name, AttributeType::String, AttributeProto { s: value.as_bytes().to_vec(), ..Default::default() })
+    }
+
     /// The node with one more tensor.
     #[must_use]
     pub fn with_tensor(self, name: &str, value: TensorProto) -> Self {

@@ -121,7 +121,7 @@ pub fn cut_after(model: &Model, tensor: &str, outputs: &[&str]) -> Result<ModelP
 }
 
 /// The nodes that these tensors are computed from, in graph order.
-fn live(nodes: &[NodeProto], wanted: &[&str]) -> Vec<NodeProto> {
+pub(crate) fn live(nodes: &[NodeProto], wanted: &[&str]) -> Vec<NodeProto> {
     let mut needed: HashSet<&str> = wanted.iter().copied().collect();
     let mut kept: Vec<&NodeProto> = Vec::new();
     for node in nodes.iter().rev() {

@@ -81,7 +81,7 @@ impl Plugin for DeepLift {
 
 impl Attributor for DeepLift {
     fn requirements(&self, info: &ModelInfo) -> Result<Requirements> {
-        Ok(requirements(info, "DeepLIFT (rescale)".into()))
+        Ok(Requirements { relevance: true, ..requirements(info, "DeepLIFT (rescale)".into()) })
     }
 
     fn attribute(

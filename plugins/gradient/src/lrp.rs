@@ -94,7 +94,7 @@ impl Attributor for Lrp {
             LrpRule::Epsilon => format!("LRP, ε = {epsilon}"),
             LrpRule::GammaComposite => format!("LRP, γ = {gamma} at convolutions, ε = {epsilon}"),
         };
-        Ok(requirements(info, method))
+        Ok(Requirements { relevance: true, ..requirements(info, method) })
     }
 
     fn attribute(

@@ -1,67 +1,29 @@
-//! A model on onnxruntime: one session for each set of layers asked for.
+//! A model on onnxruntime: one session for each set of layers asked for, and one for each gradient.
 
-use crate::find::find_library;
-use ascan_core::backend::check_forward;
-use ascan_core::{Capabilities, Error, Forward, ModelBackend, ModelInfo, OpenModel, Result, Tensor, TensorView};
-use ascan_onnx::{Classifier, Model, calls, prepare};
+use crate::engine::{Compiled, Engine};
+use crate::gradients::{self, Sources};
+use crate::halves::{self, Halves};
+use ascan_core::backend::{Cotangent, check_forward};
+use ascan_core::{Capabilities, Forward, Gradients, ModelBackend, ModelInfo, OpenModel, Result, Tensor, TensorView};
+use ascan_onnx::{Classifier, Model, Seed, calls, prepare};
 use ort::environment::Environment;
-use ort::session::Session;
-use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
-use ort::value::TensorRef;
 use std::cell::RefCell;
-use std::fmt::Display;
-use std::panic::catch_unwind;
-use std::path::Path;
-use std::sync::OnceLock;
 
 /// A model opened by onnxruntime.
 pub struct OrtBackend {
-    model: Model,
-    classifier: Classifier,
-    info: ModelInfo,
-    n_threads: usize,
-    environment: &'static Environment,
+    pub(crate) model: Model,
+    pub(crate) classifier: Classifier,
+    pub(crate) info: ModelInfo,
+    pub(crate) engine: Engine,
     sessions: RefCell<Vec<Layered>>,
+    pub(crate) gradients: RefCell<Vec<Sources>>,
+    pub(crate) halves: RefCell<Vec<Halves>>,
 }
 
 /// The model with logits and some layers as its outputs.
 struct Layered {
     layers: Vec<String>,
-    session: Session,
-}
-
-/// The process's one onnxruntime and its version.
-///
-/// # Errors
-/// `Plugin`, with the places that were looked at, or what is wrong with the library found.
-pub fn environment(library: Option<&Path>) -> Result<(&'static Environment, &'static str)> {
-    // onnxruntime can be loaded once a process: whatever came of the first try stays.
-    static LOADED: OnceLock<Result<(Environment, String)>> = OnceLock::new();
-    let loaded = LOADED.get_or_init(|| load(library));
-    loaded.as_ref().map(|(environment, version)| (environment, version.as_str())).map_err(Clone::clone)
-}
-
-fn load(library: Option<&Path>) -> Result<(Environment, String)> {
-    const INSTALL: &str = "install the Python package `onnxruntime`, set ORT_DYLIB_PATH, or use another backend";
-    let path = find_library(library).map_err(|places| {
-        let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
-        Error::plugin("ort", format!("no onnxruntime library in {}", places.join(", ")), INSTALL)
-    })?;
-    let fail = |why: &dyn Display| Error::plugin("ort", format!("{} cannot be used: {why}", path.display()), INSTALL);
-    // The binding panics on a library that is too old; that is the user's to know, not a crash.
-    let built = catch_unwind(|| -> Result<(Environment, String), String> {
-        let builder = ort::init_from(&path).map_err(|error| error.to_string())?;
-        let environment =
-            builder.with_name("ascan").with_telemetry(false).build().map_err(|error| error.to_string())?;
-        let info = ort::info();
-        let version = info.split("rel-").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or("");
-        Ok((environment, format!("onnxruntime {version}").trim_end().to_owned()))
-    });
-    match built {
-        Ok(Ok(environment)) => Ok(environment),
-        Ok(Err(why)) => Err(fail(&why)),
-        Err(_) => Err(fail(&"it is older than 1.17, or no onnxruntime")),
-    }
+    graph: Compiled,
 }
 
 impl OrtBackend {
@@ -72,9 +34,21 @@ impl OrtBackend {
     pub fn open(request: &OpenModel, environment: &'static Environment, version: &str) -> Result<Self> {
         let model = Model::load(&request.path)?;
         let classifier = Classifier::analyse(&model, request.image_size, &request.output)?;
-        let info = classifier.model_info(version, Capabilities::default(), classifier.batch.unwrap_or(1));
-        let n_threads = request.n_threads.max(1);
-        let backend = Self { model, classifier, info, n_threads, environment, sessions: RefCell::default() };
+        // Written once to know whether every operator has a rule; sessions are made when a gradient is asked for.
+        let gradient = ascan_onnx::gradient(&model, &classifier, &[&classifier.input], Seed::TargetClass);
+        let capabilities = Capabilities { gradients: gradient.is_ok(), ..Capabilities::default() };
+        let mut info = classifier.model_info(version, capabilities, classifier.batch.unwrap_or(1));
+        info.no_gradients = gradient.err().map(|error| error.to_string());
+        let engine = Engine { environment, n_threads: request.n_threads.max(1), path: request.path.clone() };
+        let backend = Self {
+            model,
+            classifier,
+            info,
+            engine,
+            sessions: RefCell::default(),
+            gradients: RefCell::default(),
+            halves: RefCell::default(),
+        };
         let usual: Vec<&str> = backend.info.default_layer.as_deref().into_iter().collect();
         let session = backend.compile(&usual)?;
         backend.sessions.borrow_mut().push(session);
@@ -82,24 +56,17 @@ impl OrtBackend {
     }
 
     fn compile(&self, layers: &[&str]) -> Result<Layered> {
-        let path = &self.model.path;
-        let fail = |error: &dyn Display| {
-            let hint = "use `backend = \"burn\"` or `\"tract\"`";
-            Error::file(path, format!("onnxruntime cannot run this model: {error}"), hint)
+        let graph = self.engine.compile(prepare(&self.model, &self.classifier, layers, None)?)?;
+        Ok(Layered { layers: layers.iter().map(|&layer| layer.to_owned()).collect(), graph })
+    }
+
+    /// Joins the rows of one call to those of the others.
+    pub(crate) fn collect(&self, name: &str, n: usize, data: Vec<f32>) -> Result<Tensor> {
+        let shape = match name == self.info.input {
+            true => self.info.input_shape.to_vec(),
+            false => self.info.tensor(name)?.1,
         };
-        let proto = prepare(&self.model, &self.classifier, layers, None)?;
-        let bytes = Model::from_proto(proto, path.clone()).to_bytes();
-        let build = || -> ort::Result<Session> {
-            SessionBuilder::new(self.environment)?
-                .with_optimization_level(GraphOptimizationLevel::All)?
-                .with_intra_threads(self.n_threads)?
-                .with_inter_threads(1)?
-                // Idle threads that spin would take the cores from decoding.
-                .with_intra_op_spinning(false)?
-                .commit_from_memory(&bytes)
-        };
-        let session = build().map_err(|error| fail(&error))?;
-        Ok(Layered { layers: layers.iter().map(|&layer| layer.to_owned()).collect(), session })
+        Tensor::new([vec![n], shape].concat(), data)
     }
 }
 
@@ -120,34 +87,46 @@ impl ModelBackend for OrtBackend {
                 sessions.len() - 1
             }
         };
-        let fail = |error: &dyn Display| Error::file(&self.model.path, format!("onnxruntime failed: {error}"), "");
+        let graph = &mut sessions[at].graph;
         let size = self.classifier.batch.unwrap_or(n);
         let shape = [&[size][..], &self.info.input_shape].concat();
         let mut logits = Vec::with_capacity(n * self.info.n_classes);
         let mut maps: Vec<Vec<f32>> = vec![Vec::new(); layers.len()];
         for (n_rows, values) in calls(images, size) {
-            let input = TensorRef::from_array_view((&*shape, &*values)).map_err(|error| fail(&error))?;
-            let outputs =
-                sessions[at].session.run(ort::inputs![&*self.info.input => input]).map_err(|error| fail(&error))?;
-            let take = |name: &str| {
-                let value = outputs.get(name).ok_or_else(|| fail(&format!("there is no output `{name}`")))?;
-                let (shape, data) = value.try_extract_tensor::<f32>().map_err(|error| fail(&error))?;
-                Ok::<_, Error>((shape.iter().map(|&dim| dim as usize).collect::<Vec<_>>(), data))
-            };
-            logits.extend_from_slice(&take(&self.info.logits)?.1[..n_rows * self.info.n_classes]);
+            let image = graph.floats(&shape, &values)?;
+            let outputs = graph.run(vec![(&self.info.input, image)])?;
+            logits.extend_from_slice(&graph.read(&outputs[0])?.1[..n_rows * self.info.n_classes]);
             for (map, &layer) in maps.iter_mut().zip(&layers) {
-                let (shape, data) = take(layer)?;
+                let output = graph.outputs.iter().zip(&outputs).find(|(name, _)| *name == layer);
+                let Some((_, output)) = output else { continue };
+                let (shape, data) = graph.read(output)?;
                 let plain = self.classifier.to_plain(layer, &shape, data)?;
                 map.extend_from_slice(plain.view().rows(0..n_rows));
             }
         }
-        let feature_maps = layers.iter().zip(maps).map(|(&layer, data)| {
-            let shape = [vec![n], self.info.tensor(layer)?.1].concat();
-            Ok((layer.to_owned(), Tensor::new(shape, data)?))
-        });
+        let feature_maps =
+            layers.iter().zip(maps).map(|(&layer, data)| Ok((layer.to_owned(), self.collect(layer, n, data)?)));
         Ok(Forward {
             feature_maps: feature_maps.collect::<Result<_>>()?,
             logits: Tensor::new([n, self.info.n_classes], logits)?,
         })
+    }
+
+    fn gradients(&self, images: TensorView, target_classes: &[usize], with_respect_to: &[&str]) -> Result<Gradients> {
+        gradients::gradients(self, images, target_classes, with_respect_to)
+    }
+
+    fn pullback(&self, images: TensorView, layer: &str, cotangent: &mut Cotangent) -> Result<Tensor> {
+        halves::pullback(self, images, layer, cotangent)
+    }
+
+    fn forward_from(
+        &self,
+        images: TensorView,
+        layer: &str,
+        feature_maps: TensorView,
+        image_of: &[usize],
+    ) -> Result<Tensor> {
+        halves::forward_from(self, images, layer, feature_maps, image_of)
     }
 }

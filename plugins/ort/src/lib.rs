@@ -1,7 +1,10 @@
-//! Backend plugin `ort`: inference on an onnxruntime that is found at run time, never downloaded.
+//! Backend plugin `ort`: inference and gradients on an onnxruntime that is found at run time, never downloaded.
 
 mod backend;
+mod engine;
 mod find;
+mod gradients;
+mod halves;
 
 use ascan_core::params::{Params, Problems};
 use ascan_core::{Capabilities, Error, ModelBackend, OpenModel, Plugin, Result, Runtime, Strengths};
@@ -32,7 +35,8 @@ pub struct OrtRuntime(OrtParams);
 
 impl Plugin for OrtRuntime {
     const NAME: &'static str = "ort";
-    const SUMMARY: &'static str = "onnxruntime, where one is installed: the fastest forward pass, no gradients";
+    const SUMMARY: &'static str =
+        "onnxruntime, where one is installed: the fastest forward pass, and gradients of most graphs";
     /// 18 ms an image, PyTorch 25.
     const STRENGTHS: Strengths = Strengths { speed: 140, ..Strengths::none() };
     type Params = OrtParams;
@@ -44,11 +48,12 @@ impl Plugin for OrtRuntime {
 
 impl Runtime for OrtRuntime {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
+        // Of a graph with an operator that has no rule, an opened model says otherwise.
+        Capabilities { gradients: true, ..Capabilities::default() }
     }
 
     fn available(&self) -> Result<()> {
-        backend::environment(self.0.library.as_deref()).map(drop)
+        engine::environment(self.0.library.as_deref()).map(drop)
     }
 
     fn open(&self, request: &OpenModel) -> Result<Box<dyn ModelBackend>> {
@@ -59,7 +64,7 @@ impl Runtime for OrtRuntime {
                 "use `device = \"cpu\"`, or `backend = \"burn\"` built for that device",
             ));
         }
-        let (environment, version) = backend::environment(self.0.library.as_deref())?;
+        let (environment, version) = engine::environment(self.0.library.as_deref())?;
         Ok(Box::new(OrtBackend::open(request, environment, version)?))
     }
 }

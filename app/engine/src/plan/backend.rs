@@ -12,6 +12,9 @@ use ascan_onnx::{Classifier, Model};
 /// The configuration's word for "the fastest that can do it".
 pub(super) const AUTO: &str = "auto";
 
+/// All that a method may ask of a backend.
+const ABLE: Capabilities = Capabilities { gradients: true, training: true, relevance: true };
+
 /// A backend that has opened the model.
 pub(super) struct Chosen {
     pub name: String,
@@ -35,7 +38,7 @@ pub(super) fn choose(
         return None;
     }
     // What the method needs shows in the graph already: a wrong layer is no reason to try another backend.
-    let graph = classifier.model_info("", Capabilities { gradients: true, training: true }, 1);
+    let graph = classifier.model_info("", ABLE, 1);
     for (i, attributor) in attributors.iter().enumerate() {
         let Err(error) = attributor.requirements(&graph) else { continue };
         let is_layer = matches!(&error, Error::UnknownName { kind, .. } if kind == "layer");
@@ -92,7 +95,7 @@ pub(super) fn choose(
 /// `File` if the model is gone or is none that can be scanned.
 pub fn applicable(model: &ModelSection, host: &PluginHost) -> Result<Vec<String>> {
     let classifier = Classifier::analyse(&Model::load(&model.path)?, model.image_size, &model.output.choice())?;
-    let graph = classifier.model_info("", Capabilities { gradients: true, training: true }, 1);
+    let graph = classifier.model_info("", ABLE, 1);
     let applies = |name: &&str| {
         host.attributor(name, &ParamMap::new()).is_ok_and(|attributor| attributor.requirements(&graph).is_ok())
     };
@@ -123,8 +126,14 @@ fn open(
     let info = runtime.open(request)?.info().clone();
     let requirements =
         attributors.iter().map(|attributor| attributor.requirements(&info)).collect::<Result<Vec<_>>>()?;
-    if let Some(needy) = requirements.iter().find(|needs| needs.gradients && !info.capabilities.gradients) {
-        let what = format!("{name} has no gradients, which {} needs", needy.method);
+    let has = info.capabilities;
+    let why = info.no_gradients.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    let lacks = requirements.iter().find_map(|needs| match (needs.gradients, needs.relevance) {
+        (true, _) if !has.gradients => Some(format!("{name} has no gradients{why}, which {} needs", needs.method)),
+        (_, true) if !has.relevance => Some(format!("{name} has no rules of relevance, which {} needs", needs.method)),
+        _ => None,
+    });
+    if let Some(what) = lacks {
         return Err(Error::unsupported(what, "use `backend = \"burn\"` or `\"auto\"`"));
     }
     let (name, reason, params) = (name.to_owned(), String::new(), resolved.params);

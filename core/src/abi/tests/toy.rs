@@ -24,7 +24,7 @@ impl Plugin for Toy {
 
 impl Runtime for Toy {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { gradients: true, training: true }
+        Capabilities { gradients: true, training: true, relevance: false }
     }
 
     fn open(&self, _request: &OpenModel) -> Result<Box<dyn ModelBackend>> {

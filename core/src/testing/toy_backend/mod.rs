@@ -212,7 +212,8 @@ impl ToyBackend {
             default_layer: Some("features".into()),
             linear_head: (head == ToyHead::Linear)
                 .then(|| LinearHead { layer: "features".into(), weight: tensor(vec![N_CLASSES, K], &net.head) }),
-            capabilities: Capabilities { gradients: true, training: true },
+            capabilities: Capabilities { gradients: true, training: true, relevance: true },
+            no_gradients: None,
             preferred_batch: 4,
         };
         Self { info, net }

@@ -18,7 +18,7 @@ use burn::tensor::{Device, Tensor as BurnTensor};
 use std::ops::Range;
 use std::sync::OnceLock;
 
-const CAPABILITIES: Capabilities = Capabilities { gradients: true, training: true };
+const CAPABILITIES: Capabilities = Capabilities { gradients: true, training: true, relevance: true };
 
 /// The burn engine.
 #[derive(Debug)]

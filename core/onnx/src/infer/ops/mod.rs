@@ -105,13 +105,15 @@ pub(super) fn infer(node: &NodeProto, inputs: &Inputs, opset: i64) -> Outputs {
             vec![broadcast(inputs, Some(DataType::Bool))?]
         }
         O::Where => vec![broadcast(inputs, elem(inputs, 1))?],
-        O::Conv | O::ConvInteger => vec![conv(node, inputs, 1)?],
+        O::Conv => vec![conv(node, inputs, 1)?],
+        O::ConvInteger => vec![Fact { elem: Some(DataType::Int32), ..conv(node, inputs, 1)? }],
         O::QLinearConv => vec![conv(node, inputs, 3)?],
         O::ConvTranspose => vec![conv_transpose(node, inputs)],
         O::MaxPool | O::AveragePool | O::LpPool => vec![pool(node, inputs)?],
         O::GlobalAveragePool | O::GlobalMaxPool | O::GlobalLpPool => vec![global_pool(inputs)?],
         O::Gemm => vec![gemm(node, inputs)?],
-        O::MatMul | O::MatMulInteger => vec![matmul(inputs, 1)?],
+        O::MatMul => vec![matmul(inputs, 1)?],
+        O::MatMulInteger => vec![Fact { elem: Some(DataType::Int32), ..matmul(inputs, 1)? }],
         O::QLinearMatMul => vec![matmul(inputs, 3)?],
         O::Einsum => vec![einsum(node, inputs)],
         O::Attention => vec![attention(node, inputs)],

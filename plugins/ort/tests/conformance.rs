@@ -1,0 +1,54 @@
+//! The laws of a backend on small nets, and what is said of a graph whose gradient cannot be written.
+
+use ascan_core::testing::{BackendExpectations, check_backend, toy_images};
+use ascan_core::{ModelBackend, OpenModel, Runtime};
+use ascan_onnx::builder::GraphBuilder;
+use ascan_onnx::proto::NodeProto;
+use std::path::{Path, PathBuf};
+
+fn golden(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(file)
+}
+
+#[test]
+fn a_backend_keeps_the_laws() {
+    let Some(runtime) = super::runtime() else { return };
+    let files = [
+        "resnet.torchscript_bn.onnx",
+        "mobilenet_v2.dynamo.onnx",
+        "vit.torchscript.onnx",
+        "densenet.dynamo.onnx",
+        "swin.dynamo.onnx",
+        "keras_resnet.keras.onnx",
+        "exported/single.onnx",
+    ];
+    for file in files {
+        let open = |n_threads| -> Box<dyn ModelBackend> {
+            runtime.open(&OpenModel { n_threads, ..OpenModel::new(golden(file)) }).expect("the net opens")
+        };
+        let expectations = BackendExpectations::new(toy_images(3, open(1).info().input_shape, 1));
+        check_backend(file, &open, &expectations);
+    }
+}
+
+#[test]
+fn an_operator_without_a_rule_is_named() {
+    let Some(runtime) = super::runtime() else { return };
+    let mut graph = GraphBuilder::new("image", [3, 8, 8], 1);
+    let x = graph.conv("conv", "image", 3, 4, 3, 1);
+    let x = graph.push(NodeProto::new("Einsum", &[&x], "turned").with_string("equation", "nchw->nchw"));
+    let x = graph.global_average_pool("pooled", &x);
+    let x = graph.flatten("flat", &x);
+    let logits = graph.linear("logits", &x, 4, 3);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.onnx");
+    graph.finish(&logits, &path).save(&path).unwrap();
+    let model = runtime.open(&OpenModel::new(&path)).expect("onnxruntime runs it");
+    assert!(!model.info().capabilities.gradients);
+    let why = model.info().no_gradients.clone().expect("a reason");
+    assert!(why.contains("`Einsum`") && why.contains("`turned`"), "{why}");
+    let images = toy_images(1, [3, 8, 8], 1);
+    assert!(model.forward(images.view(), &[]).is_ok());
+    let error = model.gradients(images.view(), &[0], &["image"]).unwrap_err().to_string();
+    assert!(error.contains("`Einsum`"), "{error}");
+}
