@@ -5,6 +5,7 @@ use ascan_core::{Error, Result, Tensor};
 use ascan_engine::classes::{class_name, outcome, slice_title};
 use ascan_engine::faithfulness::Faithfulness;
 use ascan_engine::slices::{SliceReport, SliceSet};
+use ascan_store::disk;
 use ascan_store::table::ScanTable;
 use ascan_viz::heat::Look;
 use ascan_viz::mosaic::{FRAME, Mosaic, Tile};
@@ -14,9 +15,10 @@ use ascan_viz::theme::DARK;
 use ascan_viz::tile::{Drawn, N_SMALL, TilePicture};
 use ascan_viz::words::{images, percent, thousands};
 use ascan_viz::{Heat, HeatSum, Rgb, color, grid, text};
-use image::RgbImage;
+use image::{ImageBuffer, PixelWithColorType, RgbImage};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::path::Path;
 
 /// More tiles than this cannot be told apart; the first slices of the set are shown.
@@ -232,9 +234,12 @@ pub fn mosaic(scene: &Scene, set: &SliceSet) -> RgbImage {
 ///
 /// # Errors
 /// `File` if it cannot be written.
-pub fn save_png(picture: &RgbImage, path: &Path) -> Result<()> {
-    let saved = picture.save_with_format(path, image::ImageFormat::Png);
-    saved.map_err(|error| Error::file(path, format!("cannot be written: {error}"), "choose another place with -o"))
+pub fn save_png<P: PixelWithColorType<Subpixel = u8>>(picture: &ImageBuffer<P, Vec<u8>>, path: &Path) -> Result<()> {
+    let mut bytes = Cursor::new(Vec::new());
+    let saved = picture.write_to(&mut bytes, image::ImageFormat::Png).map_err(std::io::Error::other);
+    saved
+        .and_then(|()| disk::write(path, bytes.get_ref()))
+        .map_err(|error| Error::file(path, format!("cannot be written: {error}"), "choose another place with -o"))
 }
 
 fn legend(set: &SliceSet) -> Vec<(Rgb, String)> {

@@ -53,6 +53,11 @@ const GROUP_PREFIX: &str = "group_";
 /// What went wrong with a table, without its file.
 pub(super) type TableResult<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
+/// Reads a table. Its bytes may be anyone's, and a panic of the reader is only a damaged table.
+pub(super) fn guarded<T>(read: impl FnOnce() -> TableResult<T>) -> TableResult<T> {
+    ascan_core::guard::guarded(read, |message| message.to_owned().into())
+}
+
 /// The bytes of a shard's table.
 pub(super) fn encode(plan: &ScanPlan, first_row: usize, rows: &[ScanRow]) -> TableResult<Vec<u8>> {
     let blank = Outcome { predicted_class: -1, target_class: -1, loss: f32::NAN, ..Default::default() };
@@ -116,14 +121,16 @@ pub(super) fn decode(bytes: Vec<u8>, plan: &ScanPlan) -> TableResult<(ScanTable,
     let groups: Vec<String> = plan.data.group_columns.iter().map(group_column).collect();
     let agreement = (!plan.also.is_empty()).then_some(AGREEMENT);
     let names: Vec<&str> = COLUMNS.iter().copied().chain(agreement).chain(groups.iter().map(String::as_str)).collect();
-    let (mut table, mut probs) = (ScanTable::default(), Vec::new());
-    for batch in read(bytes, &names)? {
-        let batch = batch?;
-        let of_rows = probs_of(&batch)?;
-        table.append(rows(&batch, of_rows, plan)?);
-        probs.extend_from_slice(of_rows);
-    }
-    Ok((table, probs))
+    guarded(|| {
+        let (mut table, mut probs) = (ScanTable::default(), Vec::new());
+        for batch in read(bytes, &names)? {
+            let batch = batch?;
+            let of_rows = probs_of(&batch)?;
+            table.append(rows(&batch, of_rows, plan)?);
+            probs.extend_from_slice(of_rows);
+        }
+        Ok((table, probs))
+    })
 }
 
 fn rows(batch: &RecordBatch, probs: &[f32], plan: &ScanPlan) -> TableResult<ScanTable> {
@@ -166,17 +173,35 @@ fn rows(batch: &RecordBatch, probs: &[f32], plan: &ScanPlan) -> TableResult<Scan
 
 /// The probabilities of a shard's rows, `[n · n_classes]`.
 pub(super) fn decode_probs(bytes: Vec<u8>) -> TableResult<Vec<f32>> {
-    let mut probs = Vec::new();
-    for batch in read(bytes, &["probs"])? {
-        probs.extend_from_slice(probs_of(&batch?)?);
-    }
-    Ok(probs)
+    guarded(|| {
+        let mut probs = Vec::new();
+        for batch in read(bytes, &["probs"])? {
+            probs.extend_from_slice(probs_of(&batch?)?);
+        }
+        Ok(probs)
+    })
+}
+
+/// Why each row of a shard has no result, where it has none.
+pub(super) fn decode_errors(bytes: Vec<u8>) -> TableResult<Vec<Option<String>>> {
+    guarded(|| {
+        let mut errors = Vec::new();
+        for batch in read(bytes, &["error"])? {
+            let batch = batch?;
+            let column = typed::<StringArray>(column(&batch, "error")?, "error")?;
+            errors.extend(column.iter().map(|error| error.map(str::to_owned)));
+        }
+        Ok(errors)
+    })
 }
 
 /// The columns of these names; the bytes of the others are not even decompressed.
 fn read(bytes: Vec<u8>, names: &[&str]) -> TableResult<ParquetRecordBatchReader> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes))?;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
+    // By whole names: a path of names would be split at the dots of `attr.color`.
+    let fields = builder.parquet_schema().root_schema().get_fields();
+    let wanted = (0..fields.len()).filter(|&i| names.contains(&fields[i].name()));
+    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
     Ok(builder.with_projection(mask).build()?)
 }
 

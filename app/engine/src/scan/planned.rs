@@ -95,6 +95,7 @@ fn scan_plan(plan: &RunPlan) -> Result<ScanPlan> {
         0 => plan.images.len(),
         limit => limit.min(plan.images.len()),
     };
+    let (names, n_unknown) = plan.images.names();
     let labels: Vec<u8> = plan.labels.iter().flat_map(|label| label.to_le_bytes()).collect();
     let layer = plan.model.layer(&plan.feature_layer)?;
     let mut settings = config.features.clone();
@@ -112,6 +113,8 @@ fn scan_plan(plan: &RunPlan) -> Result<ScanPlan> {
         data: DataPlan {
             n_rows,
             fingerprint: plan.images.fingerprint(),
+            names,
+            n_unknown,
             labels: blake3::hash(&labels).to_hex().to_string(),
             group_columns: plan.images.group_columns.clone(),
         },

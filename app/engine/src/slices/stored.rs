@@ -36,7 +36,8 @@ impl SliceSet {
             let path = scan.dir.join("slices").join(&id).join("report.json");
             Error::file(path, format!("cannot be parsed: {error}"), "slice again with `ascan slice`")
         })?;
-        Ok(Self { assignment: stored.assignment, ..set })
+        // Its folder is its name, whatever the file says: the name becomes part of other names.
+        Ok(Self { id, assignment: stored.assignment, ..set })
     }
 
     /// Every set of a scan, by id.

@@ -1,7 +1,9 @@
 //! Data sets for other tools: FiftyOne and Hugging Face.
 
 use super::{Export, Image, Table, make_dir, unwritable, write_file, write_json};
+use crate::mosaic::save_png;
 use ascan_core::{Error, Result};
+use ascan_store::disk;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -125,7 +127,7 @@ fn file_of(export: &Export, row: usize, dir: &Path, folder: &str, copies: bool) 
     };
     match image {
         Image::Decoded(picture) => {
-            put(format!("{row:06}.png"), &|path| picture.save(path).map_err(|error| error.to_string()))
+            put(format!("{row:06}.png"), &|path| save_png(&picture, path).map_err(|error| error.to_string()))
         }
         Image::File(path) => match inside(&path) {
             Some(name) => Ok(Ok(name)),
@@ -133,7 +135,7 @@ fn file_of(export: &Export, row: usize, dir: &Path, folder: &str, copies: bool) 
                 let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("img");
                 // Bytes only: a read-only original must not make a copy that cannot be replaced.
                 let copy = |to: &Path| {
-                    std::fs::read(&path).and_then(|bytes| std::fs::write(to, bytes)).map_err(|error| error.to_string())
+                    std::fs::read(&path).and_then(|bytes| disk::write(to, &bytes)).map_err(|error| error.to_string())
                 };
                 put(format!("{row:06}.{extension}"), &copy)
             }
