@@ -10,6 +10,7 @@ use ascan_engine::plan::RunPlan;
 use ascan_engine::sanity::{Doubt, Effort, doubts, trial};
 use ascan_engine::scan::{ScanSummary, scan};
 use ascan_engine::slices::{self, SliceSet};
+use ascan_images::may_pass;
 use ascan_store::Scan;
 use clap::Args;
 use serde::Serialize;
@@ -110,6 +111,9 @@ pub fn run(args: ScanArgs, globals: &Globals) -> Result {
     let scanned = Scan::open(&args.out)?;
     let doubts = doubts(&scanned.overview()?, &scanned.plan.model.class_names);
     warn(&doubts, &terminal);
+    if summary.failed.iter().any(|failed| may_pass(&failed.reason)) {
+        note(globals, "note: some images were not there or could not be read now; the same command tries them again");
+    }
     if is_unsliced || doubts.iter().any(|doubt| doubt.is_fatal) {
         return Ok(FAILED.into());
     }

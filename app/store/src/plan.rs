@@ -353,12 +353,13 @@ mod tests {
             change(&mut plan);
             ScanPlan::from_json(&plan.to_json().unwrap(), Path::new("scan")).unwrap_err().to_string()
         };
-        for (change, word) in [
-            (&|plan: &mut ScanPlan| plan.data.n_rows = usize::MAX as u32 as usize, "images") as (&dyn Fn(&mut _), _),
+        let cases: [(&dyn Fn(&mut ScanPlan), &str); 4] = [
+            (&|plan| plan.data.n_rows = u32::MAX as usize, "images"),
             (&|plan| plan.data.n_rows = 100_000_000, "shards"),
             (&|plan| plan.model.n_classes = 1 << 40, "numbers per image"),
             (&|plan| plan.attribution.stored_map_size = [1 << 40, 1 << 40], "numbers per image"),
-        ] {
+        ];
+        for (change, word) in cases {
             assert!(sized(change).contains(word), "{word}");
         }
     }

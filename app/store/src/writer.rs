@@ -7,11 +7,13 @@ use super::storage::Storage;
 use super::{features, layout, read_commit, samples};
 use ascan_config::RunConfig;
 use ascan_core::{Error, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A scan being written.
 pub struct ScanWriter<'a> {
     storage: &'a dyn Storage,
+    /// Where messages say that it is.
+    dir: PathBuf,
     plan: &'a ScanPlan,
     /// Hash of the plan.
     plan_hash: String,
@@ -55,7 +57,7 @@ impl<'a> ScanWriter<'a> {
                 damaged.push(reason);
             }
         }
-        Ok(Self { storage, plan, plan_hash, missing, damaged })
+        Ok(Self { storage, dir: dir.to_owned(), plan, plan_hash, missing, damaged })
     }
 
     /// Does the shards again that have rows with such an error.
@@ -89,6 +91,10 @@ impl<'a> ScanWriter<'a> {
         let (samples_name, features_name) = (layout::samples(shard), layout::features(shard));
         let samples = samples::encode(self.plan, range.start, rows).map_err(failed(&samples_name))?;
         let features = features::encode(self.plan, rows).map_err(failed(&features_name))?;
+        if !self.storage.exists(layout::PLAN)? {
+            let hint = "scan again, and leave the folder alone until the scan is done";
+            return Err(Error::file(&self.dir, "was removed, or another took its place, while it was written", hint));
+        }
         self.storage.put(&samples_name, &samples)?;
         self.storage.put(&features_name, &features)?;
         let files = vec![CommittedFile::of(samples_name, &samples), CommittedFile::of(features_name, &features)];

@@ -3,6 +3,8 @@
 use super::{Export, Image, Table, make_dir, unwritable, write_file, write_json};
 use crate::mosaic::save_png;
 use ascan_core::{Error, Result};
+use ascan_images::decode::is_image;
+use ascan_images::read_file;
 use ascan_store::disk;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -133,10 +135,14 @@ fn file_of(export: &Export, row: usize, dir: &Path, folder: &str, copies: bool) 
             Some(name) => Ok(Ok(name)),
             None if copies => {
                 let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("img");
-                // Bytes only: a read-only original must not make a copy that cannot be replaced.
-                let copy = |to: &Path| {
-                    std::fs::read(&path).and_then(|bytes| disk::write(to, &bytes)).map_err(|error| error.to_string())
+                // A table of others may name any file of this machine: only images go into what may be passed on.
+                let bytes = match read_file(&path) {
+                    Ok(bytes) if is_image(&bytes) => bytes,
+                    Ok(_) => return Ok(Err(Error::file(&path, "is no image", "correct the table that names it"))),
+                    Err(reason) => return Ok(Err(Error::file(&path, reason, "bring the images back"))),
                 };
+                // Bytes only: a read-only original must not make a copy that cannot be replaced.
+                let copy = |to: &Path| disk::write(to, &bytes).map_err(|error| error.to_string());
                 put(format!("{row:06}.{extension}"), &copy)
             }
             None => {
