@@ -24,6 +24,7 @@ mod golden;
 mod guess;
 mod harness;
 mod house;
+mod kept;
 mod moved;
 mod mutants;
 mod new_slicer;

@@ -212,7 +212,7 @@ fn crafted_verdicts_are_read_or_refused() {
         let lines = (0..=random.below(4)).flat_map(|_| {
             let record = mutant(record.as_bytes(), random);
             let sum = blake3::hash(&record).to_hex()[..16].to_owned();
-            [b"{\"blake3\":\"", sum.as_bytes(), b"\",\"record\":", &record, b"}\n"].concat()
+            [&b"{\"blake3\":\""[..], sum.as_bytes(), b"\",\"record\":", &record, b"}\n"].concat()
         });
         std::fs::write(&log, lines.collect::<Vec<u8>>()).unwrap();
     });

@@ -24,19 +24,27 @@ fn command(dir: &Dir) -> String {
     format!("[\"sh\", \"-c\", \"touch {}\"]", traces(dir).display())
 }
 
-/// Changes a text in a file of the scan.
-fn edit(dir: &Dir, file: &str, from: &str, to: &str) {
+/// Changes values of a configuration.
+fn set(dir: &Dir, file: &str, values: &[(&str, &str, toml::Value)]) {
     let path = dir.path().join(file);
-    let text = std::fs::read_to_string(&path).unwrap();
-    assert!(text.contains(from), "`{from}` is not in:\n{text}");
-    std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+    let mut document: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+    for (section, key, value) in values {
+        let section = document.entry(*section).or_insert_with(|| toml::Table::new().into());
+        section.as_table_mut().unwrap().insert((*key).to_owned(), value.clone());
+    }
+    std::fs::write(path, document.to_string()).unwrap();
+}
+
+/// A table of one value.
+fn table(key: &str, value: impl Into<toml::Value>) -> toml::Value {
+    toml::Table::from_iter([(key.to_owned(), value.into())]).into()
 }
 
 /// Has a scan ask for a program to be started where it is sliced.
 fn wants_a_program(dir: &Dir, scan: &str) {
-    let params = format!("[slicing.params]\ncommand = {}\n", command(dir));
-    edit(dir, &format!("{scan}/scan.toml"), "plugin = \"confusion_matrix\"", "plugin = \"process\"");
-    edit(dir, &format!("{scan}/scan.toml"), "[slicing.params]\n", &params);
+    let command = vec!["sh".to_owned(), "-c".to_owned(), format!("touch {}", traces(dir).display())];
+    let slicing = [("slicing", "plugin", "process".into()), ("slicing", "params", table("command", command))];
+    set(dir, &format!("{scan}/scan.toml"), &slicing);
 }
 
 #[test]
@@ -96,17 +104,14 @@ fn library(dir: &Dir) -> PathBuf {
 fn a_received_scan_loads_no_library() {
     let dir = scanned();
     let library = library(&dir);
-    edit(&dir, "scan/scan.toml", "[model.params]\n", &format!("[model.params]\nlibrary = {library:?}\n"));
     let plan = dir.path().join("scan/plan.json");
     let mut value: Value = serde_json::from_slice(&std::fs::read(&plan).unwrap()).unwrap();
     value["model"]["backend"] = "ort".into();
     value["model"]["params"] = serde_json::json!({ "library": library });
     std::fs::write(&plan, value.to_string()).unwrap();
     for backend in ["ort", "auto"] {
-        let text = std::fs::read_to_string(dir.path().join("scan/scan.toml")).unwrap();
-        let mut document: toml::Table = text.parse().unwrap();
-        document["model"]["backend"] = backend.into();
-        dir.write("scan/scan.toml", document.to_string());
+        let params = table("library", library.to_string_lossy().into_owned());
+        set(&dir, "scan/scan.toml", &[("model", "backend", backend.into()), ("model", "params", params)]);
         let refused = ["library", "libevil.so", "--trust"];
         dir.ascan(&["check", "scan/scan.toml"]).exits(2).says(&refused);
         dir.ascan(&["scan", "scan/scan.toml", "--out", "again"]).exits(2).says(&refused);
@@ -134,7 +139,8 @@ fn a_scan_that_was_made_here_goes_on_with_its_program() {
     copy(&dir.path().join("scan"), &dir.path().join("moved"));
     dir.ascan(&["slice", "moved"]).exits(2).says(&["not made here"]);
     dir.ascan(&["slice", "moved", "--trust"]).exits(0);
-    edit(&dir, "scan/scan.toml", "command = [", "command = [\"sh\", ");
+    let other = table("command", vec!["sh".to_owned(), env!("CARGO_BIN_EXE_nearest-mean").to_owned()]);
+    set(&dir, "scan/scan.toml", &[("slicing", "params", other)]);
     dir.ascan(&["slice", "scan"]).exits(2).says(&["not made here"]);
 }
 

@@ -86,9 +86,11 @@ impl Workers {
         let results: Vec<Result<()>> = std::thread::scope(|scope| {
             let (first, others) = self.backends.split_at(1);
             // Where the system gives no more threads, those that are there do all.
-            let start = |backend| std::thread::Builder::new().spawn_scoped(scope, || worker(backend)).ok();
-            let threads: Vec<_> = others.iter().take(n.saturating_sub(1)).filter_map(start).collect();
-            let own = first.iter().map(&worker).collect::<Vec<_>>();
+            let (worker, others) = (&worker, others.iter().take(n.saturating_sub(1)));
+            let threads: Vec<_> = others
+                .filter_map(|backend| std::thread::Builder::new().spawn_scoped(scope, move || worker(backend)).ok())
+                .collect();
+            let own: Vec<Result<()>> = first.iter().map(worker).collect();
             let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
                 thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             };

@@ -57,7 +57,7 @@ fn header(n: usize, row_shape: &[usize]) -> Vec<u8> {
     let padding = 63 - (10 + header.len()) % 64;
     header.resize(header.len() + padding, b' ');
     header.push(b'\n');
-    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], &header].concat()
+    [&b"\x93NUMPY\x01\x00"[..], &(header.len() as u16).to_le_bytes()[..], &header].concat()
 }
 
 /// A map as 8-bit grey, white at its own maximum; negative values are black.

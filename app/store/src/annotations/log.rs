@@ -31,8 +31,8 @@ impl Record {
     /// When it was written, and by whom.
     pub fn signed(&mut self) -> (&mut u64, &str) {
         match self {
-            Self::Judge(Verdict { at, author, .. }) => (at, author),
-            Self::Undo(step) | Self::Redo(step) => (&mut step.at, &step.author),
+            Self::Judge(Verdict { at, author, .. }) => (at, author.as_str()),
+            Self::Undo(step) | Self::Redo(step) => (&mut step.at, step.author.as_str()),
         }
     }
 }
