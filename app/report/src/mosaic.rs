@@ -20,6 +20,7 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// More tiles than this cannot be told apart; the first slices of the set are shown.
 pub const MAX_TILES: usize = 240;
@@ -61,6 +62,8 @@ pub struct Scene<'a> {
     pub faithfulness: Option<&'a Faithfulness>,
     /// What was scanned, for the heading.
     pub title: String,
+    /// What of the scan itself could not be read; see [`Self::check`].
+    pub unread: OnceLock<Error>,
 }
 
 impl Scene<'_> {
@@ -86,7 +89,21 @@ impl Scene<'_> {
 
     /// The same by one of [`Self::methods`].
     pub fn heat_by(&self, method: usize, row: usize) -> Heat {
-        heat((self.methods[method].1)(row), self.absolute)
+        heat(self.map(method, row), self.absolute)
+    }
+
+    /// The raw attribution map of a row by one of [`Self::methods`].
+    pub(crate) fn map(&self, method: usize, row: usize) -> Result<Tensor> {
+        (self.methods[method].1)(row).inspect_err(|error| drop(self.unread.set(error.clone())))
+    }
+
+    /// Whether all of the scan could be read that was drawn so far. Images that are gone have placeholders, but a page
+    /// without maps or verdicts that there are would say what is not so.
+    ///
+    /// # Errors
+    /// `File`: the first that could not be read.
+    pub fn check(&self) -> Result<()> {
+        self.unread.get().map_or(Ok(()), |error| Err(error.clone()))
     }
 
     /// The picture of a row, or a placeholder that says that there is none.
@@ -332,6 +349,7 @@ pub(crate) mod tests {
             elsewhere: Vec::new(),
             absolute: false,
             title: "a on b".into(),
+            unread: OnceLock::new(),
         }
     }
 

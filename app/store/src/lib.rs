@@ -52,6 +52,14 @@ use commit::Commit;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+/// Whether a message about a file says that what is in it is wrong, and not that the machine could not read it.
+pub fn is_damage(message: &str) -> bool {
+    message.starts_with(UNPARSED)
+}
+
+/// How such a message begins.
+const UNPARSED: &str = "cannot be parsed";
+
 /// A scan that can be read.
 pub struct Scan {
     /// Its folder.

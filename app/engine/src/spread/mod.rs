@@ -19,9 +19,9 @@ use ascan_core::params::{Params, Problems};
 use ascan_core::{Context, Error, Level, Result};
 use ascan_math::label_spreading::{Kernel, Settings, Similarity};
 use ascan_math::points::{Normalise, Points};
-use ascan_store::Scan;
 use ascan_store::annotations::{Annotations, Mark, VerdictId};
 use ascan_store::table::ScanTable;
+use ascan_store::{Scan, is_damage};
 use check::Answers;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -157,11 +157,14 @@ impl Spread {
         }
         let found = spread(&scan.table()?, &marks, &sources, &scan.config.spread, context)?;
         let found = Self { verdicts: annotations.basis(), ..found };
-        let before = Self::load(scan).unwrap_or_else(|error| {
-            let lost = format!("{error}; what was decided on single images before is lost");
-            context.reporter.log(Level::Warning, &lost);
-            None
-        });
+        let before = match Self::load(scan) {
+            Err(Error::File { path, message, .. }) if is_damage(&message) => {
+                let lost = format!("{}: {message}; what was decided on single images before is lost", path.display());
+                context.reporter.log(Level::Warning, &lost);
+                None
+            }
+            before => before?,
+        };
         // What was decided on single images stays decided. Whether all of it may be used is asked anew, unless nothing is new.
         let review =
             before.map(|before| Review { accepted: before.review.accepted && before.is_same(&found), ..before.review });

@@ -229,10 +229,10 @@ impl Reader {
             let seen = self.seen.entry(name.clone()).or_default();
             let bytes = match read_from(&path, seen.bytes) {
                 Ok(bytes) => bytes,
-                Err(error) => {
-                    problem(format!("{name} cannot be read: {error}"));
-                    continue;
-                }
+                // It was deleted between two looks.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                // Without these verdicts all that rests on them would be wrong.
+                Err(error) => return Err(io::Error::new(error.kind(), format!("{name} cannot be read: {error}"))),
             };
             for line in bytes.split_inclusive(|&byte| byte == b'\n') {
                 let Some(line) = line.strip_suffix(b"\n") else { break };

@@ -33,7 +33,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The verdicts on a scan, as far as they have been read. Whoever wants to give some needs an [`Annotator`].
 pub struct Annotations {
-    /// Damaged lines and unreadable files; everything else was read.
+    /// Damaged lines; everything else was read.
     pub problems: Vec<String>,
     folder: PathBuf,
     /// Rows of the scan.
@@ -75,7 +75,7 @@ impl Annotations {
     /// Reads the verdicts on the scan in `dir`.
     ///
     /// # Errors
-    /// `File` if the folder cannot be listed.
+    /// `File` if the folder or a log in it cannot be read.
     pub fn read(dir: &Path) -> Result<Self> {
         let mut annotations = Self {
             problems: Vec::new(),
@@ -95,7 +95,7 @@ impl Annotations {
     /// Reads what other processes have written since; whether they have.
     ///
     /// # Errors
-    /// `File` if the folder cannot be listed.
+    /// `File` if the folder or a log in it cannot be read.
     pub fn refresh(&mut self) -> Result<bool> {
         let problems = &mut self.problems;
         let keep = |problem: String| {
