@@ -1,5 +1,6 @@
 //! What the terminal shows while something long runs, and how the user stops it.
 
+use crate::table::plain_lines;
 use ascan_core::{Level, Reporter};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt;
@@ -75,7 +76,7 @@ impl Reporter for Terminal {
         };
         self.bar.suspend(|| {
             // If the terminal is gone, nobody can be told.
-            let _ = writeln!(std::io::stderr(), "{prefix}{message}");
+            let _ = writeln!(std::io::stderr(), "{prefix}{}", plain_lines(message));
         });
     }
 

@@ -1,6 +1,7 @@
 //! Tables for a terminal or a pipe: columns under their headings, nothing drawn around them, and no line wider than the terminal.
 
 use console::{Term, measure_text_width};
+use std::borrow::Cow;
 
 /// A heading, and what the cells below it are.
 #[derive(Debug, Clone, Copy)]
@@ -207,10 +208,41 @@ fn middle(text: &str, width: usize) -> String {
     (0..letters.len()).rev().map(short).find(|short| measure_text_width(short) <= width).unwrap_or_default()
 }
 
+/// A text of others as it may stand on a terminal: what would move the cursor, change colours, begin a line or turn the
+/// direction of reading is written out. Notes, names and paths may hold anything.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    plain_but(text, &[])
+}
+
+/// As [`plain`], of a text that may have lines of its own.
+pub fn plain_lines(text: &str) -> Cow<'_, str> {
+    plain_but(text, &['\n', '\t'])
+}
+
+fn plain_but<'a>(text: &'a str, kept: &[char]) -> Cow<'a, str> {
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
+    let is_bad = |c: char| (c.is_control() || turns(c)) && !kept.contains(&c);
+    if !text.contains(is_bad) {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_bad(c) { plain.extend(c.escape_default()) } else { plain.push(c) }
+    }
+    Cow::Owned(plain)
+}
+
 #[cfg(test)]
 mod tests {
     use super::Column::{Left, Right, Text};
     use super::*;
+
+    #[test]
+    fn what_others_wrote_stays_on_its_line() {
+        assert_eq!(plain("a bird\u{1b}[2J\nslice 1: core"), "a bird\\u{1b}[2J\\nslice 1: core");
+        assert_eq!(plain_lines("a\n\tb\u{7}\u{202e}"), "a\n\tb\\u{7}\\u{202e}");
+        assert!(matches!(plain("größe 名前"), Cow::Borrowed(_)));
+    }
 
     fn rows<const N: usize>(rows: &[[&str; N]]) -> Vec<Vec<String>> {
         rows.iter().map(|row| row.map(str::to_owned).into()).collect()

@@ -71,6 +71,7 @@ pub mod attributor;
 pub mod backend;
 pub mod context;
 pub mod error;
+pub mod guard;
 pub mod metrics;
 pub mod output;
 pub mod output_names;

@@ -16,6 +16,10 @@ pub trait Params: Default + Serialize + DeserializeOwned {
     /// One line of help for each key, in the order in which a user should read them.
     const HELP: &'static [(&'static str, &'static str)];
 
+    /// Keys whose values name a program to start or a library to load. From a scan that somebody else made they count
+    /// only if the user says so.
+    const RUNS: &'static [&'static str] = &[];
+
     /// Adds every value that is out of range to `problems`.
     fn check(&self, problems: &mut Problems);
 }
@@ -66,6 +70,9 @@ pub struct Resolved {
     /// More about the plugin, plain text; see [`crate::Plugin::detail`].
     #[serde(default)]
     pub detail: String,
+    /// The keys that run what they name; see [`Params::RUNS`].
+    #[serde(default)]
+    pub runs: Vec<String>,
 }
 
 impl Resolved {
@@ -130,7 +137,8 @@ pub fn resolve<P: Params>(given: &ParamMap) -> Resolved {
         params = to_map(&typed);
     }
     let help = P::HELP.iter().map(|&(key, text)| (key.to_owned(), text.to_owned())).collect();
-    Resolved { params, problems, help, detail: String::new() }
+    let runs = P::RUNS.iter().map(|&key| key.to_owned()).collect();
+    Resolved { params, problems, help, detail: String::new(), runs }
 }
 
 /// The typed parameters.

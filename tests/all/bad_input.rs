@@ -1,31 +1,10 @@
 //! Bad input: each a sentence that says what is wrong and what to do; what can be done is done.
 
 use crate::harness::{Dir, Run};
-use crate::small::{encoded, picture, pillows, png, write_model};
+use crate::small::{CONFIG, encoded, fixture, picture, pillows, png, write_model};
 use ascan_onnx::builder::GraphBuilder;
 use image::{DynamicImage, ImageFormat};
 use std::process::Command;
-
-const CONFIG: &str = r#"[data]
-images = "images"
-[model]
-path = "model.onnx"
-preprocess = { preset = "unit" }
-[slicing]
-plugin = "confusion_matrix"
-"#;
-
-/// A data set of four good images in two classes, a small model, and a configuration.
-fn fixture() -> Dir {
-    let dir = Dir::new();
-    for (i, name) in ["images/cat/a.png", "images/cat/b.png", "images/dog/a.png", "images/dog/b.png"].iter().enumerate()
-    {
-        dir.write(name, png(i as u8 * 60));
-    }
-    write_model(&dir.path().join("model.onnx"), 1.0);
-    dir.write("run.toml", CONFIG);
-    dir
-}
 
 fn scan(dir: &Dir) -> Run {
     dir.ascan(&["scan", "run.toml", "--out", "scan", "--json"])

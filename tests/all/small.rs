@@ -1,6 +1,6 @@
 //! A small model, and small pictures in every format.
 
-use crate::harness::workspace;
+use crate::harness::{Dir, workspace};
 use ascan_core::Tensor;
 use ascan_onnx::builder::GraphBuilder;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
@@ -40,4 +40,26 @@ pub fn write_model(path: &Path, scale: f32) {
         model.set_weights(&[("head.weight".into(), Tensor::new([2, 6], vec![scale; 12]).unwrap())]).unwrap();
     }
     model.save(path).expect("the model can be written");
+}
+
+/// The configuration of [`fixture`].
+pub const CONFIG: &str = r#"[data]
+images = "images"
+[model]
+path = "model.onnx"
+preprocess = { preset = "unit" }
+[slicing]
+plugin = "confusion_matrix"
+"#;
+
+/// A data set of four good images in two classes, a small model, and a configuration.
+pub fn fixture() -> Dir {
+    let dir = Dir::new();
+    for (i, name) in ["images/cat/a.png", "images/cat/b.png", "images/dog/a.png", "images/dog/b.png"].iter().enumerate()
+    {
+        dir.write(name, png(i as u8 * 60));
+    }
+    write_model(&dir.path().join("model.onnx"), 1.0);
+    dir.write("run.toml", CONFIG);
+    dir
 }

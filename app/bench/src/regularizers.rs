@@ -4,7 +4,7 @@ use ascan_config::host::PluginHost;
 use ascan_config::repair::RepairConfig;
 use ascan_config::sections::{Groups, threads};
 use ascan_core::metrics::argmax;
-use ascan_core::{Context, Error, OpenModel, Reporter, Result};
+use ascan_core::{Context, Error, Kind, OpenModel, Reporter, Result};
 use ascan_engine::repair::{Evaluation, MODEL, Outcome, RepairPlan, RepairSummary, repair};
 use ascan_engine::workers::logits;
 use ascan_images::{ImageSet, Preprocess};
@@ -181,6 +181,7 @@ impl Judge<'_> {
         let open = OpenModel { path: model.to_owned(), ..config.open(1) };
         let n_threads = threads(n_threads);
         let context = Context { seed: 0, n_threads, reporter: self.reporter };
+        self.host.ask(&self.test.dir, Kind::Backend, &plan.backend, &plan.params)?;
         let runtime = self.host.backend(&plan.backend, &plan.params)?;
         let load = |i: usize| preprocess.load(&self.images, rows[i]);
         let found = logits(&*runtime, &open, rows.len(), &load, &context)?;

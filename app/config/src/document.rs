@@ -1,6 +1,7 @@
 //! The text of a configuration and its `--set` flags as one JSON tree that knows where each key came from.
 
 use super::errors::{ConfigError, ConfigErrors, Place, TextPlace};
+use crate::trust;
 use ascan_core::params::ParamMap;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -15,6 +16,8 @@ type KeyPath = Vec<String>;
 pub struct Document {
     name: String,
     base: PathBuf,
+    /// The scan that it came with.
+    scan: Option<PathBuf>,
     values: ParamMap,
     origins: BTreeMap<KeyPath, Origin>,
 }
@@ -46,7 +49,7 @@ impl Document {
             ConfigError::new(&[], Place::File(name.clone()), format!("cannot read the configuration: {error}"), hint)
         })?;
         let base = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Self::parse(&name, &text, base)
+        Ok(Self { scan: trust::scan_of(path), ..Self::parse(&name, &text, base)? })
     }
 
     /// Reads text; `name` is what errors call it, `base` what its paths are relative to.
@@ -54,8 +57,9 @@ impl Document {
     /// # Errors
     /// Every syntax error.
     pub fn parse(name: &str, text: &str, base: &Path) -> Result<Self, ConfigErrors> {
-        let mut document =
-            Self { name: name.to_owned(), base: base.to_owned(), values: ParamMap::new(), origins: BTreeMap::new() };
+        let (name_of, base_of) = (name.to_owned(), base.to_owned());
+        let (values, origins) = (ParamMap::new(), BTreeMap::new());
+        let mut document = Self { name: name_of, base: base_of, scan: None, values, origins };
         let (table, syntax) = DeTable::parse_recoverable(text);
         let mut errors = ConfigErrors::default();
         let place = |span| Place::Text(TextPlace::new(name, text, span));
@@ -173,6 +177,12 @@ impl Document {
             None if path.is_empty() => Place::File(self.name.clone()),
             None => self.nearest(&path[..path.len() - 1], |origin| &origin.key),
         }
+    }
+
+    /// The folder of the scan that a value came with; `None` for a flag's, and in a file that the user named.
+    pub fn scan_of(&self, path: &[&str]) -> Option<PathBuf> {
+        let is_flag = matches!(self.place_of_value(path), Place::Flag(_));
+        self.scan.clone().filter(|_| !is_flag)
     }
 
     /// The folder that a relative path in this value is relative to.

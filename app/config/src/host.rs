@@ -1,5 +1,6 @@
 //! The plugin host: where plugin libraries are looked for, and which plugin answers to a name.
 
+use crate::trust::{Permits, Wish};
 use ascan_core::abi::{EntryPoint, Library, LoadedPlugin};
 use ascan_core::params::{ParamMap, Resolved};
 use ascan_core::{Attributor, Error, Kind, Projector, Regularizer, Result, Runtime, Slicer};
@@ -51,6 +52,7 @@ pub struct PluginHost {
     plugins: Vec<LoadedPlugin>,
     failed: Vec<PluginRow>,
     searched: Vec<PathBuf>,
+    permits: Permits,
 }
 
 impl PluginHost {
@@ -250,12 +252,37 @@ impl PluginHost {
         }
     }
 
+    /// What parameters may run.
+    pub fn permits(&self) -> &Permits {
+        &self.permits
+    }
+
+    /// Permits what the parameters of a scan want to run, if that scan was made here with them.
+    ///
+    /// # Errors
+    /// As [`Permits::ask`]; as [`Self::plugin`].
+    pub fn ask(&self, scan: &Path, kind: Kind, name: &str, params: &ParamMap) -> Result<()> {
+        let wishes = Wish::all(kind, name, &self.resolve(kind, name, params)?);
+        wishes.into_iter().try_for_each(|wish| self.permits.ask(wish, scan))
+    }
+
+    /// A plugin that is about to be made with these parameters, of which none runs what nobody permitted.
+    fn permitted(&self, kind: Kind, name: &str, params: &ParamMap) -> Result<&LoadedPlugin> {
+        let plugin = self.plugin(kind, name)?;
+        let wishes = Wish::all(kind, name, &plugin.resolve(params)?);
+        match wishes.into_iter().find(|wish| !self.permits.allows(wish)) {
+            Some(wish) => Err(wish.refusal()),
+            None => Ok(plugin),
+        }
+    }
+
     /// The engine of a backend plugin.
     ///
     /// # Errors
-    /// As [`Self::plugin`]; `Param` for bad parameters; what the engine reports.
+    /// As [`Self::plugin`]; `Param` for bad parameters and for those that may not run what they name; what the engine
+    /// reports.
     pub fn backend(&self, name: &str, params: &ParamMap) -> Result<Box<dyn Runtime>> {
-        self.plugin(Kind::Backend, name)?.backend(params)
+        self.permitted(Kind::Backend, name, params)?.backend(params)
     }
 
     /// An attributor.
@@ -263,7 +290,7 @@ impl PluginHost {
     /// # Errors
     /// As [`Self::backend`].
     pub fn attributor(&self, name: &str, params: &ParamMap) -> Result<Box<dyn Attributor>> {
-        self.plugin(Kind::Attributor, name)?.attributor(params)
+        self.permitted(Kind::Attributor, name, params)?.attributor(params)
     }
 
     /// A slicer.
@@ -271,7 +298,7 @@ impl PluginHost {
     /// # Errors
     /// As [`Self::backend`].
     pub fn slicer(&self, name: &str, params: &ParamMap) -> Result<Box<dyn Slicer>> {
-        self.plugin(Kind::Slicer, name)?.slicer(params)
+        self.permitted(Kind::Slicer, name, params)?.slicer(params)
     }
 
     /// A projector.
@@ -279,7 +306,7 @@ impl PluginHost {
     /// # Errors
     /// As [`Self::backend`].
     pub fn projector(&self, name: &str, params: &ParamMap) -> Result<Box<dyn Projector>> {
-        self.plugin(Kind::Projector, name)?.projector(params)
+        self.permitted(Kind::Projector, name, params)?.projector(params)
     }
 
     /// A regularizer.
@@ -287,7 +314,7 @@ impl PluginHost {
     /// # Errors
     /// As [`Self::backend`].
     pub fn regularizer(&self, name: &str, params: &ParamMap) -> Result<Box<dyn Regularizer>> {
-        self.plugin(Kind::Regularizer, name)?.regularizer(params)
+        self.permitted(Kind::Regularizer, name, params)?.regularizer(params)
     }
 }
 

@@ -17,6 +17,7 @@ mod plugins;
 pub mod repair;
 pub mod sections;
 pub mod template;
+pub mod trust;
 
 pub use document::Document;
 pub use errors::{ConfigError, ConfigErrors, Place, TextPlace};

@@ -3,6 +3,7 @@
 use super::messages::suggestion;
 use super::{Loaded, LoadedConfig, RunConfig};
 use crate::host::PluginHost;
+use crate::trust::{HINT, Wish};
 use ascan_core::params::{ParamMap, Resolved};
 use ascan_core::{Error, Kind};
 use serde_json::Value;
@@ -88,6 +89,27 @@ impl<C> Loaded<C> {
             host.resolve(kind, name, given)
                 .unwrap_or_else(|_| Resolved { params: given.clone(), ..Resolved::default() })
         };
-        self.resolve(&[section, &["params"]].concat(), params.clone(), &check)
+        let resolved = self.resolve(&[section, &["params"]].concat(), params.clone(), &check);
+        self.permit(host, kind, section, name, &resolved);
+        resolved
+    }
+
+    /// Permits what the parameters of a plugin run where the user gave them, and reports what came with a scan and may
+    /// not be run.
+    pub fn permit(&mut self, host: &PluginHost, kind: Kind, section: &[&str], name: &str, params: &ParamMap) {
+        let Ok(resolved) = host.resolve(kind, name, params) else { return };
+        for wish in Wish::all(kind, name, &resolved) {
+            let key = wish.key.clone();
+            let path = [section, &["params", key.as_str()]].concat();
+            match self.document.scan_of(&path) {
+                None => host.permits().give(wish),
+                Some(scan) => {
+                    let said = wish.to_string();
+                    if host.permits().ask(wish, &scan).is_err() {
+                        self.error_at(&path, said, HINT);
+                    }
+                }
+            }
+        }
     }
 }

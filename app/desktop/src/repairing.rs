@@ -77,6 +77,7 @@ pub fn slice(dir: &Path, overrides: &[String], host: &PluginHost, context: &Cont
     let mut loaded = LoadedConfig::read(&path, overrides).map_err(|errors| wrong(&path, &errors))?;
     loaded.resolve_plugins(host);
     let config = loaded.finish().map_err(|errors| wrong(&path, &errors))?.config;
+    host.permits().remember(dir);
     let scan = Scan::open(dir)?;
     let set = slices::slice(&scan.table()?, &config, host, context)?;
     set.save(&scan)?;
@@ -107,6 +108,7 @@ pub fn scan_and_slice(loaded: LoadedConfig, out: &Path, host: &PluginHost, repor
     let plan = RunPlan::compile(loaded, host).map_err(|errors| wrong(out, &errors))?;
     plan.notes.iter().for_each(|note| reporter.log(Level::Info, note));
     scan(&plan, out, reporter)?;
+    host.permits().remember(out);
     let context = Context { seed: plan.config.run.seed, n_threads: plan.n_threads, reporter };
     drop(plan);
     let scan = Scan::open(out)?;

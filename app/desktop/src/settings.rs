@@ -97,7 +97,7 @@ impl Settings {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
         }
-        std::fs::write(&path, text).map_err(|error| failed(&error))
+        ascan_store::disk::write(&path, text.as_bytes()).map_err(|error| failed(&error))
     }
 
     /// Notes that a scan was opened.

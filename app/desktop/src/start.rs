@@ -390,7 +390,7 @@ fn work(text: &str, out: &Path, host: &PluginHost, reporter: &dyn Reporter) -> R
     if let Some(folder) = config.parent() {
         std::fs::create_dir_all(folder).map_err(|error| Error::file(folder, error, "choose another folder"))?;
     }
-    std::fs::write(&config, text)
+    ascan_store::disk::write(&config, text.as_bytes())
         .map_err(|error| Error::file(&config, format!("cannot be written: {error}"), "choose another folder"))?;
     let loaded = LoadedConfig::read(&config, &[]).map_err(|errors| Failure::Words(errors.to_string()))?;
     scan_and_slice(loaded, out, host, reporter)?;

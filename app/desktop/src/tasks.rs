@@ -15,8 +15,8 @@ use ascan_engine::spread::Spread;
 use ascan_report::album::{self, Album};
 use ascan_report::mosaic::{self, save_png};
 use ascan_report::report;
-use ascan_store::Scan;
 use ascan_store::annotations::Annotations;
+use ascan_store::{Scan, disk};
 use std::path::Path;
 
 /// Neighbours of an open image.
@@ -113,7 +113,7 @@ fn slice_of(album: &Album, set: &SliceSet, rows: &[usize]) -> Result<SliceSet> {
 
 fn export(what: Artefact, path: &Path, album: &Album, set: &SliceSet) -> Result<()> {
     let write = |text: &[u8]| {
-        let written = std::fs::write(path, text);
+        let written = disk::write(path, text);
         written.map_err(|error| Error::file(path, format!("cannot be written: {error}"), "choose another place"))
     };
     match what {

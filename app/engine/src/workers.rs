@@ -84,12 +84,17 @@ impl Workers {
             }
         };
         let results: Vec<Result<()>> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                self.backends.iter().take(n.max(1)).map(|backend| scope.spawn(|| worker(backend))).collect();
+            let (first, others) = self.backends.split_at(1);
+            // Where the system gives no more threads, those that are there do all.
+            let (worker, others) = (&worker, others.iter().take(n.saturating_sub(1)));
+            let threads: Vec<_> = others
+                .filter_map(|backend| std::thread::Builder::new().spawn_scoped(scope, move || worker(backend)).ok())
+                .collect();
+            let own: Vec<Result<()>> = first.iter().map(worker).collect();
             let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
                 thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             };
-            threads.into_iter().map(join).collect()
+            own.into_iter().chain(threads.into_iter().map(join)).collect()
         });
         results.into_iter().collect::<Result<Vec<()>>>()?;
         let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);

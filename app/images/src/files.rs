@@ -14,12 +14,21 @@ pub(crate) fn check_file_size(n_bytes: u64) -> Result<(), String> {
     }
 }
 
+/// Whether a reason that an image has no result may be gone the next time: it was not there, or the machine failed. A
+/// damaged image stays damaged.
+pub fn may_pass(reason: &str) -> bool {
+    reason == MISSING || reason.starts_with(UNREADABLE)
+}
+
+const MISSING: &str = "does not exist";
+const UNREADABLE: &str = "cannot be read: ";
+
 /// Why a file could not be read, as the end of a sentence that begins with its name.
 pub(crate) fn cannot_read(error: std::io::Error) -> String {
     match error.kind() {
-        ErrorKind::NotFound => "does not exist".into(),
-        ErrorKind::PermissionDenied => "cannot be read: permission denied".into(),
-        _ => format!("cannot be read: {error}"),
+        ErrorKind::NotFound => MISSING.into(),
+        ErrorKind::PermissionDenied => format!("{UNREADABLE}permission denied"),
+        _ => format!("{UNREADABLE}{error}"),
     }
 }
 
@@ -28,12 +37,17 @@ pub(crate) fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// The bytes of an image's file.
-pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+/// What the system says of a file; a pipe or a device, which would make the program wait for ever, is none.
+pub(crate) fn facts(path: &Path) -> Result<std::fs::Metadata, String> {
     let metadata = std::fs::metadata(path).map_err(cannot_read)?;
-    if !metadata.is_file() {
-        return Err("is not a file".into());
-    }
-    check_file_size(metadata.len())?;
+    if metadata.is_file() { Ok(metadata) } else { Err("is not a file".into()) }
+}
+
+/// The bytes of an image's file.
+///
+/// # Errors
+/// Why it cannot be read, as the end of a sentence that begins with its name.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    check_file_size(facts(path)?.len())?;
     std::fs::read(path).map_err(cannot_read)
 }

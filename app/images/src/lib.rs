@@ -26,6 +26,7 @@ mod table;
 mod text;
 pub mod unit;
 
+pub use files::{may_pass, read_file};
 pub use manifest::{columns as manifest_columns, is_table, label_column, lists_classes, yes_no_columns};
 pub use preprocess::Preprocess;
 pub use sample::Sample;

@@ -1,6 +1,6 @@
 //! One big file that holds many images, and the reading of spans of it.
 
-use crate::files::{cannot_read, check_file_size};
+use crate::files::{cannot_read, check_file_size, facts};
 use ascan_core::{Error, Result};
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
@@ -23,11 +23,8 @@ impl PackedFile {
     /// system removes when the process ends.
     pub fn open(path: &Path) -> Result<Self> {
         let fail = |error| Error::file(path, cannot_read(error), "");
+        let metadata = facts(path).map_err(|message| Error::file(path, message, ""))?;
         let mut file = File::open(path).map_err(fail)?;
-        let metadata = file.metadata().map_err(fail)?;
-        if !metadata.is_file() {
-            return Err(Error::file(path, "is not a file", ""));
-        }
         if read_at_most(&file, 0, 2).map_err(fail)? == [0x1f, 0x8b] {
             let limit = metadata.len().saturating_mul(MAX_INFLATION).saturating_add(FREE_INFLATION_BYTES);
             file = unpack(file, limit)

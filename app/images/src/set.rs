@@ -186,6 +186,16 @@ impl ImageSet {
     /// It does not depend on where the set lies, and does not read the images: an image changed in
     /// place without a change of its size goes unnoticed.
     pub fn fingerprint(&self) -> String {
+        self.hash(|source| self.n_bytes(source))
+    }
+
+    /// As [`fingerprint`](Self::fingerprint), without the sizes of images; and how many have a size that cannot be found out.
+    pub fn names(&self) -> (String, usize) {
+        let n_unknown = self.samples.iter().filter(|sample| self.n_bytes(&sample.source).is_none()).count();
+        (self.hash(|_| None), n_unknown)
+    }
+
+    fn hash(&self, n_bytes: impl Fn(&Source) -> Option<u64>) -> String {
         let mut hasher = blake3::Hasher::new();
         let mut field = |text: &str| {
             // The length keeps neighbouring fields apart.
@@ -201,7 +211,7 @@ impl ImageSet {
                 field(value.as_deref().unwrap_or("\0"));
             }
             sample.groups.iter().for_each(|value| field(value));
-            field(&self.n_bytes(&sample.source).map_or_else(String::new, |n| n.to_string()));
+            field(&n_bytes(&sample.source).map_or_else(String::new, |n| n.to_string()));
         }
         hasher.finalize().to_hex().to_string()
     }

@@ -1,6 +1,6 @@
 //! The text of a file, in whichever of the usual encodings it was saved.
 
-use crate::files::{cannot_read, file_name};
+use crate::files::{cannot_read, facts, file_name};
 use ascan_core::{Error, Result};
 use std::path::Path;
 
@@ -19,7 +19,7 @@ pub(crate) struct Text {
 /// `File`, with this hint, if it cannot be read.
 pub(crate) fn read(path: &Path, hint: &str) -> Result<Text> {
     let fail = |message: String| Error::file(path, message, hint);
-    let size = std::fs::metadata(path).map_err(|error| fail(cannot_read(error)))?.len();
+    let size = facts(path).map_err(fail)?.len();
     if size > MAX_BYTES {
         return Err(fail(format!("is too large for a text: {size} bytes, allowed are {MAX_BYTES}")));
     }

@@ -6,6 +6,7 @@ use ascan_engine::classes::{class_name, outcome, said_of, slice_title};
 use ascan_engine::faithfulness::Faithfulness;
 use ascan_engine::question::ClassFigures;
 use ascan_engine::slices::{SliceReport, SliceSet};
+use ascan_store::disk;
 use ascan_store::table::ScanTable;
 use ascan_viz::heat::Look;
 use ascan_viz::mosaic::{FRAME, Mosaic, Tile};
@@ -15,10 +16,12 @@ use ascan_viz::theme::DARK;
 use ascan_viz::tile::{Drawn, N_SMALL, TilePicture};
 use ascan_viz::words::{images, percent, thousands};
 use ascan_viz::{Heat, HeatSum, Rgb, color, grid, text};
-use image::RgbImage;
+use image::{ImageBuffer, PixelWithColorType, RgbImage};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// More tiles than this cannot be told apart; the first slices of the set are shown.
 pub const MAX_TILES: usize = 240;
@@ -62,6 +65,8 @@ pub struct Scene<'a> {
     pub classes: Vec<ClassFigures>,
     /// What was scanned, for the heading.
     pub title: String,
+    /// What of the scan itself could not be read; see [`Self::check`].
+    pub unread: OnceLock<Error>,
 }
 
 impl Scene<'_> {
@@ -92,7 +97,21 @@ impl Scene<'_> {
 
     /// The same by one of [`Self::methods`].
     pub fn heat_by(&self, method: usize, row: usize) -> Heat {
-        heat((self.methods[method].1)(row), self.absolute)
+        heat(self.map(method, row), self.absolute)
+    }
+
+    /// The raw attribution map of a row by one of [`Self::methods`].
+    pub(crate) fn map(&self, method: usize, row: usize) -> Result<Tensor> {
+        (self.methods[method].1)(row).inspect_err(|error| drop(self.unread.set(error.clone())))
+    }
+
+    /// Whether all of the scan could be read that was drawn so far. Images that are gone have placeholders, but a page
+    /// without maps or verdicts that there are would say what is not so.
+    ///
+    /// # Errors
+    /// `File`: the first that could not be read.
+    pub fn check(&self) -> Result<()> {
+        self.unread.get().map_or(Ok(()), |error| Err(error.clone()))
     }
 
     /// The picture of a row, or a placeholder that says that there is none.
@@ -240,9 +259,12 @@ pub fn mosaic(scene: &Scene, set: &SliceSet) -> RgbImage {
 ///
 /// # Errors
 /// `File` if it cannot be written.
-pub fn save_png(picture: &RgbImage, path: &Path) -> Result<()> {
-    let saved = picture.save_with_format(path, image::ImageFormat::Png);
-    saved.map_err(|error| Error::file(path, format!("cannot be written: {error}"), "choose another place with -o"))
+pub fn save_png<P: PixelWithColorType<Subpixel = u8>>(picture: &ImageBuffer<P, Vec<u8>>, path: &Path) -> Result<()> {
+    let mut bytes = Cursor::new(Vec::new());
+    let saved = picture.write_to(&mut bytes, image::ImageFormat::Png).map_err(std::io::Error::other);
+    saved
+        .and_then(|()| disk::write(path, bytes.get_ref()))
+        .map_err(|error| Error::file(path, format!("cannot be written: {error}"), "choose another place with -o"))
 }
 
 fn legend(set: &SliceSet) -> Vec<(Rgb, String)> {
@@ -336,6 +358,7 @@ pub(crate) mod tests {
             elsewhere: Vec::new(),
             absolute: false,
             title: "a on b".into(),
+            unread: OnceLock::new(),
         }
     }
 

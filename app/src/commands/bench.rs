@@ -148,7 +148,10 @@ pub(crate) fn run(args: BenchArgs, globals: &Globals) -> Result {
         BenchCommand::Regularizers(args) => regularizers(args, globals),
         BenchCommand::Plant(args) => planted(args, globals),
         BenchCommand::Job => {
-            child::serve(&globals.host()?, &mut std::io::stdin(), &mut std::io::stdout().lock())?;
+            let host = globals.host()?;
+            // The process that sends the jobs has asked.
+            host.permits().give_all();
+            child::serve(&host, &mut std::io::stdin(), &mut std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -9,7 +9,7 @@ use ascan_core::{Context, Error};
 use ascan_engine::slices::SliceSet;
 use ascan_report::album::Album;
 use ascan_report::compare::{Comparison, Pair, compare, report};
-use ascan_store::Scan;
+use ascan_store::{Scan, disk};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -56,7 +56,7 @@ pub(crate) fn run(args: CompareArgs, globals: &Globals) -> Result {
         }
         let html = report(&comparison, &album.scene_of_set(&set), &set, &made)?;
         make_parent(output)?;
-        std::fs::write(output, html).map_err(|error| {
+        disk::write(output, html.as_bytes()).map_err(|error| {
             Error::file(output, format!("cannot be written: {error}"), "choose another place with -o")
         })?;
     }

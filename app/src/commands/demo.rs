@@ -15,7 +15,7 @@ use ascan_engine::slices::{self, SliceSet};
 use ascan_report::album::{Album, scanned};
 use ascan_report::compare::{Comparison, compare};
 use ascan_report::report::report;
-use ascan_store::Scan;
+use ascan_store::{Scan, disk};
 use ascan_viz::words::percent;
 use clap::Args;
 use serde_json::json;
@@ -54,7 +54,7 @@ pub(crate) fn run(args: DemoArgs, globals: &Globals) -> Result {
     let album = Album::open(opened)?;
     let file = args.output.join("report.html");
     let html = report(&album.scene_of_set(&set), &set, &scanned(&album.scan, &set))?;
-    std::fs::write(&file, html)
+    disk::write(&file, html.as_bytes())
         .map_err(|error| Error::file(&file, format!("cannot be written: {error}"), "choose another folder with -o"))?;
     note(globals, findings(&set, &file.display().to_string()));
     let repaired = repaired(&args.output, &made, globals, &host, &context)?;

@@ -4,6 +4,7 @@ use super::{Failure, Result, note, print, print_json};
 use crate::globals::Globals;
 use ascan_core::Error;
 use ascan_engine::guess::{Request, guess};
+use ascan_store::disk;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -47,7 +48,7 @@ pub(crate) fn run(args: InitArgs, globals: &Globals) -> Result {
         print(guess.text.trim_end())?;
     } else if !to_stdout {
         super::make_parent(&args.output)?;
-        std::fs::write(&args.output, &guess.text).map_err(|error| {
+        disk::write(&args.output, guess.text.as_bytes()).map_err(|error| {
             Error::file(&args.output, format!("cannot be written: {error}"), "choose another place with -o")
         })?;
     }

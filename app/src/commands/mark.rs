@@ -3,6 +3,7 @@
 use super::{Failure, Result, print, print_json, selection, warn_of_problems};
 use crate::globals::Globals;
 use crate::progress::Terminal;
+use crate::table::plain;
 use ascan_core::{Context, Error};
 use ascan_engine::classes::class_name;
 use ascan_engine::slices::{SliceSet, carried};
@@ -184,7 +185,7 @@ pub(super) fn describe(verdict: &Verdict, class_names: &[String]) -> String {
         Subject::Slice { set, slice, .. } => format!("slice {slice} of {set} ({images})"),
         Subject::Images { .. } => images,
     };
-    format!("{subject}: {said}, by {}", verdict.author)
+    plain(&format!("{subject}: {said}, by {}", verdict.author)).into_owned()
 }
 
 fn subject(scan: &Scan, args: &MarkArgs) -> Result<Subject> {

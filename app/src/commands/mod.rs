@@ -29,10 +29,11 @@ pub(crate) mod verdicts;
 
 use crate::globals::Globals;
 use crate::progress;
+use crate::table::{plain, plain_lines};
 use ascan_config::ConfigErrors;
 use ascan_core::Error;
-use ascan_store::Scan;
 use ascan_store::annotations::Annotations;
+use ascan_store::{Scan, disk};
 use serde::Serialize;
 use std::fmt;
 use std::io::Write;
@@ -77,8 +78,8 @@ impl fmt::Display for Failure {
         match self {
             Self::Config(errors) => errors.fmt(f),
             Self::Usage(error) | Self::Failed(error) => {
-                write!(f, "error: {error}")?;
-                error.hint().map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
+                write!(f, "error: {}", plain_lines(&error.to_string()))?;
+                error.hint().map_or(Ok(()), |hint| write!(f, "\nhint: {}", plain_lines(&hint)))
             }
         }
     }
@@ -103,7 +104,7 @@ impl From<Error> for Failure {
 pub fn print(text: &str) -> Result<(), Error> {
     progress::clear();
     let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+    match writeln!(out, "{}", plain_lines(text)).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Error::file("standard output", format!("cannot be written: {error}"), ""))
         }
@@ -125,7 +126,7 @@ pub fn note(globals: &Globals, text: impl fmt::Display) {
     if !globals.quiet {
         progress::clear();
         // If the terminal is gone, nobody can be told.
-        let _ = writeln!(std::io::stderr(), "{text}");
+        let _ = writeln!(std::io::stderr(), "{}", plain_lines(&text.to_string()));
     }
 }
 
@@ -140,7 +141,7 @@ fn annotations(scan: &Scan, globals: &Globals) -> Result<Annotations, Error> {
 }
 
 fn warn_of_problems(annotations: &Annotations, globals: &Globals) {
-    annotations.problems.iter().for_each(|problem| note(globals, format_args!("warning: {problem}")));
+    annotations.problems.iter().for_each(|problem| note(globals, format_args!("warning: {}", plain(problem))));
 }
 
 /// Makes the folder that a file will be written to.
@@ -149,7 +150,7 @@ fn warn_of_problems(annotations: &Annotations, globals: &Globals) {
 /// `File` if it cannot be made.
 pub fn make_parent(file: &Path) -> Result<(), Error> {
     match file.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        Some(dir) => std::fs::create_dir_all(dir)
+        Some(dir) => disk::make_folder(dir)
             .map_err(|error| Error::file(dir, format!("cannot be made: {error}"), "choose another place with -o")),
         None => Ok(()),
     }

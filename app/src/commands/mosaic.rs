@@ -36,7 +36,9 @@ pub(crate) fn run(args: MosaicArgs, globals: &Globals) -> Result {
             format_args!("warning: no font of this system has all letters of `{name}`: install one, for example Noto"),
         );
     }
-    let picture = mosaic(&album.scene_of(&set.id, &set.slices), &set);
+    let scene = album.scene_of(&set.id, &set.slices);
+    let picture = mosaic(&scene, &set);
+    scene.check()?;
     make_parent(&args.output)?;
     save_png(&picture, &args.output)?;
     print(&args.output.display().to_string())?;

@@ -6,7 +6,7 @@ use ascan_core::Error;
 use ascan_engine::slices::SliceSet;
 use ascan_report::album::{Album, scanned};
 use ascan_report::report::report;
-use ascan_store::Scan;
+use ascan_store::{Scan, disk};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,7 +32,7 @@ pub(crate) fn run(args: ReportArgs, globals: &Globals) -> Result {
     }
     let html = report(&album.scene_of_set(&set), &set, &scanned(&album.scan, &set))?;
     make_parent(&args.output)?;
-    std::fs::write(&args.output, html).map_err(|error| {
+    disk::write(&args.output, html.as_bytes()).map_err(|error| {
         Error::file(&args.output, format!("cannot be written: {error}"), "choose another place with -o")
     })?;
     print(&args.output.display().to_string())?;

@@ -10,6 +10,7 @@ use ascan_engine::plan::RunPlan;
 use ascan_engine::sanity::{Doubt, Effort, doubts, trial};
 use ascan_engine::scan::{ScanSummary, scan};
 use ascan_engine::slices::{self, SliceSet};
+use ascan_images::may_pass;
 use ascan_store::Scan;
 use clap::Args;
 use serde::Serialize;
@@ -66,7 +67,9 @@ pub fn run(args: ScanArgs, globals: &Globals) -> Result {
         // What is wrong with the model is said by the scan itself.
         Err(_) => {}
     }
-    let summary = match scan(&plan, &args.out, &terminal) {
+    let scanned = scan(&plan, &args.out, &terminal);
+    host.permits().remember(&args.out);
+    let summary = match scanned {
         Err(Error::Cancelled) => return Ok(stopped(&args.out, &terminal)),
         summary => summary?,
     };
@@ -77,12 +80,17 @@ pub fn run(args: ScanArgs, globals: &Globals) -> Result {
     let (seed, n_threads) = (plan.config.run.seed, plan.n_threads);
     drop(plan);
     let context = Context { seed, n_threads, reporter: &terminal };
-    let mut slices = None;
+    let (mut slices, mut is_unsliced) = (None, false);
     if !args.no_slice && summary.n_failed < summary.n {
         match slice(&args.out, &host, &context) {
             Err(Error::Cancelled) => return Ok(stopped(&args.out, &terminal)),
             // The scan stands: it can be sliced again, with other parameters.
-            Err(error) => terminal.log(Level::Warning, &format!("the scan is done, but slicing it failed: {error}")),
+            Err(error) => {
+                is_unsliced = true;
+                let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+                let message = format!("the scan is done and kept, but slicing it failed: {error}{hint}");
+                terminal.log(Level::Warning, &message);
+            }
             Ok(found) => slices = Some(found),
         }
     }
@@ -103,7 +111,10 @@ pub fn run(args: ScanArgs, globals: &Globals) -> Result {
     let scanned = Scan::open(&args.out)?;
     let doubts = doubts(&scanned.overview()?, &scanned.plan.model.class_names);
     warn(&doubts, &terminal);
-    if doubts.iter().any(|doubt| doubt.is_fatal) {
+    if summary.failed.iter().any(|failed| may_pass(&failed.reason)) {
+        note(globals, "note: some images were not there or could not be read now; the same command tries them again");
+    }
+    if is_unsliced || doubts.iter().any(|doubt| doubt.is_fatal) {
         return Ok(FAILED.into());
     }
     Ok(if summary.n_failed > 0 { BAD_IMAGES.into() } else { ExitCode::SUCCESS })

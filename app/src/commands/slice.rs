@@ -70,6 +70,7 @@ pub(crate) fn run(args: SliceArgs, globals: &Globals) -> Result {
     // The scan's own configuration, as a file, so that an error of `--set` is shown like any other.
     // Another slicer than the scan's own starts from its own defaults.
     let config = globals.resolved_config(&args.scan, &args.overrides(), &host)?.config;
+    host.permits().remember(&args.scan);
     let n_threads = config.run.threads();
     let terminal = Terminal::new(globals.quiet);
     let context = Context { seed: config.run.seed, n_threads, reporter: &terminal };

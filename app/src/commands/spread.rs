@@ -81,6 +81,7 @@ pub(crate) fn run(args: SpreadArgs, globals: &Globals) -> Result {
     let mut scan = Scan::open(&args.scan)?;
     let annotations = annotations(&scan, globals)?;
     let before = if args.is_review() { Spread::load(&scan)? } else { None };
+    let is_new = before.is_none();
     let mut spread = match before {
         Some(before) => {
             if before.verdicts != annotations.basis() {
@@ -101,7 +102,11 @@ pub(crate) fn run(args: SpreadArgs, globals: &Globals) -> Result {
         }
     };
     review(&mut spread, &args)?;
-    spread.save(&scan)?;
+    if is_new {
+        spread.save(&scan)?;
+    } else {
+        spread.save_review(&scan)?;
+    }
     if globals.json {
         print_json(&Output { spread: &spread, review: &spread.review, counts: Counts::of(&spread) })?;
     } else {

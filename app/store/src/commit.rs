@@ -15,6 +15,9 @@ pub struct Commit {
     pub n_rows: usize,
     /// Its files.
     pub files: Vec<CommittedFile>,
+    /// The plan that its rows are of, [`crate::ScanPlan::hash`]; empty in scans from before it was kept.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub plan: String,
 }
 
 /// A file of a shard.

@@ -2,7 +2,7 @@
 
 use super::plan::{AttributionPlan, ScanPlan};
 use super::row::ScanRow;
-use super::samples::{TableResult, fixed_size_list, typed};
+use super::samples::{TableResult, fixed_size_list, guarded, typed};
 use arrow::array::{Array, ArrayRef, FixedSizeListArray, Float16Array, Float32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field};
 use arrow::ipc::reader::FileReader;
@@ -47,6 +47,10 @@ pub(super) fn column_of(method: &AttributionPlan) -> String {
 
 /// Appends a column of a shard.
 pub(super) fn decode(bytes: &[u8], column: &str, values: &mut Vec<f32>) -> TableResult<()> {
+    guarded(|| decode_all(bytes, column, values))
+}
+
+fn decode_all(bytes: &[u8], column: &str, values: &mut Vec<f32>) -> TableResult<()> {
     for batch in FileReader::try_new(Cursor::new(bytes), None)? {
         let batch = batch?;
         let array = batch.column_by_name(column).ok_or_else(|| format!("column `{column}` is missing"))?;

@@ -17,6 +17,7 @@
 
 pub mod annotations;
 mod commit;
+pub mod disk;
 mod features;
 pub mod layout;
 mod lock;
@@ -48,7 +49,16 @@ pub use writer::ScanWriter;
 use ascan_config::RunConfig;
 use ascan_core::{Error, Result};
 use commit::Commit;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+/// Whether a message about a file says that what is in it is wrong, and not that the machine could not read it.
+pub fn is_damage(message: &str) -> bool {
+    message.starts_with(UNPARSED)
+}
+
+/// How such a message begins.
+const UNPARSED: &str = "cannot be parsed";
 
 /// A scan that can be read.
 pub struct Scan {
@@ -112,7 +122,13 @@ impl Scan {
         });
         let mut damaged = Vec::new();
         let mut commits = Vec::new();
+        let there: BTreeSet<String> =
+            storage.list(layout::COMMITS)?.into_iter().map(|name| format!("{}/{name}", layout::COMMITS)).collect();
         for shard in 0..plan.n_shards() {
+            if !there.contains(&layout::commit(shard)) {
+                commits.push(None);
+                continue;
+            }
             let commit = read_commit(&*storage, &plan, shard)?.and_then(|commit| {
                 let checked = commit.check_sizes(&*storage);
                 checked.inspect_err(|reason| damaged.push(reason.clone())).ok().map(|()| commit)
@@ -140,6 +156,11 @@ impl Scan {
         self.storage.check_writable()
     }
 
+    /// The lock of a folder of the scan, where it is one of this machine.
+    fn lock(&self, folder: &str) -> Result<Option<ScanLock>> {
+        self.storage.path(folder).map(|_| ScanLock::wait(&self.dir, folder)).transpose()
+    }
+
     /// What was kept under this name in the cache; it may be gone at any time.
     pub fn cached(&self, name: &str) -> Option<Vec<u8>> {
         self.storage.get(&layout::cache_file(name)).ok()
@@ -147,7 +168,15 @@ impl Scan {
 
     /// Keeps what can be computed again. Where nothing can be written, nothing is kept.
     pub fn cache(&self, name: &str, bytes: &[u8]) {
-        let _ = self.storage.put(&layout::cache_file(name), bytes);
+        let _ = self.keep(name, bytes);
+    }
+
+    /// As [`Self::cache`], for what somebody asked for.
+    ///
+    /// # Errors
+    /// `File` if it cannot be written.
+    pub fn keep(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.storage.put(&layout::cache_file(name), bytes)
     }
 }
 

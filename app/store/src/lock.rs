@@ -1,9 +1,11 @@
 //! One writer per scan.
 
+use super::disk::{make_folder, refuse_links, step};
 use super::layout;
 use super::storage::write_error;
 use ascan_core::{Error, Result};
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
+use std::io;
 use std::path::Path;
 
 /// Held while a scan is written. The operating system lets go of it when the process ends,
@@ -19,10 +21,7 @@ impl ScanLock {
     /// # Errors
     /// `File` if another process writes to the scan, or if the folder cannot be written.
     pub fn take(dir: &Path) -> Result<Self> {
-        let path = dir.join(layout::LOCK);
-        fs::create_dir_all(dir).map_err(|error| write_error(dir, &error))?;
-        let file = File::options().create(true).write(true).truncate(false).open(&path);
-        let file = file.map_err(|error| write_error(dir, &error))?;
+        let file = open(dir).map_err(|error| write_error(dir, &error))?;
         match file.try_lock() {
             // Some network file systems have no locks; a scan there is no worse off than without this file.
             Ok(()) | Err(TryLockError::Error(_)) => Ok(Self { _file: file }),
@@ -33,6 +32,27 @@ impl ScanLock {
             )),
         }
     }
+
+    /// Takes the lock of a folder in a scan, such as that of all slice sets, once the process that has it lets go: it is
+    /// held only while files are put in place.
+    pub(crate) fn wait(scan: &Path, folder: &str) -> Result<Self> {
+        let dir = scan.join(folder);
+        let locked = refuse_links(scan, &dir.join(layout::LOCK)).and_then(|()| open(&dir));
+        let file = locked.map_err(|error| write_error(&dir, &error))?;
+        // As above where there are no locks.
+        let _ = file.lock();
+        Ok(Self { _file: file })
+    }
+}
+
+fn open(dir: &Path) -> io::Result<File> {
+    make_folder(dir)?;
+    step()?;
+    let path = dir.join(layout::LOCK);
+    if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} is a link or no file", path.display())));
+    }
+    File::options().create(true).write(true).truncate(false).open(path)
 }
 
 #[cfg(test)]

@@ -47,10 +47,28 @@ pub struct DataPlan {
     pub n_rows: usize,
     /// Hash of names, sizes, labels and groups.
     pub fingerprint: String,
+    /// The same without sizes, which are not known of a file that cannot be looked at; empty in scans from before it was kept.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub names: String,
+    /// Images of unknown size.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n_unknown: usize,
     /// Hash of the labels as output indices: the class map may change while the images stay.
     pub labels: String,
     /// Annotated attributes, in order.
     pub group_columns: Vec<String>,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+impl DataPlan {
+    /// Whether the images may be the same: where one could not be looked at, its size says nothing.
+    fn may_be(&self, other: &Self) -> bool {
+        let is_unsure = self.n_unknown > 0 || other.n_unknown > 0;
+        self.fingerprint == other.fingerprint || (is_unsure && !self.names.is_empty() && self.names == other.names)
+    }
 }
 
 /// The classifier of a scan.
@@ -147,6 +165,13 @@ pub struct FeaturesPlan {
     pub n_dims: usize,
 }
 
+/// More images than any data set has.
+const MAX_ROWS: usize = 1 << 30;
+/// What is known of each shard is held in memory.
+const MAX_SHARDS: usize = 1 << 20;
+/// Classes, dimensions or places of a map.
+const MAX_ROW_VALUES: usize = 1 << 24;
+
 /// Maps up to this side are stored as they are.
 const MAX_MAP_SIDE: usize = 64;
 /// Larger ones are averaged to this: 16 times the values of a 14-pixel map, and 224 divides by it.
@@ -184,6 +209,15 @@ impl ScanPlan {
         Ok(bytes)
     }
 
+    /// What the rows depend on, as a hash: plans that [`Self::differences`] tells apart differ.
+    ///
+    /// # Errors
+    /// As [`Self::to_json`].
+    pub fn hash(&self) -> Result<String> {
+        let unversioned = Self { version: String::new(), ..self.clone() };
+        Ok(blake3::hash(&unversioned.to_json()?).to_hex().to_string())
+    }
+
     /// Reads `plan.json`.
     ///
     /// # Errors
@@ -211,7 +245,10 @@ impl ScanPlan {
             );
             Error::file(dir, message, hint)
         };
-        let plan = serde_json::from_value(value);
+        let plan: serde_json::Result<Self> = serde_json::from_value(value);
+        if let Some(reason) = plan.as_ref().ok().and_then(Self::too_large) {
+            return Err(Error::file(&path, format!("is no plan of a scan: {reason}"), "scan again into a new folder"));
+        }
         match format.cmp(&u64::from(FORMAT)) {
             Ordering::Less => Err(other("an older", "scan again into a new folder")),
             Ordering::Equal => Ok((plan.map_err(damaged)?, None)),
@@ -222,11 +259,33 @@ impl ScanPlan {
         }
     }
 
+    /// Why a scan of this size cannot be, if it cannot: a file must not ask for all memory.
+    fn too_large(&self) -> Option<String> {
+        let product = |sides: &[usize]| sides.iter().try_fold(1usize, |product, &side| product.checked_mul(side));
+        let map = self.methods().map(|method| product(&method.stored_map_size));
+        let sizes = [Some(self.model.n_classes), Some(self.features.n_dims)].into_iter().chain(map);
+        let row = sizes.map(|size| size.unwrap_or(usize::MAX)).max().unwrap_or(0);
+        let (n, n_shards) = (self.data.n_rows, self.n_shards());
+        if n > MAX_ROWS {
+            return Some(format!("it speaks of {n} images, more than {MAX_ROWS}"));
+        }
+        if n_shards > MAX_SHARDS {
+            return Some(format!("it speaks of {n_shards} shards, more than {MAX_SHARDS}: raise `run.shard_rows`"));
+        }
+        (row > MAX_ROW_VALUES).then(|| format!("it speaks of {row} numbers per image, more than {MAX_ROW_VALUES}"))
+    }
+
     /// What differs from another plan, one line each: `features.weighting: the scan has "none", now "normalised"`.
     pub fn differences(&self, now: &Self) -> Vec<String> {
         // A scan from before the output was kept took its numbers for logits.
         let same_rows = self.model.output.is_none() && !now.model.output_kind().is_sigmoid();
-        let (before, mut now) = (self.flat(), now.flat());
+        let same_images = self.data.may_be(&now.data);
+        let (mut before, mut now) = (self.flat(), now.flat());
+        let of_sizes = ["data.fingerprint", "data.names", "data.n_unknown"];
+        for key in &of_sizes[usize::from(!same_images)..] {
+            before.remove(*key);
+            now.remove(*key);
+        }
         now.retain(|key, _| !(same_rows && key.starts_with("model.output.")));
         let keys: std::collections::BTreeSet<_> = before.keys().chain(now.keys()).collect();
         let show = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), Value::to_string);
@@ -298,6 +357,40 @@ mod tests {
         let older = ScanPlan::from_json(&with_format(0), dir).unwrap_err();
         assert!(older.to_string().contains("an older version"), "{older}");
         assert!(ScanPlan::from_json(b"{", dir).unwrap_err().to_string().contains("is not a scan plan"));
+    }
+
+    #[test]
+    fn a_plan_of_all_memory_is_refused() {
+        let sized = |change: &dyn Fn(&mut ScanPlan)| {
+            let mut plan = plan();
+            change(&mut plan);
+            ScanPlan::from_json(&plan.to_json().unwrap(), Path::new("scan")).unwrap_err().to_string()
+        };
+        let cases: [(&dyn Fn(&mut ScanPlan), &str); 4] = [
+            (&|plan| plan.data.n_rows = u32::MAX as usize, "images"),
+            (&|plan| plan.data.n_rows = 100_000_000, "shards"),
+            (&|plan| plan.model.n_classes = 1 << 40, "numbers per image"),
+            (&|plan| plan.attribution.stored_map_size = [1 << 40, 1 << 40], "numbers per image"),
+        ];
+        for (change, word) in cases {
+            assert!(sized(change).contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_size_that_could_not_be_looked_at_tells_no_images_apart() {
+        let of = |fingerprint: &str, names: &str, n_unknown| {
+            let data =
+                DataPlan { fingerprint: fingerprint.into(), names: names.into(), n_unknown, ..Default::default() };
+            ScanPlan { data, ..plan() }
+        };
+        assert!(of("a", "n", 0).differences(&of("b", "n", 1)).is_empty());
+        assert!(of("a", "n", 1).differences(&of("b", "n", 0)).is_empty());
+        assert_eq!(of("a", "n", 0).differences(&of("b", "n", 0)).len(), 1, "an image has another size");
+        assert_eq!(of("a", "n", 1).differences(&of("b", "m", 1)).len(), 1, "other images");
+        // From before names were kept.
+        assert!(of("a", "", 0).differences(&of("a", "n", 0)).is_empty());
+        assert_eq!(of("a", "", 0).differences(&of("b", "n", 1)).len(), 1);
     }
 
     #[test]

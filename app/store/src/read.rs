@@ -22,7 +22,7 @@ impl Scan {
         self.check_complete()?;
         let n = self.plan.data.n_rows;
         let mut table = ScanTable::default();
-        let mut probs = Vec::with_capacity(n * self.plan.model.n_classes);
+        let mut probs = Vec::new();
         for commit in self.commits.iter().flatten() {
             let (rows, probs_of_rows) = self.samples(commit)?;
             table.append(rows);

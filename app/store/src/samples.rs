@@ -59,6 +59,11 @@ const GROUP_PREFIX: &str = "group_";
 /// What went wrong with a table, without its file.
 pub(super) type TableResult<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
+/// Reads a table. Its bytes may be anyone's, and a panic of the reader is only a damaged table.
+pub(super) fn guarded<T>(read: impl FnOnce() -> TableResult<T>) -> TableResult<T> {
+    ascan_core::guard::guarded(read, |message| message.to_owned().into())
+}
+
 /// The bytes of a shard's table.
 pub(super) fn encode(plan: &ScanPlan, first_row: usize, rows: &[ScanRow]) -> TableResult<Vec<u8>> {
     let blank = Outcome { predicted_class: -1, target_class: -1, loss: f32::NAN, ..Default::default() };
@@ -131,14 +136,16 @@ pub(super) fn decode(bytes: Vec<u8>, plan: &ScanPlan) -> TableResult<(ScanTable,
     let quantity = (plan.model.output_kind() == OutputKind::Regression).then_some([NUMBERS, TRUTH]);
     let optional = agreement.into_iter().chain(quantity.into_iter().flatten());
     let names: Vec<&str> = COLUMNS.iter().copied().chain(optional).chain(groups.iter().map(String::as_str)).collect();
-    let (mut table, mut probs) = (ScanTable::default(), Vec::new());
-    for batch in read(bytes, &names)? {
-        let batch = batch?;
-        let of_rows = floats_of(&batch, "probs")?;
-        table.append(rows(&batch, of_rows, plan)?);
-        probs.extend_from_slice(of_rows);
-    }
-    Ok((table, probs))
+    guarded(|| {
+        let (mut table, mut probs) = (ScanTable::default(), Vec::new());
+        for batch in read(bytes, &names)? {
+            let batch = batch?;
+            let of_rows = floats_of(&batch, "probs")?;
+            table.append(rows(&batch, of_rows, plan)?);
+            probs.extend_from_slice(of_rows);
+        }
+        Ok((table, probs))
+    })
 }
 
 fn rows(batch: &RecordBatch, probs: &[f32], plan: &ScanPlan) -> TableResult<ScanTable> {
@@ -194,17 +201,35 @@ pub(super) fn decode_part(bytes: Vec<u8>, part: Part) -> TableResult<Vec<f32>> {
         Part::Truth => TRUTH,
         Part::Embeddings | Part::Maps | Part::Also(_) => return Ok(Vec::new()),
     };
-    let mut values = Vec::new();
-    for batch in read(bytes, &[name])? {
-        values.extend_from_slice(floats_of(&batch?, name)?);
-    }
-    Ok(values)
+    guarded(|| {
+        let mut values = Vec::new();
+        for batch in read(bytes, &[name])? {
+            values.extend_from_slice(floats_of(&batch?, name)?);
+        }
+        Ok(values)
+    })
+}
+
+/// Why each row of a shard has no result, where it has none.
+pub(super) fn decode_errors(bytes: Vec<u8>) -> TableResult<Vec<Option<String>>> {
+    guarded(|| {
+        let mut errors = Vec::new();
+        for batch in read(bytes, &["error"])? {
+            let batch = batch?;
+            let column = typed::<StringArray>(column(&batch, "error")?, "error")?;
+            errors.extend(column.iter().map(|error| error.map(str::to_owned)));
+        }
+        Ok(errors)
+    })
 }
 
 /// The columns of these names; the bytes of the others are not even decompressed.
 fn read(bytes: Vec<u8>, names: &[&str]) -> TableResult<ParquetRecordBatchReader> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes))?;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
+    // By whole names: a path of names would be split at the dots of `attr.color`.
+    let fields = builder.parquet_schema().root_schema().get_fields();
+    let wanted = (0..fields.len()).filter(|&i| names.contains(&fields[i].name()));
+    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
     Ok(builder.with_projection(mask).build()?)
 }
 

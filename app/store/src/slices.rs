@@ -1,6 +1,6 @@
 //! `slices/<id>/`: results of slicing, side by side.
 
-use super::samples::{TableResult, typed};
+use super::samples::{TableResult, guarded, typed};
 use super::{Scan, layout};
 use arrow::array::{ArrayRef, Int32Array, RecordBatch, UInt64Array};
 use ascan_core::{Error, Result};
@@ -42,9 +42,12 @@ impl Scan {
         let failed = |error: &dyn std::fmt::Display| Error::file(self.dir.join(layout::slice_file(id, "")), error, "");
         let json = |value: &Value| serde_json::to_vec_pretty(value).map_err(|error| failed(&error));
         let table = encode(assignment).map_err(|error| failed(&error))?;
-        self.storage.put(&layout::slice_file(id, PARAMS), &json(params)?)?;
+        let (params, report) = (json(params)?, json(report)?);
+        let _lock = self.lock(layout::SLICES)?;
+        self.storage.sweep(&layout::slice_file(id, ""));
+        self.storage.put(&layout::slice_file(id, PARAMS), &params)?;
         self.storage.put(&layout::slice_file(id, ASSIGNMENT), &table)?;
-        self.storage.put(&layout::slice_file(id, REPORT), &json(report)?)
+        self.storage.put(&layout::slice_file(id, REPORT), &report)
     }
 
     /// Names of the slice sets, sorted.
@@ -54,6 +57,8 @@ impl Scan {
     pub fn slice_sets(&self) -> Result<Vec<String>> {
         let mut ids = self.storage.list(layout::SLICES)?;
         let mut failure = None;
+        // What file managers and people leave here is no slice set.
+        ids.retain(|id| check_id(id).is_ok());
         ids.retain(|id| {
             self.storage.exists(&layout::slice_file(id, REPORT)).unwrap_or_else(|error| {
                 failure = Some(error);
@@ -89,7 +94,11 @@ impl Scan {
             Error::file(path, format!("cannot be parsed: {error}"), "slice again with `ascan slice`")
         };
         let json = |file: &str| serde_json::from_slice(&read(file)?).map_err(|error| damaged(file, &error));
-        let assignment = decode(read(ASSIGNMENT)?).map_err(|error| damaged(ASSIGNMENT, &error))?;
+        let assignment =
+            read(ASSIGNMENT).map(|bytes| guarded(|| decode(bytes)))?.map_err(|error| damaged(ASSIGNMENT, &error))?;
+        if assignment.len() != self.plan.data.n_rows {
+            return Err(damaged(ASSIGNMENT, &"it does not have one row per image of the scan"));
+        }
         Ok(StoredSlices { id: id.to_owned(), params: json(PARAMS)?, assignment, report: json(REPORT)? })
     }
 }

@@ -1,7 +1,8 @@
 //! Where the files of a scan live: four operations, so that an object store can take the file system's place.
 
+use crate::disk::{self, TEMPORARY};
 use ascan_core::{Error, Result};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -37,6 +38,15 @@ pub trait Storage: Send + Sync {
     /// `File`, with the reason.
     fn check_writable(&self) -> Result<()>;
 
+    /// Removes a blob, if it is there.
+    ///
+    /// # Errors
+    /// `File` if it cannot be removed.
+    fn remove(&self, name: &str) -> Result<()>;
+
+    /// Removes what a crash left half-written in a folder. Only for who holds the lock on it.
+    fn sweep(&self, _folder: &str) {}
+
     /// The blob's file, where blobs are files of this machine.
     fn path(&self, _name: &str) -> Option<PathBuf> {
         None
@@ -57,61 +67,42 @@ pub struct LocalStorage {
     root: PathBuf,
 }
 
-/// Files being written carry this prefix; a crash may leave one behind.
-const TEMPORARY: &str = ".tmp-";
-
 impl LocalStorage {
     /// The folder of a scan, which need not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
+    /// The file of a blob.
+    fn file(&self, name: &str) -> Result<PathBuf> {
+        disk::inside(&self.root, name).map_err(|error| Error::file(&self.root, error, BAD_NAME))
+    }
+
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let folder = path.parent().unwrap_or(&self.root);
-        fs::create_dir_all(folder)?;
-        let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-        let temporary = folder.join(format!("{TEMPORARY}{file_name}"));
-        let written = (|| {
-            let mut file = File::create(&temporary)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&temporary, path)?;
-            sync_folder(folder)
-        })();
-        if written.is_err() {
-            // Frees the space of a half-written file; the first error is the one to report.
-            let _ = fs::remove_file(&temporary);
-        }
-        written
+        disk::refuse_links(&self.root, path)?;
+        disk::make_folder(path.parent().unwrap_or(&self.root))?;
+        disk::replace(path, |file| file.write_all(bytes))
     }
 }
 
-/// The rename itself must survive a crash, or a commit could outlive its data.
-#[cfg(unix)]
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-pub(crate) fn sync_folder(_folder: &Path) -> io::Result<()> {
-    Ok(())
-}
+/// What to do about a name that leads out of a scan.
+const BAD_NAME: &str = "a file of this scan was changed by hand or is damaged: scan or slice again";
 
 impl Storage for LocalStorage {
     fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.root.join(name);
+        let path = self.file(name)?;
         self.write(&path, bytes).map_err(|error| write_error(&path, &error))
     }
 
     fn get(&self, name: &str) -> Result<Vec<u8>> {
-        let path = self.root.join(name);
-        fs::read(&path).map_err(|error| Error::file(&path, format!("cannot be read: {error}"), ""))
+        let path = self.file(name)?;
+        disk::read(&path).map_err(|error| Error::file(&path, format!("cannot be read: {error}"), ""))
     }
 
     fn list(&self, folder: &str) -> Result<Vec<String>> {
-        let path = self.root.join(folder);
+        let path = self.file(folder)?;
         let failed = |error| Error::file(&path, format!("cannot be listed: {error}"), "");
-        let entries = match fs::read_dir(&path) {
+        let entries = match disk::step().and_then(|()| fs::read_dir(&path)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(failed)?,
         };
@@ -126,17 +117,35 @@ impl Storage for LocalStorage {
         Ok(names)
     }
 
+    fn remove(&self, name: &str) -> Result<()> {
+        let path = self.file(name)?;
+        match disk::step().and_then(|()| fs::remove_file(&path)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(Error::file(&path, format!("cannot be removed: {error}"), ""))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn sweep(&self, folder: &str) {
+        let folder = self.root.join(folder);
+        if disk::refuse_links(&self.root, &folder.join(TEMPORARY)).is_ok() {
+            disk::sweep(&folder);
+        }
+    }
+
     fn size(&self, name: &str) -> Result<Option<u64>> {
-        let path = self.root.join(name);
-        match fs::metadata(&path) {
+        let path = self.file(name)?;
+        match disk::step().and_then(|()| fs::metadata(&path)) {
             Ok(metadata) => Ok(Some(metadata.len())),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            // Below a file, such as one that a file manager leaves behind, there is nothing either.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
             Err(error) => Err(Error::file(&path, format!("cannot be read: {error}"), "")),
         }
     }
 
     fn path(&self, name: &str) -> Option<PathBuf> {
-        Some(self.root.join(name))
+        self.file(name).ok()
     }
 
     fn check_writable(&self) -> Result<()> {

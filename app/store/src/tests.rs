@@ -295,25 +295,57 @@ fn a_spread_is_read_back_and_a_review_belongs_to_its_spread() {
     let scan = open(&storage).unwrap();
     assert_eq!(scan.load_spread().unwrap(), None);
     let marks = [Some("core"), None, None, Some("spurious"), None];
-    scan.save_spread(&json!({"seed": 1}), &[0.0, f32::NAN, 0.5, 1.0, 0.25], &marks).unwrap();
+    let none = json!({});
+    scan.save_spread(&json!({"seed": 1}), &[0.0, f32::NAN, 0.5, 1.0, 0.25], &marks, &none).unwrap();
     scan.save_spread_review(&json!({"accepted": true})).unwrap();
     let stored = scan.load_spread().unwrap().unwrap();
     assert_eq!((&stored.report, &stored.review), (&json!({"seed": 1}), &Some(json!({"accepted": true}))));
     assert!(stored.spuriousness[1].is_nan() && stored.spuriousness[2..] == [0.5, 1.0, 0.25]);
     assert_eq!(stored.marks, marks.map(|mark| mark.map(str::to_owned)));
 
-    // Another spread: what was said about the earlier one does not hold for it.
-    scan.save_spread(&json!({"seed": 2}), &[0.5; 5], &marks).unwrap();
+    // Another spread comes with what was taken over, and leaves nothing of the earlier one behind.
+    scan.save_spread(&json!({"seed": 2}), &[0.5; 5], &marks, &json!({"taken": "over"})).unwrap();
     let anew = scan.load_spread().unwrap().unwrap();
-    assert_eq!((anew.report, anew.review), (json!({"seed": 2}), None));
-    // A table without its report is what a crash leaves; it is no spread, and says so.
-    scan.save_spread(&json!({"seed": 3}), &[0.1; 5], &marks).unwrap();
-    let table = storage.blob("spread/spuriousness.parquet");
-    scan.save_spread(&json!({"seed": 4}), &[0.9; 5], &marks).unwrap();
-    storage.put("spread/spuriousness.parquet", &table).unwrap();
+    assert_eq!((anew.report, anew.review), (json!({"seed": 2}), Some(json!({"taken": "over"}))));
+    let files = || storage.all().into_keys().filter(|name| name.starts_with("spread/")).collect::<Vec<_>>();
+    assert_eq!(files().len(), 3, "{:?}", files());
+    // A table that somebody changed is no spread, and says so.
+    let table = files().into_iter().find(|name| name.ends_with(".parquet")).unwrap();
+    storage.put(&table, b"other").unwrap();
     let error = scan.load_spread().unwrap_err();
     assert!(error.to_string().contains("not the table that spread.json was written for"), "{error}");
-    assert!(scan.save_spread(&json!({}), &[0.5; 4], &marks).is_err());
+    assert!(scan.save_spread(&json!({}), &[0.5; 4], &marks, &none).is_err());
+}
+
+#[test]
+fn a_spread_that_breaks_down_leaves_the_one_before() {
+    let storage = MemoryStorage::default();
+    write(&storage, &plan("f32"));
+    let marks = [None; 5];
+    open(&storage).unwrap().save_spread(&json!({"seed": 1}), &[0.5; 5], &marks, &json!({"mine": 1})).unwrap();
+    for (n, breaks_after) in (0..3).flat_map(|n| [(n, false), (n, true)]) {
+        let scan = Scan::open_in(Path::new(DIR), Box::new(storage.breaking(n, breaks_after))).unwrap();
+        assert!(scan.save_spread(&json!({"seed": 2}), &[0.1; 5], &marks, &json!({"mine": 2})).is_err());
+        let stored = open(&storage).unwrap().load_spread().unwrap().unwrap();
+        let whole = [(json!({"seed": 1}), json!({"mine": 1})), (json!({"seed": 2}), json!({"mine": 2}))];
+        assert!(whole.contains(&(stored.report, stored.review.unwrap())), "{n} {breaks_after}");
+    }
+}
+
+#[test]
+fn a_spread_of_the_layout_before_is_read() {
+    let storage = MemoryStorage::default();
+    write(&storage, &plan("f32"));
+    let scan = open(&storage).unwrap();
+    scan.save_spread(&json!({"seed": 1}), &[0.5; 5], &[None; 5], &json!({"accepted": true})).unwrap();
+    for (name, bytes) in storage.all().into_iter().filter(|(name, _)| name.contains('-') && name.starts_with("spread/"))
+    {
+        let (stem, extension) = (name.split('-').next().unwrap(), name.rsplit('.').next().unwrap());
+        storage.put(&format!("{stem}.{extension}"), &bytes).unwrap();
+        storage.remove(&name).unwrap();
+    }
+    let stored = scan.load_spread().unwrap().unwrap();
+    assert_eq!((stored.spuriousness, stored.review), (vec![0.5; 5], Some(json!({"accepted": true}))));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use super::part::Part;
 use super::{Scan, layout};
 use ascan_core::{Result, Tensor};
+use half::f16;
 
 /// Bytes from which an array is mapped. Less is read sooner than it is written.
 pub(super) const MAPPED_FROM: usize = 256 << 20;
@@ -23,10 +24,12 @@ impl Scan {
         for (i, (part, shape)) in parts.into_iter().zip(shapes).enumerate() {
             let shape = shape?;
             let len: usize = shape.iter().product();
+            // Not more than the files can hold, whatever the plan says: a value has two bytes or more.
+            let room = len.min(self.n_bytes() as usize / size_of::<f16>());
             let kept = (len * size_of::<f32>() >= mapped_from).then(|| self.name(part));
             match kept.as_ref().and_then(|name| self.mapped(name, &shape)) {
                 Some(tensor) => tensors[i] = Some(tensor),
-                None => left.push((i, part, shape, kept, Vec::with_capacity(len))),
+                None => left.push((i, part, shape, kept, Vec::with_capacity(room))),
             }
         }
         if !left.is_empty() {
@@ -51,6 +54,11 @@ impl Scan {
     /// The array of this name in the cache, if it is there and whole.
     fn mapped(&self, name: &str, shape: &[usize]) -> Option<Tensor> {
         Tensor::map(shape, &self.storage.path(&layout::cache_file(name))?).ok()
+    }
+
+    /// Bytes of all shards.
+    fn n_bytes(&self) -> u64 {
+        self.commits.iter().flatten().flat_map(|commit| &commit.files).map(|file| file.bytes).sum()
     }
 
     /// What a part is called in the cache: other rows have another name.

@@ -39,15 +39,21 @@ use ascan_core::{Context, Error, Result};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// The threads that the host lends to the computation of `plugin`: a pool of its own, since global pools are
-/// duplicated in every dynamic library.
+/// duplicated in every dynamic library. Where the system gives fewer threads, with those: no result depends on their number.
 ///
 /// # Errors
-/// `Plugin` if the threads cannot be started.
+/// `Plugin` if no thread can be started.
 pub fn pool(plugin: &str, context: &Context) -> Result<ThreadPool> {
-    ThreadPoolBuilder::new()
-        .num_threads(context.n_threads.max(1))
-        .build()
-        .map_err(|error| Error::plugin(plugin, format!("cannot start its threads: {error}"), "use fewer threads"))
+    let mut n = context.n_threads.max(1);
+    loop {
+        match ThreadPoolBuilder::new().num_threads(n).build() {
+            Err(error) if n == 1 => {
+                return Err(Error::plugin(plugin, format!("cannot start a thread: {error}"), "end other programs"));
+            }
+            Err(_) => n /= 2,
+            Ok(pool) => return Ok(pool),
+        }
+    }
 }
 
 /// Runs `loops` compiled for the widest lanes that this machine has. The closure and what it calls take part where they

@@ -34,9 +34,9 @@ impl Model {
         let bytes = read(path)?;
         let mut proto = parse(path, &bytes)?;
         drop(bytes);
-        let mut files = HashMap::new();
+        let (mut files, mut room) = (HashMap::new(), MAX_EXTERNAL_BYTES);
         for tensor in external(&mut proto) {
-            resolve(path, tensor, &mut files)?;
+            resolve(path, tensor, &mut files, &mut room)?;
         }
         let model = Self { proto, path: path.to_owned() };
         let is_onnx = model.proto.opset_import.iter().any(|set| is_standard(&set.domain));
@@ -84,12 +84,16 @@ impl Model {
             ));
         }
         let write = || {
-            let mut temporary = path.as_os_str().to_owned();
-            temporary.push(format!(".{}.tmp", std::process::id()));
-            let temporary = PathBuf::from(temporary);
-            let written = File::create(&temporary)
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            // As all that is being written in the folder of a repair, which removes what a crash leaves of it.
+            let temporary = folder.join(format!(".tmp-{name}.{}", std::process::id()));
+            // A fresh file: nobody can have put a link in its place.
+            let _ = fs::remove_file(&temporary);
+            let written = File::create_new(&temporary)
                 .and_then(|mut file| file.write_all(&self.to_bytes()).and_then(|()| file.sync_all()))
-                .and_then(|()| fs::rename(&temporary, path));
+                .and_then(|()| fs::rename(&temporary, path))
+                .and_then(|()| if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) });
             if written.is_err() {
                 // The write's own error is the one to report.
                 let _ = fs::remove_file(&temporary);
@@ -130,7 +134,7 @@ impl Model {
         let names: BTreeSet<PathBuf> =
             external(&mut proto).into_iter().map(|tensor| location(path, tensor)).collect::<Result<_>>()?;
         for name in names {
-            let mut file = File::open(&name).map_err(|error| missing_data(path, &name, error))?;
+            let mut file = data_file(path, &name)?;
             let mut buffer = vec![0; 1 << 20];
             loop {
                 match file.read(&mut buffer).map_err(|error| missing_data(path, &name, error))? {
@@ -203,11 +207,15 @@ fn read(path: &Path) -> Result<Vec<u8>> {
         };
         Error::file(path, format!("the model cannot be read: {error}"), hint)
     };
-    let file = File::open(path).map_err(unreadable)?;
-    let facts = file.metadata().map_err(unreadable)?;
+    let facts = fs::metadata(path).map_err(unreadable)?;
     if facts.is_dir() {
         return Err(Error::file(path, "is a folder, not an ONNX file", "name the `.onnx` file inside it"));
     }
+    if !facts.is_file() {
+        // A pipe would make the program wait for ever, and is read more than once.
+        return Err(Error::file(path, "is a pipe or a device, not an ONNX file", "save the model to a file"));
+    }
+    let file = File::open(path).map_err(unreadable)?;
     if facts.len() > MAX_BYTES {
         return Err(Error::file(
             path,
@@ -216,7 +224,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
         ));
     }
     let mut bytes = Vec::with_capacity(facts.len() as usize);
-    // A pipe or device has no length of its own.
+    // It may have grown meanwhile.
     file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.is_empty() {
         return Err(Error::file(path, "the file is empty", "export or download the model again"));
@@ -321,8 +329,21 @@ fn missing_data(model: &Path, data: &Path, error: impl std::fmt::Display) -> Err
     )
 }
 
-/// Reads a tensor's external values into the tensor.
-fn resolve(model: &Path, tensor: &mut TensorProto, files: &mut HashMap<PathBuf, File>) -> Result<()> {
+/// A file with the values of tensors.
+fn data_file(model: &Path, path: &Path) -> Result<File> {
+    match fs::metadata(path) {
+        Ok(facts) if !facts.is_file() => Err(missing_data(model, path, "it is not a file")),
+        _ => File::open(path).map_err(|error| missing_data(model, path, error)),
+    }
+}
+
+/// Bytes of all weights that lie beside a model. A file of holes, or many tensors on one file, ask for more than they hold.
+const MAX_EXTERNAL_BYTES: u64 = 16 << 30;
+/// Bytes of the largest number: complex, of two doubles.
+const LARGEST_VALUE: u64 = 16;
+
+/// Reads a tensor's external values into the tensor; `room` is what may still be read.
+fn resolve(model: &Path, tensor: &mut TensorProto, files: &mut HashMap<PathBuf, File>, room: &mut u64) -> Result<()> {
     let path = location(model, tensor)?;
     let number = |key| match entry(tensor, key) {
         None => Ok(None),
@@ -334,9 +355,7 @@ fn resolve(model: &Path, tensor: &mut TensorProto, files: &mut HashMap<PathBuf, 
     let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
     let file = match files.entry(path.clone()) {
         std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-        std::collections::hash_map::Entry::Vacant(entry) => {
-            entry.insert(File::open(&path).map_err(|error| missing_data(model, &path, error))?)
-        }
+        std::collections::hash_map::Entry::Vacant(entry) => entry.insert(data_file(model, &path)?),
     };
     let total = file.metadata().map_err(|error| missing_data(model, &path, error))?.len();
     let rest = total.saturating_sub(offset);
@@ -346,7 +365,18 @@ fn resolve(model: &Path, tensor: &mut TensorProto, files: &mut HashMap<PathBuf, 
             format!("{total} bytes long, but `{}` is said to end at {}", tensor.name, offset.saturating_add(length));
         return Err(missing_data(model, &path, problem));
     }
-    let mut bytes = Vec::with_capacity(length as usize);
+    let n_values = tensor.dims.iter().try_fold(1u64, |n, &side| n.checked_mul(u64::try_from(side).ok()?));
+    if n_values.and_then(|n| n.checked_mul(LARGEST_VALUE)).is_none_or(|most| length > most) {
+        let problem =
+            format!("{length} bytes for `{}`, more than its shape {:?} has room for", tensor.name, tensor.dims);
+        return Err(missing_data(model, &path, problem));
+    }
+    *room = room.checked_sub(length).ok_or_else(|| {
+        let problem = format!("the weights are larger than {} GiB together", MAX_EXTERNAL_BYTES >> 30);
+        missing_data(model, &path, problem)
+    })?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length as usize).map_err(|error| missing_data(model, &path, error))?;
     file.seek(SeekFrom::Start(offset))
         .and_then(|_| file.take(length).read_to_end(&mut bytes))
         .map_err(|error| missing_data(model, &path, error))?;

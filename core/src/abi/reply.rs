@@ -2,12 +2,12 @@
 
 use super::tensor::{AscanNamedTensor, AscanTensor, is_readable, slice};
 use super::types::{AscanReply, AscanStr};
+use crate::guard::guarded;
 use crate::{Error, ErrorCode, PlainError, Result, Tensor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::ffi::c_void;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a call makes, on the side that makes it.
 #[derive(Debug, Default)]
@@ -55,11 +55,7 @@ struct Owner {
 /// # Safety
 /// `reply` points to a reply that may be written.
 pub(super) unsafe fn answer(reply: *mut AscanReply, call: impl FnOnce() -> Result<Reply>) -> i32 {
-    let result = catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-        Err(Error::plugin("", format!("crashed: {text}"), CONTRACT))
-    });
+    let result = guarded(call, |text| Error::plugin("", format!("crashed: {text}"), CONTRACT));
     let (made, error) = match result {
         Ok(made) => (made, None),
         Err(error) => {

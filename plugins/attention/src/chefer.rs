@@ -50,6 +50,7 @@ impl Attributor for Chefer {
             gradients_of: names,
             map_size: attentions[0].grid,
             method: format!("attention × gradient (Chefer et al.) over {} layers", attentions.len()),
+            ..Requirements::default()
         })
     }
 

@@ -149,6 +149,7 @@ pub fn requirements(info: &ModelInfo, layer: &str, what: &str, needs_gradient: b
         gradients_of,
         map_size: [h, w],
         method: format!("{what} at `{}`{how}", layer.name),
+        ..Requirements::default()
     })
 }
 

@@ -26,6 +26,8 @@ impl Params for OrtParams {
     const HELP: &'static [(&'static str, &'static str)] =
         &[("library", "the onnxruntime library; default: ORT_DYLIB_PATH, beside the plugins, in a Python environment")];
 
+    const RUNS: &'static [&'static str] = &["library"];
+
     fn check(&self, _problems: &mut Problems) {}
 }
 

@@ -12,6 +12,10 @@ use std::time::{Duration, Instant};
 
 /// Longest wait between two looks at the program.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// Bytes of an answer at most: a share in each of 1,000 slices for 250,000 images.
+const MAX_ANSWER: u64 = 1 << 30;
+/// Bytes of messages that are kept.
+const MAX_MESSAGES: u64 = 1 << 20;
 /// Lines of stderr in an error.
 const N_LINES: usize = 20;
 
@@ -29,7 +33,7 @@ pub fn run(params: &ProcessParams, batches: Vec<RecordBatch>, context: &Context)
         // A program may close its stdin early; what it answers decides.
         std::thread::spawn(move || drop(feed(stdin, &batches)));
     }
-    let (stdout, stderr) = (drain(stdout), drain(stderr));
+    let (stdout, stderr) = (drain(stdout, MAX_ANSWER), drain(stderr, MAX_MESSAGES));
     let (mut output, mut messages, mut status) = (None, None, None);
     let started = Instant::now();
     let mut wait = Duration::from_millis(1);
@@ -37,6 +41,10 @@ pub fn run(params: &ProcessParams, batches: Vec<RecordBatch>, context: &Context)
         context.progress("process", 0, 1)?;
         receive(&stdout, &mut output);
         receive(&stderr, &mut messages);
+        if output.as_ref().is_some_and(|output| output.len() as u64 > MAX_ANSWER) {
+            let message = format!("answered with more than {} MiB", MAX_ANSWER >> 20);
+            return Err(failed(params, &message, "make fewer slices, or answer with an `assignment`"));
+        }
         if status.is_none() {
             status = running.0.try_wait().map_err(|error| failed(params, &format!("was lost: {error}"), ""))?;
         }
@@ -95,9 +103,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if matches!(self.0.try_wait(), Ok(Some(_))) {
-            return;
-        }
+        // What the program started ends with it, also where the program itself has ended.
         #[cfg(unix)]
         let _ = rustix::process::kill_process_group(
             rustix::process::Pid::from_child(&self.0),
@@ -115,14 +121,19 @@ fn feed(stdin: ChildStdin, batches: &[RecordBatch]) -> Result<(), ArrowError> {
     writer.finish()
 }
 
-/// Reads a pipe to its end on a thread of its own.
-fn drain(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+/// Reads a pipe to its end on a thread of its own. Of more than `most` bytes one more is kept; the rest goes nowhere.
+fn drain(pipe: Option<impl Read + Send + 'static>, most: u64) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         // What came before a broken pipe is all there is.
-        let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut bytes));
-        sender.send(bytes)
+        if let Some(mut pipe) = pipe {
+            let _ = pipe.by_ref().take(most + 1).read_to_end(&mut bytes);
+            let _ = sender.send(bytes);
+            let _ = std::io::copy(&mut pipe, &mut std::io::sink());
+        } else {
+            let _ = sender.send(bytes);
+        }
     });
     receiver
 }

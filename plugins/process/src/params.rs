@@ -31,6 +31,8 @@ impl Params for ProcessParams {
         ("timeout_secs", "the program is killed after this many seconds"),
     ];
 
+    const RUNS: &'static [&'static str] = &["command"];
+
     fn check(&self, problems: &mut Problems) {
         let named = self.command.first().is_some_and(|program| !program.is_empty());
         problems.require(named, "command", "names no program", "command = [\"python3\", \"my_slicer.py\"]");

@@ -1,7 +1,7 @@
 //! Masks of the objects in a scan's images, and how an attribution lies on one.
 
 use ascan_images::unit::unit_pictures;
-use ascan_images::{ImageSet, decode};
+use ascan_images::{ImageSet, decode, read_file};
 use ascan_store::Scan;
 use ascan_store::table::ScanTable;
 
@@ -14,7 +14,7 @@ pub fn masks(scan: &Scan, table: &ScanTable, rows: impl ExactSizeIterator<Item =
     let Ok(pictures) = unit_pictures(&scan.config.model.preprocess, input_shape) else { return none() };
     let plane = input_shape[1] * input_shape[2];
     let read = |path: &String| {
-        let picture = decode::decode(&std::fs::read(images.root.join(path)).ok()?).ok()?;
+        let picture = decode::decode(&read_file(&images.root.join(path)).ok()?).ok()?;
         let values = pictures.apply(&picture);
         Some(values[..plane].iter().map(|&value| f32::from(u8::from(value > 0.5))).collect::<Vec<f32>>())
     };

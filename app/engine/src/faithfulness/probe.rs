@@ -9,7 +9,7 @@ use crate::scanned;
 use crate::seeds::seed_of;
 use crate::workers::logits;
 use ascan_config::host::PluginHost;
-use ascan_core::{Context, OpenModel, OutputKind, Result, Runtime, metrics};
+use ascan_core::{Context, Kind, OpenModel, OutputKind, Result, Runtime, metrics};
 use ascan_images::Preprocess;
 use ascan_store::Scan;
 use ascan_store::table::ScanTable;
@@ -50,6 +50,7 @@ impl Probe {
         context: &Context,
     ) -> Result<Self> {
         let (model, plan) = (&scan.config.model, &scan.plan);
+        host.ask(&scan.dir, Kind::Backend, &plan.model.backend, &plan.model.params)?;
         let set = scanned::images(scan)?;
         let preprocess = Preprocess::new(&model.preprocess, plan.model.input_shape)?;
         let images = subjects.iter().map(|subject| preprocess.load(&set, subject.row)).collect::<Result<Vec<_>>>()?;

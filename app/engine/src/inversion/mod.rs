@@ -98,8 +98,7 @@ impl Inversion {
         let mut bytes = Cursor::new(Vec::new());
         let written = self.picture.write_to(&mut bytes, image::ImageFormat::Png);
         written.map_err(|error| Error::file(file(&set.id, self.slice), error, ""))?;
-        scan.cache(&file(&set.id, self.slice), bytes.get_ref());
-        Ok(())
+        scan.keep(&file(&set.id, self.slice), bytes.get_ref())
     }
 }
 

@@ -4,6 +4,7 @@ use ascan_config::sections::DataSection;
 use ascan_core::{Error, Result};
 use ascan_images::{ImageSet, TextTable, label_column};
 use ascan_store::annotations::Fix;
+use ascan_store::disk;
 use ascan_store::table::ScanTable;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -96,8 +97,7 @@ fn copy_manifest(
         return Err(Error::file(manifest, "has no column of labels that could be corrected", ""));
     };
     let table = TextTable::read(manifest)?;
-    let copy = || -> Result<Corrected, csv::Error> {
-        let mut writer = csv::Writer::from_path(path)?;
+    let copy = |writer: &mut csv::Writer<Vec<u8>>| -> Result<Corrected, csv::Error> {
         writer.write_record(&table.columns)?;
         let mut corrected = Corrected::default();
         for (at, record) in table.rows.iter().enumerate() {
@@ -116,16 +116,14 @@ fn copy_manifest(
                 }
             }
         }
-        writer.flush()?;
         Ok(corrected)
     };
-    copy().map_err(|error| unwritable(path, &error))
+    put(path, copy)
 }
 
 fn write_table(path: &Path, images: &ImageSet, changes: &BTreeMap<usize, Change>) -> Result<Corrected> {
     let has_splits = !images.splits.is_empty();
-    let write = || -> Result<Corrected, csv::Error> {
-        let mut writer = csv::Writer::from_path(path)?;
+    let write = |writer: &mut csv::Writer<Vec<u8>>| -> Result<Corrected, csv::Error> {
         writer.write_record(&["file_name", "label", "split"][..if has_splits { 3 } else { 2 }])?;
         let mut corrected = Corrected::default();
         for (at, sample) in images.samples.iter().enumerate() {
@@ -144,10 +142,21 @@ fn write_table(path: &Path, images: &ImageSet, changes: &BTreeMap<usize, Change>
             writer.write_record(&[&sample.uri, label, split][..if has_splits { 3 } else { 2 }])?;
             corrected.n_rows += 1;
         }
-        writer.flush()?;
         Ok(corrected)
     };
-    write().map_err(|error| unwritable(path, &error))
+    put(path, write)
+}
+
+/// Writes a table whole, or leaves what is there.
+fn put(
+    path: &Path,
+    write: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> Result<Corrected, csv::Error>,
+) -> Result<Corrected> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let corrected = write(&mut writer).map_err(|error| unwritable(path, &error))?;
+    let bytes = writer.into_inner().map_err(|error| unwritable(path, &error))?;
+    disk::write(path, &bytes).map_err(|error| unwritable(path, &error))?;
+    Ok(corrected)
 }
 
 fn unwritable(path: &Path, error: &dyn std::fmt::Display) -> Error {

@@ -34,6 +34,11 @@ pub(super) fn choose(
     classifier: &Classifier,
     attributors: &[Box<dyn Attributor>],
 ) -> Option<Chosen> {
+    if loaded.config.model.backend == AUTO {
+        let params = loaded.config.model.params.clone();
+        let names = host.fastest_first().into_iter();
+        names.for_each(|name| loaded.permit(host, Kind::Backend, &["model"], name, &params));
+    }
     if ["backend", "device", "params", "path"].iter().any(|key| loaded.has_errors_in(&["model", key])) {
         return None;
     }

@@ -72,6 +72,7 @@ pub fn repair(plan: &mut RepairPlan, host: &PluginHost, out: &Path, reporter: &d
     let start = Instant::now();
     let _lock = ScanLock::take(out)?;
     let storage = LocalStorage::new(out);
+    ["", CONTROL_FOLDER].iter().for_each(|folder| storage.sweep(folder));
     claim(plan, &storage, out)?;
     let context = Context { seed: plan.config.run.seed, n_threads: plan.n_threads, reporter };
     let habits = plan.habits(host)?;
@@ -101,7 +102,7 @@ pub fn repair(plan: &mut RepairPlan, host: &PluginHost, out: &Path, reporter: &d
         plan.config.repair.plugin = CONTROL.into();
         plan.config.repair.params = ParamMap::new();
         plan.config.repair.balance = Balance::Auto;
-        let folder = out.join("control");
+        let folder = out.join(CONTROL_FOLDER);
         let hint = "choose a folder with --out that can be written to";
         let no_folder = |error| Error::file(&folder, format!("cannot be made: {error}"), hint);
         std::fs::create_dir_all(&folder).map_err(no_folder)?;
@@ -115,6 +116,8 @@ pub fn repair(plan: &mut RepairPlan, host: &PluginHost, out: &Path, reporter: &d
     Ok(summary)
 }
 
+/// Where the control is trained.
+const CONTROL_FOLDER: &str = "control";
 /// The regularizer that changes nothing.
 const CONTROL: &str = "erm";
 
@@ -211,7 +214,8 @@ fn claim(plan: &RepairPlan, storage: &LocalStorage, out: &Path) -> Result<()> {
         let message = format!("holds a repair with other settings: {}", differences.join("; "));
         return Err(Error::file(out, message, "choose another folder with --out, or repair with the same settings"));
     }
-    let strangers = storage.list("")?.into_iter().filter(|name| !name.starts_with('.'));
+    // A run that was ended between its two files has begun nothing else.
+    let strangers = storage.list("")?.into_iter().filter(|name| !name.starts_with('.') && name != CONFIG);
     if let Some(name) = strangers.into_iter().next() {
         let message = format!("is not empty (`{name}`), and holds no repair");
         return Err(Error::file(out, message, "choose a new folder with --out"));

@@ -4,13 +4,11 @@ use super::job::{Job, Target};
 use super::stages::{Stage, Stages};
 use crate::likeness::agreement;
 use ascan_core::{
-    Attribution, AttributionBatch, Context, Error, Forward, ModelBackend, Result, Tensor, TensorView, metrics,
+    Attribution, AttributionBatch, Context, Error, Forward, ModelBackend, Result, Tensor, TensorView, guard, metrics,
 };
 use ascan_math::resize::resize_map;
 use ascan_store::Outcome;
 use ascan_store::plan::AttributionPlan;
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Decoded images, in the order of their rows.
 pub(super) struct Batch {
@@ -245,11 +243,5 @@ fn reason(error: &Error) -> String {
 
 /// A panic in foreign code becomes an error of the call.
 pub(super) fn guarded<T>(who: &str, call: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| Err(panicked(who, &*panic)))
-}
-
-fn panicked(who: &str, panic: &(dyn Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    Error::plugin(who, format!("panicked: {text}"), "this is a defect: please report it")
+    guard::guarded(call, |text| Error::plugin(who, format!("panicked: {text}"), "this is a defect: please report it"))
 }

@@ -16,6 +16,7 @@ pub use summary::{FailedImage, ScanSummary, figures_of_scan};
 use crate::memory::peak_rss_mib;
 use ascan_config::RunConfig;
 use ascan_core::{Level, Reporter, Result};
+use ascan_images::may_pass;
 use ascan_store::{Scan, ScanLock, ScanRow, ScanWriter, Storage};
 use pipeline::Progress;
 use stages::{Stage, Stages};
@@ -37,7 +38,9 @@ pub fn run_job(
     let start = Instant::now();
     let _lock = ScanLock::take(dir)?;
     let stages = Stages::default();
-    let writer = ScanWriter::begin(&*storage, dir, config, job.plan)?;
+    let mut writer = ScanWriter::begin(&*storage, dir, config, job.plan)?;
+    // What the machine had against an image may be over.
+    writer.redo(|row, reason| may_pass(reason) && job.images.load(row).is_ok())?;
     for reason in &writer.damaged {
         reporter.log(Level::Warning, &format!("{reason}: these rows are computed again"));
     }

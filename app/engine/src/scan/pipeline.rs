@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::Builder;
 use std::time::Duration;
 
 /// How often the reporter is asked whether to go on while nothing arrives.
@@ -74,17 +75,24 @@ pub(super) fn run(
             // The queue is as long as there are permits.
             let _ = permit_sender.try_send(());
         }
-        for _ in 0..n_decoders {
+        // Where the system gives no more threads, those that are there do all: nothing depends on their number.
+        let mut refused = None;
+        for i in 0..n_decoders {
             let (permits, batch_sender) = (permits.clone(), batch_sender.clone());
-            scope.spawn(move || shared.decode_batches(permits, batch_sender));
+            let started = Builder::new().spawn_scoped(scope, move || shared.decode_batches(permits, batch_sender));
+            refused = started.err().filter(|_| i == 0).or(refused);
         }
-        for _ in 0..n_workers {
+        for i in 0..n_workers {
             let (batches, outcomes) = (batch_receiver.clone(), outcome_sender.clone());
-            scope.spawn(move || shared.run_batches(batches, outcomes, messages));
+            let started = Builder::new().spawn_scoped(scope, move || shared.run_batches(batches, outcomes, messages));
+            refused = started.err().filter(|_| i == 0).or(refused);
         }
         // Only the threads hold these now: when they end, the queues do.
         drop((permits, batch_sender, batch_receiver, outcome_sender));
-        let result = collect_in_order(batches, &outcomes, &permit_sender, progress, &mut collect);
+        let result = match refused {
+            Some(error) => Err(Error::unsupported(format!("no thread can be started: {error}"), "end other programs")),
+            None => collect_in_order(batches, &outcomes, &permit_sender, progress, &mut collect),
+        };
         shared.stop.store(true, Ordering::Relaxed);
         result
         // The queues to the collector close here, so that threads that wait for them end.

@@ -106,6 +106,7 @@ fn scan_plan(plan: &RunPlan) -> Result<ScanPlan> {
         0 => plan.images.len(),
         limit => limit.min(plan.images.len()),
     };
+    let (names, n_unknown) = plan.images.names();
     let mut labels: Vec<u8> = plan.truth.labels.iter().flat_map(|label| label.to_le_bytes()).collect();
     labels.extend(plan.truth.numbers.iter().flat_map(|number| number.to_le_bytes()));
     let layer = plan.model.layer(&plan.feature_layer)?;
@@ -124,6 +125,8 @@ fn scan_plan(plan: &RunPlan) -> Result<ScanPlan> {
         data: DataPlan {
             n_rows,
             fingerprint: plan.images.fingerprint(),
+            names,
+            n_unknown,
             labels: blake3::hash(&labels).to_hex().to_string(),
             group_columns: plan.images.group_columns.clone(),
         },

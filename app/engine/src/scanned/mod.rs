@@ -11,7 +11,7 @@ pub use object::Objects;
 
 use ascan_config::host::PluginHost;
 use ascan_core::params::ParamMap;
-use ascan_core::{Error, ModelInfo, OpenModel, Result, Runtime};
+use ascan_core::{Error, ErrorCode, Kind, ModelInfo, OpenModel, Result, Runtime};
 use ascan_images::unit::{Normalise, unit_pictures};
 use ascan_images::{ImageSet, Preprocess};
 use ascan_onnx::Model;
@@ -67,6 +67,11 @@ impl ScannedModel {
             let message = "is not the model that was scanned, so the masks of the scan do not apply to it";
             return Err(Error::file(&model.path, message, "scan again"));
         }
+        host.ask(&scan.dir, Kind::Backend, &plan.backend, &plan.params).or_else(|error| match error.code() {
+            // What is not permitted is told; an engine that is missing has a stand-in.
+            ErrorCode::Param => Err(error),
+            _ => Ok(()),
+        })?;
         let usual = host.backend(&plan.backend, &plan.params);
         let (runtime, judged_by) = match usual.and_then(|usual| usual.available().map(|()| usual)) {
             Ok(usual) => (usual, plan.backend.as_str()),

@@ -2,7 +2,7 @@
 
 use super::{SliceSet, assigned, sliced};
 use ascan_config::host::PluginHost;
-use ascan_core::{Context, Error, Result, Tensor};
+use ascan_core::{Context, Error, Kind, Result, Tensor};
 use ascan_store::Scan;
 
 /// The slice of `set`, which was made of the scan `from`, for each row of the scan `onto`; −1 for none.
@@ -30,6 +30,7 @@ pub fn carried(from: &Scan, set: &SliceSet, onto: &Scan, host: &PluginHost, cont
         return Err(Error::unsupported(message, "judge slices that a slicer made"));
     }
     let context = Context { seed: recipe.seed, ..*context };
+    host.ask(&from.dir, Kind::Slicer, &recipe.plugin, &recipe.params)?;
     let slicer = host.slicer(&recipe.plugin, &recipe.params)?;
     let (table, table_onto) = (from.table()?, onto.table()?);
     let (input, input_onto) = (sliced(&table, recipe)?, sliced(&table_onto, recipe)?);

@@ -32,11 +32,17 @@ impl SliceSet {
             return Err(Error::file(&scan.dir, "has no slices yet", hint));
         };
         let stored = scan.load_slices(&id)?;
-        let set: Self = serde_json::from_value(stored.report).map_err(|error| {
+        let damaged = |error: &dyn std::fmt::Display| {
             let path = scan.dir.join("slices").join(&id).join("report.json");
             Error::file(path, format!("cannot be parsed: {error}"), "slice again with `ascan slice`")
-        })?;
-        Ok(Self { assignment: stored.assignment, ..set })
+        };
+        let set: Self = serde_json::from_value(stored.report).map_err(|error| damaged(&error))?;
+        let rows = set.slices.iter().chain(&set.noise).flat_map(|slice| slice.typical.iter().chain(&slice.worst));
+        if let Some(row) = rows.copied().find(|&row| row >= stored.assignment.len()) {
+            return Err(damaged(&format!("it speaks of image {row}, and the scan has {}", stored.assignment.len())));
+        }
+        // Its folder is its name, whatever the file says: the name becomes part of other names.
+        Ok(Self { id, assignment: stored.assignment, ..set })
     }
 
     /// Every set of a scan, by id.

@@ -16,12 +16,12 @@ pub use review::Review;
 
 use ascan_config::sections::SpreadSettings;
 use ascan_core::params::{Params, Problems};
-use ascan_core::{Context, Error, Result};
+use ascan_core::{Context, Error, Level, Result};
 use ascan_math::label_spreading::{Kernel, Settings, Similarity};
 use ascan_math::points::{Normalise, Points};
-use ascan_store::Scan;
 use ascan_store::annotations::{Annotations, Mark, VerdictId};
 use ascan_store::table::ScanTable;
+use ascan_store::{Scan, is_damage};
 use check::Answers;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -156,10 +156,28 @@ impl Spread {
             return Err(Error::file(&scan.dir, "has no marks to spread", hint));
         }
         let found = spread(&scan.table()?, &marks, &sources, &scan.config.spread, context)?;
-        // What was decided on single images stays decided; whether all of it may be used is asked anew.
-        let before = Self::load(scan).ok().flatten().map(|before| before.review).unwrap_or_default();
-        let review = Review { accepted: false, ..before };
-        Ok(Self { verdicts: annotations.basis(), review, ..found })
+        let found = Self { verdicts: annotations.basis(), ..found };
+        let before = match Self::load(scan) {
+            Err(Error::File { path, message, .. }) if is_damage(&message) => {
+                let lost = format!("{}: {message}; what was decided on single images before is lost", path.display());
+                context.reporter.log(Level::Warning, &lost);
+                None
+            }
+            before => before?,
+        };
+        // What was decided on single images stays decided. Whether all of it may be used is asked anew, unless nothing is new.
+        let review =
+            before.map(|before| Review { accepted: before.review.accepted && before.is_same(&found), ..before.review });
+        Ok(Self { review: review.unwrap_or_default(), ..found })
+    }
+
+    /// Whether another spread says the same of every image, for the same reasons.
+    fn is_same(&self, other: &Self) -> bool {
+        let is_same = |(a, b): (&f32, &f32)| a == b || (a.is_nan() && b.is_nan());
+        (&self.marked, &self.settings, self.seed, &self.verdicts)
+            == (&other.marked, &other.settings, other.seed, &other.verdicts)
+            && self.spuriousness.len() == other.spuriousness.len()
+            && self.spuriousness.iter().zip(&other.spuriousness).all(is_same)
     }
 }
 

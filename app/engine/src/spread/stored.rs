@@ -15,8 +15,7 @@ impl Spread {
     /// `File` if it cannot be written; `Shape` for a spread of another scan.
     pub fn save(&self, scan: &Scan) -> Result<()> {
         let marks: Vec<Option<&str>> = self.marked.iter().map(|mark| mark.map(Mark::name)).collect();
-        scan.save_spread(&json(self)?, &self.spuriousness, &marks)?;
-        self.save_review(scan)
+        scan.save_spread(&json(self)?, &self.spuriousness, &marks, &json(&self.review)?)
     }
 
     /// Keeps the review alone; the spread stays as it is.

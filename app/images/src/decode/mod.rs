@@ -27,6 +27,11 @@ use raw::{Raw, Want};
 /// A picture, and what is to be said about its file although it could be read.
 pub(crate) type Told<T> = (T, Option<&'static str>);
 
+/// Whether a file begins as an image of a kind that can be read.
+pub fn is_image(bytes: &[u8]) -> bool {
+    kind::of(bytes).is_ok()
+}
+
 /// Decodes an image file to RGB with 8 bits per channel, upright.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Parquet manifests, and images kept inside them as `{bytes, path}` or plain bytes.
 
-use crate::files::{cannot_read, check_file_size, file_name};
+use crate::files::{cannot_read, check_file_size, facts, file_name};
 use crate::guard::guarded;
 use crate::names;
 use ::parquet::arrow::ProjectionMask;
@@ -119,8 +119,8 @@ struct Table {
 
 impl Table {
     pub fn open(path: &Path) -> Result<Self> {
+        let n_bytes = facts(path).map_err(|message| Error::file(path, message, ""))?.len();
         let file = File::open(path).map_err(|error| Error::file(path, cannot_read(error), ""))?;
-        let n_bytes = file.metadata().map_or(0, |metadata| metadata.len());
         let load = || {
             let metadata = ArrowReaderMetadata::load(&file, Default::default()).map_err(|error| error.to_string())?;
             check_sizes(&metadata, n_bytes).map(|()| metadata)

@@ -105,24 +105,35 @@ impl Album {
 
     /// What pictures of these slices of a set are made from.
     pub fn scene_of<'a>(&'a self, set: &str, slices: impl IntoIterator<Item = &'a SliceReport>) -> Scene<'a> {
-        // Verdicts that cannot be read are a problem of the scan, not of its pictures.
-        let annotations = Annotations::read(&self.scan.dir).ok();
+        let (annotations, unread) = self.annotations();
         let judged = |slice: i32| Some((slice, Judged::of(annotations.as_ref()?.of_slice(set, slice)?)?));
         let slices: Vec<&SliceReport> = slices.into_iter().collect();
         let kept = slices.iter().filter_map(|slice| Some((slice.id, inversion::kept(&self.scan, set, slice.id)?)));
         let verdicts = slices.iter().filter_map(|slice| judged(slice.id)).collect();
         let named = |slice: i32| Some((slice, annotations.as_ref()?.name_of(set, slice)?.to_owned()));
         let names = slices.iter().filter_map(|slice| named(slice.id)).collect();
-        Scene { inversions: kept.collect(), names, verdicts, ..self.scene() }
+        Scene { inversions: kept.collect(), names, verdicts, unread, ..self.scene() }
     }
 
     /// What a page about a set of slices is made from: as [`Self::scene_of`], with what was said of anything else.
     pub fn scene_of_set<'a>(&'a self, set: &'a SliceSet) -> Scene<'a> {
-        let annotations = Annotations::read(&self.scan.dir).ok();
+        let (annotations, unread) = self.annotations();
         let elsewhere = annotations.map(|annotations| verdicts::elsewhere(&annotations, &self.scan, &set.id));
+        let scene = self.scene_of(&set.id, &set.slices);
+        if let Some(error) = unread.into_inner() {
+            let _ = scene.unread.set(error);
+        }
         // A scan that is not finished has no figures yet.
         let classes = figures_of_scan(&self.scan).unwrap_or_default();
-        Scene { classes, elsewhere: elsewhere.unwrap_or_default(), ..self.scene_of(&set.id, &set.slices) }
+        Scene { classes, elsewhere: elsewhere.unwrap_or_default(), ..scene }
+    }
+
+    /// The verdicts, or why they cannot be read.
+    fn annotations(&self) -> (Option<Annotations>, OnceLock<Error>) {
+        match Annotations::read(&self.scan.dir) {
+            Ok(annotations) => (Some(annotations), OnceLock::new()),
+            Err(error) => (None, error.into()),
+        }
     }
 
     /// What pictures of images are made from.
@@ -140,6 +151,7 @@ impl Album {
             elsewhere: Vec::new(),
             absolute: self.is_absolute(),
             title: self.title.clone(),
+            unread: OnceLock::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a model still knows when the object, or everything else, is noise.
 
 use ascan_config::host::PluginHost;
-use ascan_core::{Context, Result, metrics};
+use ascan_core::{Context, Kind, Result, metrics};
 use ascan_engine::scanned;
 use ascan_engine::seeds::seed_of;
 use ascan_engine::workers::logits;
@@ -50,6 +50,7 @@ pub(super) fn sensitivity(
     let images = scanned::images(scan)?;
     let pictures = unit_pictures(&model.preprocess, plan.model.input_shape)?;
     let normalise = Normalise::new(&model.preprocess);
+    host.ask(&scan.dir, Kind::Backend, &plan.model.backend, &plan.model.params)?;
     let runtime = host.backend(&plan.model.backend, &plan.model.params)?;
     let open = model.open(1);
     let rows: Vec<usize> =

@@ -1,7 +1,11 @@
 //! Data sets for other tools: FiftyOne and Hugging Face.
 
 use super::{Export, Image, Table, make_dir, unwritable, write_file, write_json};
+use crate::mosaic::save_png;
 use ascan_core::{Error, Result};
+use ascan_images::decode::is_image;
+use ascan_images::read_file;
+use ascan_store::disk;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -125,16 +129,20 @@ fn file_of(export: &Export, row: usize, dir: &Path, folder: &str, copies: bool) 
     };
     match image {
         Image::Decoded(picture) => {
-            put(format!("{row:06}.png"), &|path| picture.save(path).map_err(|error| error.to_string()))
+            put(format!("{row:06}.png"), &|path| save_png(&picture, path).map_err(|error| error.to_string()))
         }
         Image::File(path) => match inside(&path) {
             Some(name) => Ok(Ok(name)),
             None if copies => {
                 let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("img");
-                // Bytes only: a read-only original must not make a copy that cannot be replaced.
-                let copy = |to: &Path| {
-                    std::fs::read(&path).and_then(|bytes| std::fs::write(to, bytes)).map_err(|error| error.to_string())
+                // A table of others may name any file of this machine: only images go into what may be passed on.
+                let bytes = match read_file(&path) {
+                    Ok(bytes) if is_image(&bytes) => bytes,
+                    Ok(_) => return Ok(Err(Error::file(&path, "is no image", "correct the table that names it"))),
+                    Err(reason) => return Ok(Err(Error::file(&path, reason, "bring the images back"))),
                 };
+                // Bytes only: a read-only original must not make a copy that cannot be replaced.
+                let copy = |to: &Path| disk::write(to, &bytes).map_err(|error| error.to_string());
                 put(format!("{row:06}.{extension}"), &copy)
             }
             None => {

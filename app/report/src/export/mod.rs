@@ -14,6 +14,7 @@ pub use review::Review;
 use ascan_core::{Error, Result, Tensor};
 use ascan_engine::slices::SliceSet;
 use ascan_store::Part;
+use ascan_store::disk;
 use ascan_store::table::ScanTable;
 use image::RgbImage;
 use serde_json::{Value, json};
@@ -130,11 +131,11 @@ fn both(
 }
 
 fn make_dir(dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir).map_err(|error| unwritable(dir, &error))
+    disk::make_folder(dir).map_err(|error| unwritable(dir, &error))
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes).map_err(|error| unwritable(path, &error))
+    disk::write(path, bytes).map_err(|error| unwritable(path, &error))
 }
 
 fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {

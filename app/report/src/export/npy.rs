@@ -1,8 +1,9 @@
 //! Raw numbers as NumPy arrays, and heat maps as pictures.
 
 use super::{Export, Table, make_dir, tables, unwritable};
+use crate::mosaic::save_png;
 use ascan_core::{Result, Tensor};
-use ascan_store::Part;
+use ascan_store::{Part, disk};
 use image::GrayImage;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -15,18 +16,19 @@ pub(super) fn write(export: &Export, dir: &Path, samples: &Table) -> Result<Vec<
     let also = export.also.iter().enumerate().map(|(i, name)| (format!("attributions_{name}"), Part::Also(i)));
     for (name, part) in own.map(|(name, part)| (name.to_owned(), part)).into_iter().chain(also) {
         let path = dir.join(name).with_extension("npy");
-        let failed = |error| unwritable(&path, &error);
-        let mut file = None;
-        // In the order of rows: shards are read one after the other.
-        for row in 0..table.n() {
-            let values = (export.parts)(row, part)?;
-            let file = match &mut file {
-                Some(file) => file,
-                None => file.insert(begin(&path, table.n(), values.shape()).map_err(failed)?),
-            };
-            values.data().iter().try_for_each(|value| file.write_all(&value.to_le_bytes())).map_err(failed)?;
-        }
-        file.map_or(Ok(()), |mut file| file.flush()).map_err(failed)?;
+        let write = |file: &mut File| -> std::io::Result<()> {
+            let mut file = BufWriter::new(file);
+            // In the order of rows: shards are read one after the other.
+            for row in 0..table.n() {
+                let values = (export.parts)(row, part).map_err(std::io::Error::other)?;
+                if row == 0 {
+                    file.write_all(&header(table.n(), values.shape()))?;
+                }
+                values.data().iter().try_for_each(|value| file.write_all(&value.to_le_bytes()))?;
+            }
+            file.flush()
+        };
+        disk::write_by(&path, write).map_err(|error| unwritable(&path, &error))?;
         paths.push(path);
     }
     let path = dir.join("samples.csv");
@@ -37,15 +39,15 @@ pub(super) fn write(export: &Export, dir: &Path, samples: &Table) -> Result<Vec<
     for row in table.valid_rows() {
         let path = heatmaps.join(format!("{row:06}.png"));
         if let Some(picture) = heatmap(&(export.parts)(row, Part::Maps)?) {
-            picture.save(&path).map_err(|error| unwritable(&path, &error))?;
+            save_png(&picture, &path)?;
         }
     }
     paths.push(heatmaps);
     Ok(paths)
 }
 
-/// Begins an array of `n` rows in NumPy's format 1.0 (numpy.lib.format): little-endian f32, C order.
-fn begin(path: &Path, n: usize, row_shape: &[usize]) -> std::io::Result<BufWriter<File>> {
+/// How an array of `n` rows begins in NumPy's format 1.0 (numpy.lib.format): little-endian f32, C order.
+fn header(n: usize, row_shape: &[usize]) -> Vec<u8> {
     let dims: Vec<String> = [&[n], row_shape].concat().iter().map(ToString::to_string).collect();
     // A tuple of one needs its comma.
     let comma = if dims.len() == 1 { "," } else { "" };
@@ -55,11 +57,7 @@ fn begin(path: &Path, n: usize, row_shape: &[usize]) -> std::io::Result<BufWrite
     let padding = 63 - (10 + header.len()) % 64;
     header.resize(header.len() + padding, b' ');
     header.push(b'\n');
-    let mut file = BufWriter::new(File::create(path)?);
-    file.write_all(b"\x93NUMPY\x01\x00")?;
-    file.write_all(&(header.len() as u16).to_le_bytes())?;
-    file.write_all(&header)?;
-    Ok(file)
+    [&b"\x93NUMPY\x01\x00"[..], &(header.len() as u16).to_le_bytes()[..], &header].concat()
 }
 
 /// A map as 8-bit grey, white at its own maximum; negative values are black.

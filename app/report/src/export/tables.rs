@@ -9,15 +9,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub(super) fn csv(path: &Path, table: &Table) -> Result<()> {
-    let write = || -> Result<(), csv::Error> {
-        let mut writer = csv::Writer::from_path(path)?;
+    let encode = || -> Result<Vec<u8>, csv::Error> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(table.columns.iter().map(|(name, _)| name))?;
         for i in 0..table.n_rows() {
             writer.write_record(table.columns.iter().map(|(_, column)| cell(column, i)))?;
         }
-        Ok(writer.flush()?)
+        writer.into_inner().map_err(|error| error.into_error().into())
     };
-    write().map_err(|error| unwritable(path, &error))
+    write_file(path, &encode().map_err(|error| unwritable(path, &error))?)
 }
 
 fn cell(column: &Column, i: usize) -> String {
@@ -25,9 +25,16 @@ fn cell(column: &Column, i: usize) -> String {
         Column::Int(values) => values[i].map(|v| v.to_string()),
         Column::Float(values) => values[i].map(|v| v.to_string()),
         Column::Bool(values) => values[i].map(|v| v.to_string()),
-        Column::Text(values) => values[i].clone(),
+        Column::Text(values) => values[i].as_deref().map(no_formula),
     }
     .unwrap_or_default()
+}
+
+/// A text that a spreadsheet shows instead of computing it: names, notes and groups may be anyone's. Numbers stay as they
+/// are.
+fn no_formula(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
+    if is_formula { format!("'{text}") } else { text.to_owned() }
 }
 
 pub(super) fn parquet(path: &Path, table: &Table) -> Result<()> {

@@ -28,7 +28,7 @@ const MAX_DETAILED: usize = 160;
 /// `scanned` says what was scanned and how, as names and values, in the order of reading.
 ///
 /// # Errors
-/// `Unsupported` if the page cannot be put together, which is a defect of this program.
+/// `File` if a part of the scan cannot be read; `Unsupported` if the page cannot be put together, which is a defect of this program.
 pub fn report(scene: &Scene, set: &SliceSet, scanned: &[(String, String)]) -> Result<String> {
     let detailed = set.slices.len().min(MAX_DETAILED);
     let n_members = (MAX_MEMBERS / (2 * detailed.max(1))).clamp(2, 8);
@@ -50,5 +50,6 @@ pub fn report(scene: &Scene, set: &SliceSet, scanned: &[(String, String)]) -> Re
         page_script => include_str!("script.js"),
         page => Value::from(Serde(&page)),
     };
+    scene.check()?;
     render(include_str!("template.html"), of_page)
 }

@@ -41,6 +41,7 @@ fn html_of(
         }],
         absolute: false,
         title: title.to_owned(),
+        unread: std::sync::OnceLock::new(),
     };
     report(&scene, &find_in(table), &[("model".to_owned(), "m.onnx".to_owned())]).unwrap()
 }

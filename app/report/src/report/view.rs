@@ -106,7 +106,7 @@ pub(super) fn page(scene: &Scene, set: &SliceSet, n_detailed: usize, n_members: 
     let table = scene.table;
     let valid = table.valid_rows();
     // A map that cannot be read counts as an empty one.
-    let maps = valid.iter().map(|&row| (scene.methods[0].1)(row).map(Tensor::into_data).unwrap_or_default());
+    let maps = valid.iter().map(|&row| scene.map(0, row).map(Tensor::into_data).unwrap_or_default());
     let coherence = Some(metrics::coherence(maps)).filter(|c| c.is_finite());
     let (columns, _, cells) = mosaic::cells(set);
     // Tiles are shown for detailed slices only: a tile is a link to its detail.

@@ -24,7 +24,7 @@ pub use annotator::{AUTHOR, Annotator, default_author};
 pub use subject_state::SubjectState;
 pub use verdict::{Fix, Judgement, Mark, Subject, Verdict, VerdictId};
 
-use crate::layout;
+use crate::{ScanPlan, disk, layout};
 use ascan_core::{Error, Result};
 use log::{Reader, Record, Step};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,9 +33,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The verdicts on a scan, as far as they have been read. Whoever wants to give some needs an [`Annotator`].
 pub struct Annotations {
-    /// Damaged lines and unreadable files; everything else was read.
+    /// Damaged lines; everything else was read.
     pub problems: Vec<String>,
     folder: PathBuf,
+    /// Rows of the scan.
+    n_rows: usize,
     reader: Reader,
     /// Standing verdicts, in order of time.
     history: Vec<Verdict>,
@@ -73,11 +75,12 @@ impl Annotations {
     /// Reads the verdicts on the scan in `dir`.
     ///
     /// # Errors
-    /// `File` if the folder cannot be listed.
+    /// `File` if the folder or a log in it cannot be read.
     pub fn read(dir: &Path) -> Result<Self> {
         let mut annotations = Self {
             problems: Vec::new(),
             folder: dir.join(layout::ANNOTATIONS),
+            n_rows: n_rows(dir),
             reader: Reader::default(),
             history: Vec::new(),
             undone: Vec::new(),
@@ -92,7 +95,7 @@ impl Annotations {
     /// Reads what other processes have written since; whether they have.
     ///
     /// # Errors
-    /// `File` if the folder cannot be listed.
+    /// `File` if the folder or a log in it cannot be read.
     pub fn refresh(&mut self) -> Result<bool> {
         let problems = &mut self.problems;
         let keep = |problem: String| {
@@ -100,8 +103,21 @@ impl Annotations {
                 problems.push(problem);
             }
         };
-        let records = self.reader.read_new(&self.folder, keep);
-        let records = records.map_err(|error| Error::file(&self.folder, format!("cannot be listed: {error}"), ""))?;
+        let records = self.reader.read_new(&self.folder, self.n_rows, keep);
+        let mut records =
+            records.map_err(|error| Error::file(&self.folder, format!("cannot be listed: {error}"), ""))?;
+        let latest = clock().max(RELEASED) + YEAR;
+        for record in &mut records {
+            let (at, author) = record.signed();
+            if *at > latest {
+                let problem =
+                    format!("{author:?} dated a verdict more than a year ahead; it counts as older than all others");
+                *at = 0;
+                if !self.problems.contains(&problem) {
+                    self.problems.push(problem);
+                }
+            }
+        }
         let is_any = !records.is_empty();
         records.into_iter().for_each(|record| self.apply(record));
         Ok(is_any)
@@ -234,8 +250,7 @@ impl Annotations {
 
     /// The clock, but later than all that is known.
     fn now(&self) -> u64 {
-        let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64);
-        clock.max(self.newest + 1)
+        clock().max(self.newest.saturating_add(1))
     }
 
     /// Makes a record known. The result does not depend on the order in which records come.
@@ -268,6 +283,22 @@ impl Annotations {
         }
         self.steps.insert(step.of, (step.at, direction));
     }
+}
+
+/// Milliseconds since 1970.
+fn clock() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64)
+}
+
+/// A year in milliseconds: clocks are not further apart.
+const YEAR: u64 = 366 * 86_400_000;
+/// When this version was made: a clock that says earlier is wrong.
+const RELEASED: u64 = 1_796_000_000_000;
+
+/// Rows of the scan in a folder; where that is not known, more than any person judged.
+fn n_rows(dir: &Path) -> usize {
+    let plan = disk::read(&dir.join(layout::PLAN)).ok().and_then(|bytes| ScanPlan::read(&bytes, dir).ok());
+    plan.map_or(1 << 24, |(plan, _)| plan.data.n_rows)
 }
 
 /// Whether a verdict is about what its subject is, not about labels or names.

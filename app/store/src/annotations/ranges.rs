@@ -27,6 +27,11 @@ pub(super) fn from_text(text: &str) -> Option<Vec<usize>> {
     Some(rows)
 }
 
+/// The last row of such a text, without making the list: the largest number in it.
+pub(super) fn last(text: &str) -> Option<usize> {
+    text.split([',', '-']).filter_map(|number| number.parse().ok()).max()
+}
+
 pub(super) fn serialize<S: Serializer>(rows: &[usize], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&to_text(rows))
 }
@@ -46,6 +51,11 @@ mod tests {
             assert_eq!(to_text(&rows), text);
             assert_eq!(from_text(text), Some(rows));
         }
+    }
+
+    #[test]
+    fn the_last_row_is_known_without_the_list() {
+        assert_eq!([last("0-4,9"), last("0-4294967295"), last("")], [Some(9), Some(u32::MAX as usize), None]);
     }
 
     #[test]

@@ -289,3 +289,66 @@ fn two_peoples_verdicts_come_together_once() {
     assert_eq!((merged.marks(6)[1], merged.disagreements().len()), (SPURIOUS, 1));
     assert!(merged.merge(&here.path().join("nowhere")).is_err());
 }
+
+/// Gives a verdict, then rewrites its line with another text in its record, its checksum made right.
+fn forge(dir: &Path, from: &str, to: &str) {
+    let file = only_file(dir);
+    let line = fs::read_to_string(&file).unwrap();
+    let record = line.trim_end().split_once("\"record\":").unwrap().1.strip_suffix('}').unwrap();
+    assert!(record.contains(from), "{record}");
+    let forged = record.replace(from, to);
+    let sum = &blake3::hash(forged.as_bytes()).to_hex()[..16];
+    fs::write(file, format!("{{\"blake3\":\"{sum}\",\"record\":{forged}}}\n")).unwrap();
+}
+
+#[test]
+fn a_line_of_few_bytes_does_not_ask_for_all_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path(), "anna").judge(images([0, 1, 2]), mark(Mark::Core)).unwrap();
+    forge(dir.path(), "\"0-2\"", "\"0-4294967295\"");
+    let read = open(dir.path(), "ben");
+    assert!(read.history().is_empty() && read.problems[0].contains("about image 4294967295"), "{:?}", read.problems);
+}
+
+#[test]
+fn a_verdict_of_a_time_that_cannot_be_can_be_overruled() {
+    for at in [u64::MAX, u64::MAX / 2, 4_000_000_000_000] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut anna = open(dir.path(), "anna");
+        anna.judge(images([0]), mark(Mark::Core)).unwrap();
+        let given = anna.history()[0].at;
+        forge(dir.path(), &format!("\"at\":{given}"), &format!("\"at\":{at}"));
+        let mut ben = open(dir.path(), "ben");
+        assert_eq!(ben.marks(1), [Some(Mark::Core)], "it is not lost");
+        assert!(ben.problems[0].contains("a year ahead"), "{:?}", ben.problems);
+        ben.judge(images([0]), mark(Mark::Spurious)).unwrap();
+        assert_eq!(open(dir.path(), "eve").marks(1), [Some(Mark::Spurious)]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_verdict_on_a_scan_that_is_gone_is_not_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let scan = dir.path().join("scan");
+    fs::create_dir(&scan).unwrap();
+    let mut anna = open(&scan, "anna");
+    anna.judge(images([0]), mark(Mark::Core)).unwrap();
+    fs::remove_dir_all(&scan).unwrap();
+    for _ in 0..2 {
+        let error = anna.judge(images([0]), mark(Mark::Spurious)).unwrap_err();
+        assert!(error.to_string().contains("cannot be written"), "{error}");
+    }
+    assert_eq!(anna.marks(1), [Some(Mark::Core)]);
+    assert!(!scan.exists(), "half a scan does not come back");
+}
+
+#[test]
+fn hidden_files_beside_the_logs_are_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path(), "anna").judge(images([0]), mark(Mark::Core)).unwrap();
+    let file = only_file(dir.path());
+    fs::write(file.with_file_name("._anna-1.jsonl"), b"\0\x05\x16\x07\n").unwrap();
+    let read = open(dir.path(), "ben");
+    assert!(read.history().len() == 1 && read.problems.is_empty(), "{:?}", read.problems);
+}

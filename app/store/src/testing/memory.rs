@@ -68,6 +68,11 @@ impl Storage for MemoryStorage {
         Ok(self.lock().get(name).map(|bytes| bytes.len() as u64))
     }
 
+    fn remove(&self, name: &str) -> Result<()> {
+        self.lock().remove(name);
+        Ok(())
+    }
+
     fn check_writable(&self) -> Result<()> {
         match &self.writes_left {
             Some(n) if n.load(Ordering::SeqCst) == 0 => Err(Error::file("", "the store broke down", "")),

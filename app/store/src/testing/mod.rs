@@ -1,5 +1,6 @@
 //! For tests, here and in the crates above: a store in memory that can break down, and a small scan made by hand.
 
+pub mod faults;
 mod memory;
 
 pub use memory::MemoryStorage;
