@@ -36,10 +36,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_by(path, |file| file.write_all(bytes))
 }
 
-/// As [`write`], of what `fill` writes.
+/// As [`write()`], of what `fill` writes.
 ///
 /// # Errors
-/// As [`write`]; what `fill` reports.
+/// As [`write()`]; what `fill` reports.
 pub fn write_by(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(there) if !there.is_file() => {

@@ -42,10 +42,10 @@ fn objective(path: &PathBuf) -> (f64, f64) {
     let slopes: Vec<Tensor> = (0..3)
         .map(|class| backend.gradients(images.view(), &[class; 2], &["image"]).unwrap().gradients.remove(0))
         .collect();
-    for i in 0..2 {
+    for (i, label) in LABELS.into_iter().enumerate() {
         for at in 0..16 {
             let sum: f32 = (0..3)
-                .map(|class| (f32::from(u8::from(class == LABELS[i])) - probs(i)[class]) * slopes[class].row(i)[at])
+                .map(|class| (f32::from(u8::from(class == label)) - probs(i)[class]) * slopes[class].row(i)[at])
                 .sum();
             squares += f64::from(sum).powi(2);
         }

@@ -17,7 +17,7 @@ const UNIT: &str = "model.preprocess.preset=unit";
 /// What a picture holds: the sides of its red and of its blue square, 0 for none.
 fn squares(i: u32) -> [u32; 2] {
     let red = [LARGE, 0, SMALL, 0][(i % 4) as usize];
-    let blue = if i % 3 == 0 { LARGE } else { 0 };
+    let blue = if i.is_multiple_of(3) { LARGE } else { 0 };
     [red, blue]
 }
 

@@ -262,8 +262,8 @@ fn run(
         }
         let shape = [of_batch.len(), c, h, w];
         let forward = model.forward(TensorView::new(&shape, &images)?, &[])?;
-        for i in 0..of_batch.len() {
-            let (label, truth) = (plan.label(of_batch[i]), plan.truth(of_batch[i]));
+        for (i, &row) in of_batch.iter().enumerate() {
+            let (label, truth) = (plan.label(row), plan.truth(row));
             let said = plan.question.answer(plan.classifier.kind, forward.logits.row(i), &[], label, truth);
             found.push(said.answer);
             sure += f64::from(said.probs.get(said.answer as usize).copied().unwrap_or_default());
