@@ -79,7 +79,7 @@ fn fails(name: &str, prepare: &[&[&str]], arguments: &[&str]) {
     dir.ascan(arguments).exits(0);
     let expected = state();
 
-    let n_steps = (1..).find(|step| {
+    let n_steps = (1u64..).find(|step| {
         reset();
         // All steps from this one on fail: as soon as none does, they are counted.
         run_failing(&dir, arguments, &format!("{step}+"), ERRORS[0]).is_none()
