@@ -211,6 +211,10 @@ fn regularizers(args: BenchRegularizersArgs, globals: &Globals) -> Result {
     let configs = configs.collect::<Result<Vec<_>, _>>()?;
     let (scan, test) = (Scan::open(&args.scan)?, Scan::open(&args.test)?);
     let also = args.also.as_deref().map(Scan::open).transpose()?;
+    // Said once, not in each row of the table.
+    for Scan { dir, plan, .. } in [&scan, &test].into_iter().chain(&also) {
+        host.ask(dir, Kind::Backend, &plan.model.backend, &plan.model.params)?;
+    }
     let seeds: Vec<u64> = (0..args.seeds).collect();
     let terminal = Terminal::new(globals.quiet);
     let entries = match table(([&scan, &test], also.as_ref()), &configs, &seeds, &host, &args.out, &terminal) {
