@@ -7,6 +7,7 @@
 mod absorb;
 mod file;
 mod flow;
+mod fold;
 mod patterns;
 mod rules;
 mod shape;

@@ -8,6 +8,7 @@ mod layer_norm;
 use super::tape::Tape;
 use crate::inline::reads;
 use crate::proto::NodeProto;
+use crate::proto::tensor_proto::DataType;
 use std::collections::{HashMap, HashSet};
 
 /// An activation `y = x · gate(x)`, by the product at its end, which reads `x` and then the gate.
@@ -83,6 +84,11 @@ fn other<'n>(node: &'n NodeProto, tensor: &str) -> Option<&'n str> {
 /// Whether a tensor is one number, close to `expected`.
 fn is_number(tape: &Tape, tensor: &str, expected: f64) -> bool {
     matches!(tape.values(tensor), Some(&[value]) if (value - expected).abs() < 1e-6)
+}
+
+/// Whether a tensor is of the type of the constants that are added here.
+fn is_float32(tape: &Tape, tensor: &str) -> bool {
+    tape.known(tensor).is_some_and(|known| known.elem == Some(DataType::Float))
 }
 
 /// Takes the nodes that give `gone` out, and puts others in place of the one that gives `last`.
