@@ -1,7 +1,7 @@
 //! Forms of the forward pass that onnxruntime keeps in its blocked layout.
 
-use super::{Pattern, is_float32};
-use crate::gradient::rules::{in_blocks, repeated};
+use super::is_float32;
+use crate::gradient::rules::{Pattern, in_blocks, repeated};
 use crate::gradient::tape::Tape;
 use crate::proto::NodeProto;
 use std::collections::HashMap;

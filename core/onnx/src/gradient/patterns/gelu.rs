@@ -1,6 +1,7 @@
 //! GELU by the error function, in the forms that exporters write.
 
-use super::{Links, Pattern, is_float32, is_number, other, replace};
+use super::{Links, is_float32, is_number, other, replace};
+use crate::gradient::rules::Pattern;
 use crate::gradient::tape::Tape;
 use crate::proto::NodeProto;
 use std::collections::{HashMap, HashSet};

@@ -5,22 +5,12 @@ mod blocks;
 mod gelu;
 mod layer_norm;
 
+use super::rules::Pattern;
 use super::tape::Tape;
 use crate::inline::reads;
 use crate::proto::NodeProto;
 use crate::proto::tensor_proto::DataType;
 use std::collections::{HashMap, HashSet};
-
-/// An activation `y = x · gate(x)`, by the product at its end, which reads `x` and then the gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pattern {
-    /// The gate is the sigmoid of `x`.
-    Silu,
-    /// The gate is `clip(x/6 + 1/2)`.
-    HardSwish,
-    /// The gate is the normal distribution function.
-    Gelu,
-}
 
 /// Who gives each tensor, and how many read it.
 struct Links {
