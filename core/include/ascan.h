@@ -281,7 +281,7 @@ typedef struct AscanBackendTable {
 typedef struct AscanRuntimeTable {
   // `sizeof(AscanRuntimeTable)` on the library's side.
   size_t size;
-  // Reply JSON: `{"gradients": bool, "training": bool}`.
+  // Reply JSON: `{"gradients": bool, "training": bool, "relevance": bool}`.
   int32_t (*capabilities)(void *runtime, struct AscanReply *reply);
   // 0 if the engine can run here.
   int32_t (*available)(void *runtime, struct AscanReply *reply);
@@ -343,8 +343,8 @@ typedef struct AscanAttributorTable {
   // `sizeof(AscanAttributorTable)` on the library's side.
   size_t size;
   // `info` is the backend's info JSON, `head` the weight of its linear head (its shape is NULL where there is none).
-  // Reply JSON: `{"layers": [..], "gradients": bool, "gradients_of": [..], "map_size": [h, w], "method": ""}`;
-  // `gradients_of` may be left out.
+  // Reply JSON: `{"layers": [..], "gradients": bool, "gradients_of": [..], "relevance": bool, "map_size": [h, w],
+  // "method": ""}`; `gradients_of` and `relevance` may be left out.
   int32_t (*requirements)(void *attributor,
                           struct AscanStr info,
                           struct AscanStr head_layer,

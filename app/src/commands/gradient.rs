@@ -82,3 +82,56 @@ fn describe(written: &Written, opset: i64) -> String {
     let file = written.file.display();
     format!("wrote {file}: takes {}, gives {}{newer}", list(&written.inputs), list(&written.outputs))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ascan_onnx::builder::GraphBuilder;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Typed {
+        #[command(flatten)]
+        globals: Globals,
+        #[command(flatten)]
+        args: GradientArgs,
+    }
+
+    /// What the command writes for a net of one convolution, as typed.
+    fn written(more: &[&str]) -> Model {
+        let folder = tempfile::tempdir().unwrap();
+        let [net, out] = ["net.onnx", "grad.onnx"].map(|name| folder.path().join(name));
+        let mut graph = GraphBuilder::new("image", [3, 8, 8], 1);
+        let x = graph.conv("conv", "image", 3, 4, 3, 1);
+        let x = graph.relu("features", &x);
+        let x = graph.global_average_pool("pooled", &x);
+        let x = graph.flatten("flat", &x);
+        let logits = graph.linear("logits", &x, 4, 2);
+        graph.finish(&logits, &net).save(&net).unwrap();
+        let files = ["gradient", net.to_str().unwrap(), "-o", out.to_str().unwrap()];
+        let Typed { globals, args } = Typed::parse_from([&files, more].concat());
+        run(args, &globals).unwrap();
+        Model::load(&out).unwrap()
+    }
+
+    #[test]
+    fn inputs_and_outputs_are_those_that_the_page_says() {
+        let ends = |more: &[&str]| {
+            let model = written(more);
+            let graph = model.graph().unwrap();
+            let names = |values: &[ascan_onnx::proto::ValueInfoProto]| -> Vec<String> {
+                values.iter().map(|value| value.name.clone()).collect()
+            };
+            (names(&graph.input), names(&graph.output))
+        };
+        let (inputs, outputs) = ends(&[]);
+        assert_eq!(
+            (inputs.join(" "), outputs.join(" ")),
+            ("image target_class".into(), "logits gradient/image".into())
+        );
+        let (_, outputs) = ends(&["--wrt", "input", "--wrt", "auto"]);
+        assert_eq!(outputs.join(" "), "logits features gradient/image gradient/features");
+        let (inputs, outputs) = ends(&["--of", "conv"]);
+        assert_eq!((inputs.join(" "), outputs.join(" ")), ("image cotangent".into(), "conv gradient/image".into()));
+    }
+}

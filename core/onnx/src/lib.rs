@@ -1,4 +1,4 @@
-//! ONNX classifiers: reading, naming the feature layer and the head, cutting, writing weights back.
+//! ONNX classifiers: reading, naming the feature layer and the head, cutting, differentiating, writing weights back.
 //!
 //! - [`Model`]: a model file, read whole, and written back with new weights
 //! - [`Classifier`]: its input, logits, feature maps ([`Layer`], [`Layout`]) and head, found from the graph

@@ -29,12 +29,13 @@ pub struct Split {
 /// As [`gradient`].
 pub fn pullback(model: &Model, classifier: &Classifier, layer: &str) -> Result<Split> {
     let proto = gradient(model, classifier, &[&classifier.input], Seed::Cotangent(layer))?;
-    let graph = proto.graph.clone().unwrap_or_default();
+    let written = Model::from_proto(proto, &model.path);
+    let graph = written.graph()?;
     let infos = graph.value_info.iter().chain(&graph.input).chain(&graph.output);
     let infos = infos.map(|info| (info.name.clone(), info.clone())).collect();
     let [_, cotangent] = graph.input.as_slice() else { return Err(Error::shape("inputs", "2", graph.input.len())) };
     let [layer, result] = graph.output.as_slice() else { return Err(Error::shape("outputs", "2", graph.output.len())) };
-    Ok(split(&proto, &cotangent.name, &layer.name, &result.name, &infos))
+    Ok(split(&written.proto, graph, [&cotangent.name, &layer.name, &result.name], &infos))
 }
 
 /// The part of a model behind a layer, which takes the layer's feature map from outside and gives the logits; what does not
@@ -46,7 +47,7 @@ pub fn behind(model: &Model, classifier: &Classifier, layer: &str) -> Result<Spl
     let layer = classifier.tensor(layer)?;
     let prepared = Model::from_proto(prepare(model, classifier, &[layer], None)?, &model.path);
     let infos = infos(&prepared)?;
-    Ok(split(&prepared.proto, layer, layer, &classifier.logits, &infos))
+    Ok(split(&prepared.proto, prepared.graph()?, [layer, layer, &classifier.logits], &infos))
 }
 
 /// Element types of all tensors of a prepared model, with the shapes of its inputs and outputs.
@@ -69,9 +70,13 @@ fn infos(prepared: &Model) -> Result<HashMap<String, ValueInfoProto>> {
     Ok(infos)
 }
 
-/// Cuts at `at`, an input or a tensor that a node gives.
-fn split(proto: &ModelProto, at: &str, layer: &str, result: &str, infos: &HashMap<String, ValueInfoProto>) -> Split {
-    let graph = proto.graph.as_ref().cloned().unwrap_or_default();
+/// Cuts a graph at `at`, an input or a tensor that a node gives: the first half gives `layer`, the second `result`.
+fn split(
+    proto: &ModelProto,
+    graph: &GraphProto,
+    [at, layer, result]: [&str; 3],
+    infos: &HashMap<String, ValueInfoProto>,
+) -> Split {
     let behind = downstream(&graph.node, &[at]);
     let inputs: Vec<&str> = graph.input.iter().map(|input| input.name.as_str()).collect();
     let of_inputs = downstream(&graph.node, &inputs);
@@ -101,8 +106,8 @@ fn split(proto: &ModelProto, at: &str, layer: &str, result: &str, infos: &HashMa
     let first: Vec<&str> = inputs.iter().copied().filter(|name| *name != at).collect();
     let second: Vec<&str> = [at].into_iter().chain(crossing.iter().map(String::as_str)).collect();
     Split {
-        before: half(proto, &graph, before, &first, &outputs, infos),
-        after: half(proto, &graph, after, &second, &[result], infos),
+        before: half(proto, graph, before, &first, &outputs, infos),
+        after: half(proto, graph, after, &second, &[result], infos),
         crossing,
     }
 }
@@ -142,5 +147,12 @@ fn half(
         node: nodes,
         ..Default::default()
     };
-    ModelProto { graph: Some(half), ..proto.clone() }
+    ModelProto {
+        ir_version: proto.ir_version,
+        opset_import: proto.opset_import.clone(),
+        producer_name: proto.producer_name.clone(),
+        producer_version: proto.producer_version.clone(),
+        graph: Some(half),
+        ..Default::default()
+    }
 }

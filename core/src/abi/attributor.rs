@@ -41,8 +41,8 @@ pub struct AscanAttributorTable {
     /// `sizeof(AscanAttributorTable)` on the library's side.
     pub size: usize,
     /// `info` is the backend's info JSON, `head` the weight of its linear head (its shape is NULL where there is none).
-    /// Reply JSON: `{"layers": [..], "gradients": bool, "gradients_of": [..], "map_size": [h, w], "method": ""}`;
-    /// `gradients_of` may be left out.
+    /// Reply JSON: `{"layers": [..], "gradients": bool, "gradients_of": [..], "relevance": bool, "map_size": [h, w],
+    /// "method": ""}`; `gradients_of` and `relevance` may be left out.
     pub requirements: unsafe extern "C" fn(
         attributor: *mut c_void,
         info: AscanStr,

@@ -17,7 +17,7 @@ use std::ffi::c_void;
 pub struct AscanRuntimeTable {
     /// `sizeof(AscanRuntimeTable)` on the library's side.
     pub size: usize,
-    /// Reply JSON: `{"gradients": bool, "training": bool}`.
+    /// Reply JSON: `{"gradients": bool, "training": bool, "relevance": bool}`.
     pub capabilities: unsafe extern "C" fn(runtime: *mut c_void, reply: *mut AscanReply) -> i32,
     /// 0 if the engine can run here.
     pub available: unsafe extern "C" fn(runtime: *mut c_void, reply: *mut AscanReply) -> i32,

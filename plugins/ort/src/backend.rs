@@ -3,6 +3,7 @@
 use crate::engine::{Compiled, Engine};
 use crate::gradients::{self, Sources};
 use crate::halves::{self, Halves};
+use crate::opened::Opened;
 use ascan_core::backend::{Cotangent, check_forward};
 use ascan_core::{Capabilities, Forward, Gradients, ModelBackend, ModelInfo, OpenModel, Result, Tensor, TensorView};
 use ascan_onnx::{Classifier, Model, Seed, calls, prepare};
@@ -11,13 +12,10 @@ use std::cell::RefCell;
 
 /// A model opened by onnxruntime.
 pub struct OrtBackend {
-    pub(crate) model: Model,
-    pub(crate) classifier: Classifier,
-    pub(crate) info: ModelInfo,
-    pub(crate) engine: Engine,
+    opened: Opened,
     sessions: RefCell<Vec<Layered>>,
-    pub(crate) gradients: RefCell<Vec<Sources>>,
-    pub(crate) halves: RefCell<Vec<Halves>>,
+    gradients: RefCell<Vec<Sources>>,
+    halves: RefCell<Vec<Halves>>,
 }
 
 /// The model with logits and some layers as its outputs.
@@ -41,43 +39,33 @@ impl OrtBackend {
         info.no_gradients = gradient.err().map(|error| error.to_string());
         let engine = Engine { environment, n_threads: request.n_threads.max(1), path: request.path.clone() };
         let backend = Self {
-            model,
-            classifier,
-            info,
-            engine,
+            opened: Opened { model, classifier, info, engine },
             sessions: RefCell::default(),
             gradients: RefCell::default(),
             halves: RefCell::default(),
         };
-        let usual: Vec<&str> = backend.info.default_layer.as_deref().into_iter().collect();
+        let usual: Vec<&str> = backend.opened.info.default_layer.as_deref().into_iter().collect();
         let session = backend.compile(&usual)?;
         backend.sessions.borrow_mut().push(session);
         Ok(backend)
     }
 
     fn compile(&self, layers: &[&str]) -> Result<Layered> {
-        let graph = self.engine.compile(prepare(&self.model, &self.classifier, layers, None)?)?;
+        let Opened { model, classifier, engine, .. } = &self.opened;
+        let graph = engine.compile(prepare(model, classifier, layers, None)?)?;
         Ok(Layered { layers: layers.iter().map(|&layer| layer.to_owned()).collect(), graph })
-    }
-
-    /// Joins the rows of one call to those of the others.
-    pub(crate) fn collect(&self, name: &str, n: usize, data: Vec<f32>) -> Result<Tensor> {
-        let shape = match name == self.info.input {
-            true => self.info.input_shape.to_vec(),
-            false => self.info.tensor(name)?.1,
-        };
-        Tensor::new([vec![n], shape].concat(), data)
     }
 }
 
 impl ModelBackend for OrtBackend {
     fn info(&self) -> &ModelInfo {
-        &self.info
+        &self.opened.info
     }
 
     fn forward(&self, images: TensorView, layers: &[&str]) -> Result<Forward> {
-        let n = check_forward(&self.info, images, layers)?;
-        let layers: Vec<&str> = layers.iter().map(|&name| Ok(self.info.tensor(name)?.0)).collect::<Result<_>>()?;
+        let Opened { classifier, info, .. } = &self.opened;
+        let n = check_forward(info, images, layers)?;
+        let layers: Vec<&str> = layers.iter().map(|&name| Ok(info.tensor(name)?.0)).collect::<Result<_>>()?;
         let mut sessions = self.sessions.borrow_mut();
         let gives = |kept: &Layered| layers.iter().all(|&layer| kept.layers.iter().any(|known| known == layer));
         let at = match sessions.iter().position(gives) {
@@ -88,36 +76,36 @@ impl ModelBackend for OrtBackend {
             }
         };
         let graph = &mut sessions[at].graph;
-        let size = self.classifier.batch.unwrap_or(n);
-        let shape = [&[size][..], &self.info.input_shape].concat();
-        let mut logits = Vec::with_capacity(n * self.info.n_classes);
+        let size = classifier.batch.unwrap_or(n);
+        let shape = [&[size][..], &info.input_shape].concat();
+        let mut logits = Vec::with_capacity(n * info.n_classes);
         let mut maps: Vec<Vec<f32>> = vec![Vec::new(); layers.len()];
         for (n_rows, values) in calls(images, size) {
             let image = graph.floats(&shape, &values)?;
-            let outputs = graph.run(vec![(&self.info.input, image)])?;
-            logits.extend_from_slice(&graph.read(&outputs[0])?.1[..n_rows * self.info.n_classes]);
+            let outputs = graph.run(vec![(&info.input, image)])?;
+            logits.extend_from_slice(&graph.read(&outputs[0])?.1[..n_rows * info.n_classes]);
             for (map, &layer) in maps.iter_mut().zip(&layers) {
                 let output = graph.outputs.iter().zip(&outputs).find(|(name, _)| *name == layer);
                 let Some((_, output)) = output else { continue };
                 let (shape, data) = graph.read(output)?;
-                let plain = self.classifier.to_plain(layer, &shape, data)?;
+                let plain = classifier.to_plain(layer, &shape, data)?;
                 map.extend_from_slice(plain.view().rows(0..n_rows));
             }
         }
         let feature_maps =
-            layers.iter().zip(maps).map(|(&layer, data)| Ok((layer.to_owned(), self.collect(layer, n, data)?)));
+            layers.iter().zip(maps).map(|(&layer, data)| Ok((layer.to_owned(), self.opened.collect(layer, n, data)?)));
         Ok(Forward {
             feature_maps: feature_maps.collect::<Result<_>>()?,
-            logits: Tensor::new([n, self.info.n_classes], logits)?,
+            logits: Tensor::new([n, info.n_classes], logits)?,
         })
     }
 
     fn gradients(&self, images: TensorView, target_classes: &[usize], with_respect_to: &[&str]) -> Result<Gradients> {
-        gradients::gradients(self, images, target_classes, with_respect_to)
+        gradients::gradients(&self.opened, &mut self.gradients.borrow_mut(), images, target_classes, with_respect_to)
     }
 
     fn pullback(&self, images: TensorView, layer: &str, cotangent: &mut Cotangent) -> Result<Tensor> {
-        halves::pullback(self, images, layer, cotangent)
+        halves::pullback(&self.opened, &mut self.halves.borrow_mut(), images, layer, cotangent)
     }
 
     fn forward_from(
@@ -127,6 +115,6 @@ impl ModelBackend for OrtBackend {
         feature_maps: TensorView,
         image_of: &[usize],
     ) -> Result<Tensor> {
-        halves::forward_from(self, images, layer, feature_maps, image_of)
+        halves::forward_from(&self.opened, &mut self.halves.borrow_mut(), images, layer, feature_maps, image_of)
     }
 }

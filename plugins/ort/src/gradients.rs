@@ -1,7 +1,7 @@
 //! Gradients of logits: the model with its backward pass, written as ONNX and run as any other.
 
-use crate::backend::OrtBackend;
 use crate::engine::Compiled;
+use crate::opened::Opened;
 use ascan_core::backend::check_gradients;
 use ascan_core::{Gradients, Result, Tensor, TensorView};
 use ascan_onnx::{Seed, calls, gradient};
@@ -14,16 +14,16 @@ pub(crate) struct Sources {
 
 /// See [`ascan_core::ModelBackend::gradients`].
 pub(crate) fn gradients(
-    backend: &OrtBackend,
+    opened: &Opened,
+    graphs: &mut Vec<Sources>,
     images: TensorView,
     target_classes: &[usize],
     with_respect_to: &[&str],
 ) -> Result<Gradients> {
-    let info = &backend.info;
+    let info = &opened.info;
     let n = check_gradients(info, images, target_classes, with_respect_to)?;
     let name = |&name: &&str| if name == info.input { Ok(info.input.as_str()) } else { Ok(info.tensor(name)?.0) };
     let asked = with_respect_to.iter().map(name).collect::<Result<Vec<_>>>()?;
-    let mut graphs = backend.gradients.borrow_mut();
     let gives = |kept: &Sources| asked.iter().all(|&name| kept.names.iter().any(|known| known == name));
     let at = match graphs.iter().position(gives) {
         Some(at) => at,
@@ -31,15 +31,15 @@ pub(crate) fn gradients(
             let mut names = asked.clone();
             names.sort_unstable();
             names.dedup();
-            let proto = gradient(&backend.model, &backend.classifier, &names, Seed::TargetClass)?;
-            let graph = backend.engine.compile(proto)?;
+            let proto = gradient(&opened.model, &opened.classifier, &names, Seed::TargetClass)?;
+            let graph = opened.engine.compile(proto)?;
             graphs.push(Sources { names: names.into_iter().map(str::to_owned).collect(), graph });
             graphs.len() - 1
         }
     };
     let Sources { names, graph } = &mut graphs[at];
     // One image at a time is fastest on the CPU, and makes a result independent of its batch.
-    let size = backend.classifier.batch.unwrap_or(1);
+    let size = opened.classifier.batch.unwrap_or(1);
     let shape = [&[size][..], &info.input_shape].concat();
     let mut logits = Vec::with_capacity(n * info.n_classes);
     let mut found: Vec<[Vec<f32>; 2]> = vec![[Vec::new(), Vec::new()]; asked.len()];
@@ -56,7 +56,7 @@ pub(crate) fn gradients(
             if name == info.input {
                 Tensor::new(shape, data.to_vec())
             } else {
-                backend.classifier.to_plain(name, &shape, data)
+                opened.classifier.to_plain(name, &shape, data)
             }
         };
         for (&name, [gradients, own_values]) in asked.iter().zip(&mut found) {
@@ -73,8 +73,8 @@ pub(crate) fn gradients(
     }
     let mut result = Gradients { logits: Tensor::new([n, info.n_classes], logits)?, ..Gradients::default() };
     for (&name, [gradients, values]) in asked.iter().zip(found) {
-        result.gradients.push(backend.collect(name, n, gradients)?);
-        result.values.push(backend.collect(name, n, values)?);
+        result.gradients.push(opened.collect(name, n, gradients)?);
+        result.values.push(opened.collect(name, n, values)?);
     }
     Ok(result)
 }

@@ -1,8 +1,8 @@
 //! What runs in two halves, with a tensor from outside between them: pulling a cotangent back to the images, and running the
 //! part behind a layer.
 
-use crate::backend::OrtBackend;
 use crate::engine::Compiled;
+use crate::opened::Opened;
 use ascan_core::backend::{Cotangent, check_forward, check_forward_from};
 use ascan_core::{Error, Result, Tensor, TensorView};
 use ascan_onnx::{Layout, Split, behind, calls, pullback as split_pullback};
@@ -38,30 +38,30 @@ struct Tape {
 }
 
 impl Halves {
-    /// Index of the halves at this layer, which are made if they are not there yet.
-    fn at(backend: &OrtBackend, layer: &str, direction: Direction) -> Result<usize> {
-        let mut all = backend.halves.borrow_mut();
+    /// The halves at this layer, which are made if they are not there yet.
+    fn at<'h>(opened: &Opened, all: &'h mut Vec<Self>, layer: &str, direction: Direction) -> Result<&'h mut Self> {
         let known = |halves: &Self| halves.layer == layer && halves.direction == direction;
         if let Some(at) = all.iter().position(known) {
-            return Ok(at);
+            return Ok(&mut all[at]);
         }
         let split = match direction {
             Direction::Back => split_pullback,
             Direction::On => behind,
         };
-        let Split { before, after, crossing } = split(&backend.model, &backend.classifier, layer)?;
-        let (before, after) = (backend.engine.compile(before)?, backend.engine.compile(after)?);
+        let Split { before, after, crossing } = split(&opened.model, &opened.classifier, layer)?;
+        let (before, after) = (opened.engine.compile(before)?, opened.engine.compile(after)?);
         all.push(Self { layer: layer.to_owned(), direction, before, after, crossing });
-        Ok(all.len() - 1)
+        let last = all.len() - 1;
+        Ok(&mut all[last])
     }
 
     /// Runs the first half on images of calls of `size`.
-    fn run_before(&mut self, backend: &OrtBackend, images: TensorView, size: usize) -> Result<Vec<Tape>> {
-        let shape = [&[size][..], &backend.info.input_shape].concat();
+    fn run_before(&mut self, opened: &Opened, images: TensorView, size: usize) -> Result<Vec<Tape>> {
+        let shape = [&[size][..], &opened.info.input_shape].concat();
         let mut tapes = Vec::new();
         for (n_rows, values) in calls(images, size) {
             let image = self.before.floats(&shape, &values)?;
-            let outputs = self.before.run(vec![(&backend.info.input, image)])?;
+            let outputs = self.before.run(vec![(&opened.info.input, image)])?;
             tapes.push(Tape { images: values.into_owned(), outputs, n_rows });
         }
         Ok(tapes)
@@ -70,12 +70,12 @@ impl Halves {
     /// Runs the second half on a tensor from outside and what the first half gave.
     fn run_after<'t>(
         &mut self,
-        backend: &OrtBackend,
+        opened: &Opened,
         shape: &[usize],
         values: &[f32],
         tape: Option<&'t Tape>,
     ) -> Result<Vec<DynValue>> {
-        let image_shape = [&[shape[0]][..], &backend.info.input_shape].concat();
+        let image_shape = [&[shape[0]][..], &opened.info.input_shape].concat();
         let names = self.after.inputs.clone();
         let mut inputs: Vec<(&str, SessionInputValue)> = Vec::with_capacity(names.len());
         for (i, name) in names.iter().enumerate() {
@@ -106,20 +106,19 @@ fn written(layout: Layout, shape: &[usize], own: &mut [f32], maps: &[&[f32]]) ->
 
 /// See [`ascan_core::ModelBackend::pullback`].
 pub(crate) fn pullback(
-    backend: &OrtBackend,
+    opened: &Opened,
+    all: &mut Vec<Halves>,
     images: TensorView,
     layer: &str,
     cotangent: &mut Cotangent,
 ) -> Result<Tensor> {
-    let info = &backend.info;
+    let info = &opened.info;
     let n = check_forward(info, images, &[])?;
     let layer = info.layer(layer)?;
-    let layout = backend.classifier.layer(&layer.name)?.layout;
-    let size = backend.classifier.batch.unwrap_or(1);
-    let at = Halves::at(backend, &layer.name, Direction::Back)?;
-    let mut all = backend.halves.borrow_mut();
-    let halves = &mut all[at];
-    let tapes = halves.run_before(backend, images, size)?;
+    let layout = opened.classifier.layer(&layer.name)?.layout;
+    let size = opened.classifier.batch.unwrap_or(1);
+    let halves = Halves::at(opened, all, &layer.name, Direction::Back)?;
+    let tapes = halves.run_before(opened, images, size)?;
     let mut map = Vec::new();
     for tape in &tapes {
         let (shape, data) = halves.before.read(&tape.outputs[0])?;
@@ -136,7 +135,7 @@ pub(crate) fn pullback(
         let mut values = vec![0.0; own.iter().product()];
         let maps: Vec<&[f32]> = (0..tape.n_rows).map(|row| cotangent.row(call * size + row)).collect();
         written(layout, &own, &mut values, &maps)?;
-        let outputs = halves.run_after(backend, &own, &values, Some(tape))?;
+        let outputs = halves.run_after(opened, &own, &values, Some(tape))?;
         gradient.extend_from_slice(&halves.after.read(&outputs[0])?.1[..tape.n_rows * images.row_len()]);
     }
     Tensor::new([&[n][..], &info.input_shape].concat(), gradient)
@@ -144,26 +143,25 @@ pub(crate) fn pullback(
 
 /// See [`ascan_core::ModelBackend::forward_from`].
 pub(crate) fn forward_from(
-    backend: &OrtBackend,
+    opened: &Opened,
+    all: &mut Vec<Halves>,
     images: TensorView,
     layer: &str,
     feature_maps: TensorView,
     image_of: &[usize],
 ) -> Result<Tensor> {
-    let info = &backend.info;
+    let info = &opened.info;
     check_forward_from(info, images, layer, feature_maps, image_of)?;
     let layer = info.layer(layer)?;
-    let layout = backend.classifier.layer(&layer.name)?.layout;
-    let at = Halves::at(backend, &layer.name, Direction::On)?;
-    let mut all = backend.halves.borrow_mut();
-    let halves = &mut all[at];
+    let layout = opened.classifier.layer(&layer.name)?.layout;
+    let halves = Halves::at(opened, all, &layer.name, Direction::On)?;
     // Which maps can share a call: any if nothing else of the image is read, otherwise those of one image.
     let plain = layout.own_shape(1, layer.shape).filter(|_| halves.crossing.is_empty());
     let mut by_image: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (map, &image) in image_of.iter().enumerate() {
         by_image.entry(if plain.is_some() { 0 } else { image }).or_default().push(map);
     }
-    let fixed = backend.classifier.batch;
+    let fixed = opened.classifier.batch;
     let at_once = fixed.unwrap_or(if plain.is_some() { MAPS_AT_ONCE } else { 1 });
     let mut logits = Tensor::zeros([image_of.len(), info.n_classes]);
     for (image, maps) in by_image {
@@ -172,7 +170,7 @@ pub(crate) fn forward_from(
             None => {
                 let shape = [&[1][..], &info.input_shape].concat();
                 let one = TensorView::new(&shape, images.row(image))?;
-                halves.run_before(backend, one, fixed.unwrap_or(1))?.pop()
+                halves.run_before(opened, one, fixed.unwrap_or(1))?.pop()
             }
         };
         let own = tape.as_ref().map(|tape| halves.before.read(&tape.outputs[0])).transpose()?;
@@ -190,7 +188,7 @@ pub(crate) fn forward_from(
             // A call that is not full is filled up with its last map.
             let rows = (0..shape[0]).map(|row| feature_maps.row(maps[row.min(maps.len() - 1)]));
             written(layout, &shape, &mut values, &rows.collect::<Vec<_>>())?;
-            let outputs = halves.run_after(backend, &shape, &values, tape.as_ref())?;
+            let outputs = halves.run_after(opened, &shape, &values, tape.as_ref())?;
             let made = halves.after.read(&outputs[0])?.1;
             for (row, &map) in maps.iter().enumerate() {
                 let of = |at: usize| at * info.n_classes..(at + 1) * info.n_classes;

@@ -5,6 +5,7 @@ mod engine;
 mod find;
 mod gradients;
 mod halves;
+mod opened;
 
 use ascan_core::params::{Params, Problems};
 use ascan_core::{Capabilities, Error, ModelBackend, OpenModel, Plugin, Result, Runtime, Strengths};

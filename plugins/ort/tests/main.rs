@@ -1,11 +1,10 @@
 //! Tests of the onnxruntime backend, skipped with a sentence where no onnxruntime is found: small nets of each family, the laws
-//! of a backend, agreement with burn, and the gradient rule of each operator.
+//! of a backend, and the gradient rule of each operator.
 
 mod conformance;
 #[path = "../../../tests/golden/golden.rs"]
 mod golden_files;
 mod goldens;
-//PARITY mod parity;
 mod quantised;
 mod rules;
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// ∂logit/∂image of a net of these nodes.
 fn gradient(runtime: &ascan_ort::OrtRuntime, build: &dyn Fn(&mut GraphBuilder, &str) -> String) -> Tensor {
-    let mut graph = GraphBuilder::empty(13, 7);
+    let mut graph = GraphBuilder::empty(20, 7);
     graph.input("image", DataType::Float, &[None, Some(C), Some(SIDE), Some(SIDE)]);
     let x = build(&mut graph, "image");
     let x = graph.flatten("flat", &x);
@@ -92,6 +92,27 @@ fn a_product_of_bytes_has_the_gradient_of_the_product() {
 #[test]
 fn a_convolution_of_bytes_has_the_gradient_of_the_convolution() {
     bytes_agree("ConvInteger", "Conv", &[C, C, 3, 3], &[1, 1, 1, 1]);
+}
+
+#[test]
+fn activations_in_half_precision_have_the_gradients_of_float32() {
+    let Some(runtime) = super::runtime() else { return };
+    let activations = |graph: &mut GraphBuilder, x: &str| {
+        let x = graph.push(node("HardSwish", &[x]));
+        let x = graph.push(node("Gelu", &[&x]));
+        let s = graph.push(node("Sigmoid", &[&x]));
+        graph.node("Mul", &[&x, &s], "silu")
+    };
+    let plain = gradient(&runtime, &activations);
+    let half = gradient(&runtime, &|graph, x| {
+        let x = graph.push(NodeProto::new("Cast", &[x], "half").with_int("to", 10));
+        let x = activations(graph, &x);
+        graph.push(NodeProto::new("Cast", &[&x], "single").with_int("to", 1))
+    });
+    let largest = plain.data().iter().fold(0.0f32, |largest, v| largest.max(v.abs()));
+    for (got, expected) in half.data().iter().zip(plain.data()) {
+        assert!((got - expected).abs() < 4e-3 * largest, "{got}, not {expected}");
+    }
 }
 
 /// The forms of one net that quantisers write, beside float32 (see `golden/make_exported.py`).

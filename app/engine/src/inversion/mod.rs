@@ -30,7 +30,7 @@ use crate::slices::SliceSet;
 use crate::workers::Workers;
 use ascan_config::host::PluginHost;
 use ascan_config::sections::ChannelOrder;
-use ascan_core::{Context, Error, Kind, ParamMap, Result, Runtime, Tensor};
+use ascan_core::{Context, Error, Kind, OpenModel, ParamMap, Result, Runtime, Tensor};
 use ascan_images::unit::{Normalise, unit_pictures};
 use ascan_store::{Part, Scan};
 use ascent::{Goal, ascend};
@@ -69,8 +69,8 @@ pub fn invert(
     host: &PluginHost,
     context: &Context,
 ) -> Result<Vec<Inversion>> {
-    let runtime = runtime(host)?;
     let open = scan.config.model.open(1);
+    let runtime = runtime(host, &open)?;
     let size = scan.plan.model.input_shape;
     let normalise = Normalise::new(&scan.config.model.preprocess);
     let canvas = Canvas::new(size, &colours(scan, set)?);
@@ -112,12 +112,13 @@ fn file(set: &str, slice: i32) -> String {
     format!("inversion-{set}-{slice}.png")
 }
 
-/// An engine that has gradients.
-fn runtime(host: &PluginHost) -> Result<Box<dyn Runtime>> {
-    for name in host.names(Kind::Backend) {
+/// The fastest engine that has gradients of this model.
+fn runtime(host: &PluginHost, open: &OpenModel) -> Result<Box<dyn Runtime>> {
+    for name in host.fastest_first() {
         let params = host.resolve(Kind::Backend, name, &ParamMap::new())?.params;
         let runtime = host.backend(name, &params)?;
-        if runtime.capabilities().gradients && runtime.available().is_ok() {
+        let opens = || runtime.open(open).is_ok_and(|model| model.info().capabilities.gradients);
+        if runtime.capabilities().gradients && runtime.available().is_ok() && opens() {
             return Ok(runtime);
         }
     }

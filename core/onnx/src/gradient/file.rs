@@ -31,16 +31,14 @@ pub(super) fn assemble(
     let ends: HashSet<&String> = inputs.iter().chain(outputs).collect();
     let inner = nodes.iter().flat_map(|node| &node.output).filter(|name| !ends.contains(name)).filter_map(value);
     let proto = &prepared.proto;
-    let own = proto.graph.clone().unwrap_or_default();
+    let own = proto.graph.as_ref();
+    let stored =
+        own.into_iter().flat_map(|graph| &graph.initializer).filter(|tensor| used.contains(tensor.name.as_str()));
+    let added = constants.into_iter().filter(|tensor| used.contains(tensor.name.as_str()));
     let graph = GraphProto {
-        name: own.name,
-        initializer: own
-            .initializer
-            .into_iter()
-            .chain(constants)
-            .filter(|tensor| used.contains(tensor.name.as_str()))
-            .collect(),
-        sparse_initializer: own.sparse_initializer,
+        name: own.map(|graph| graph.name.clone()).unwrap_or_default(),
+        initializer: stored.cloned().chain(added).collect(),
+        sparse_initializer: own.map(|graph| graph.sparse_initializer.clone()).unwrap_or_default(),
         input: inputs.iter().filter_map(value).collect(),
         output: outputs.iter().filter_map(value).collect(),
         value_info: inner.collect(),
@@ -51,7 +49,14 @@ pub(super) fn assemble(
     for set in opset_import.iter_mut().filter(|set| is_standard(&set.domain)) {
         set.version = set.version.max(tape.needs_opset);
     }
-    ModelProto { ir_version: proto.ir_version.max(8), opset_import, graph: Some(graph), ..proto.clone() }
+    ModelProto {
+        ir_version: proto.ir_version.max(8),
+        opset_import,
+        producer_name: proto.producer_name.clone(),
+        producer_version: proto.producer_version.clone(),
+        graph: Some(graph),
+        ..Default::default()
+    }
 }
 
 fn value(name: &str, elem: DataType, shape: &Shape, batches: [usize; 2]) -> ValueInfoProto {

@@ -7,6 +7,7 @@
 mod absorb;
 mod file;
 mod flow;
+mod fold;
 mod patterns;
 mod rules;
 mod shape;
@@ -45,7 +46,8 @@ pub enum Seed<'r> {
 /// - outputs, all float32: the logits (with a cotangent, the tensor that it belongs to), the layers of `with_respect_to` in
 ///   their order, then `gradient/NAME` for each of `with_respect_to` in the same order. Layers are in the model's own layout
 ///   ([`Layer::layout`](crate::Layer::layout)), as are their gradients;
-/// - the version of ONNX's operators is the model's, or 16 where an overlapping max-pool needs it.
+/// - the version of ONNX's operators is the model's, or 16 where there is a max-pool, 17 where a layer normalisation was
+///   written out in nodes.
 ///
 /// # Units
 /// Logits (with a cotangent, those of its function) per unit of the input or of the activation.

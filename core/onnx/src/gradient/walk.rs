@@ -3,8 +3,9 @@
 use super::absorb;
 use super::file::assemble;
 use super::flow::{Flow, Part};
-use super::patterns::{self, Pattern};
-use super::rules::{self, Rule};
+use super::fold::fold;
+use super::patterns;
+use super::rules::{self, Pattern, Rule};
 use super::shape::Shape;
 use super::tape::{Known, Tape};
 use crate::flat::Flat;
@@ -12,6 +13,7 @@ use crate::infer::Fact;
 use crate::inline::reads;
 use crate::model::Model;
 use crate::operator::Operator;
+use crate::prepare::live;
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{ModelProto, NodeProto};
 use ascan_core::{Error, Result};
@@ -24,11 +26,9 @@ pub(super) fn walk(prepared: &Model, sources: &[String], end: &str, of_class: bo
     let batches = flat.batch.map_or([2, 3], |only| [only; 2]);
     let mut tape = Tape::new(prepared.opset(), known(&flat, batches)?);
     let refuse = |why: String| Error::unsupported(format!("{}: {why}", prepared.path.display()), FALL_BACK);
-    let mut nodes = crate::prepare::live(
-        &flat.nodes,
-        &[sources, &[end.to_owned()]].concat().iter().map(String::as_str).collect::<Vec<_>>(),
-    );
     let kept: HashSet<String> = sources.iter().cloned().chain([end.to_owned()]).collect();
+    let mut nodes = live(&flat.nodes, &kept.iter().map(String::as_str).collect::<Vec<_>>());
+    let folded = fold(&tape, &mut nodes);
     let patterns = patterns::rewrite(&mut tape, &mut nodes, &kept).map_err(refuse)?;
     tape.wanted = between(&tape, &nodes, sources, end);
     if let Some(source) = sources.iter().find(|source| !tape.wants(source)) {
@@ -38,9 +38,8 @@ pub(super) fn walk(prepared: &Model, sources: &[String], end: &str, of_class: bo
     let shape = tape.shape(end).map_err(refuse)?;
     let (input, seed) = seed(&mut tape, &shape, of_class).map_err(refuse)?;
     tape.seed.clone_from(&seed);
-    let gradients =
-        Back { patterns, model: prepared, sums: HashMap::from([(end.to_owned(), vec![Part::Whole(Flow::of(seed))])]) };
-    let gradients = gradients.walk(&mut tape, &nodes, sources)?;
+    let sums = HashMap::from([(end.to_owned(), vec![Part::Whole(Flow::of(seed))])]);
+    let gradients = Back { patterns, model: prepared, sums }.walk(&mut tape, &nodes, sources)?;
     for (first, i, name) in std::mem::take(&mut tape.more_outputs) {
         if let Some(node) = nodes.iter_mut().find(|node| node.output.first() == Some(&first)) {
             let len = node.output.len().max(i + 1);
@@ -51,8 +50,9 @@ pub(super) fn walk(prepared: &Model, sources: &[String], end: &str, of_class: bo
     let mut outputs = vec![end.to_owned()];
     outputs.extend(sources.iter().filter(|name| **name != flat.input.name && *name != end).cloned());
     outputs.extend(gradients);
-    let constants = flat.extra.iter().cloned().chain(tape.constants.iter().cloned()).collect();
-    nodes.append(&mut tape.nodes.clone());
+    let added = folded.into_iter().chain(std::mem::take(&mut tape.constants));
+    let constants = flat.extra.iter().cloned().chain(added).collect();
+    nodes.append(&mut tape.nodes);
     let inputs = [flat.input.name.clone(), input];
     Ok(assemble(prepared, &tape, (nodes, constants), &inputs, &outputs, batches))
 }
@@ -62,6 +62,8 @@ const FALL_BACK: &str = "use `backend = \"burn\"` or `\"auto\"`";
 /// What is known of every tensor.
 fn known(flat: &Flat, batches: [usize; 2]) -> Result<HashMap<String, Known>> {
     let (small, large) = (flat.facts(batches[0])?, flat.facts(batches[1])?);
+    // Shapes of one image may hide what follows the batch, but a value has to be the same there too.
+    let single = if flat.batch.is_none() { flat.facts(1).ok() } else { None };
     let constants = flat.graph.initializer.iter().chain(&flat.extra).map(|tensor| tensor.name.as_str());
     let sparse = flat.graph.sparse_initializer.iter().filter_map(|tensor| tensor.values.as_ref());
     let given = flat.nodes.iter().flat_map(|node| node.output.iter().map(String::as_str));
@@ -73,7 +75,11 @@ fn known(flat: &Flat, batches: [usize; 2]) -> Result<HashMap<String, Known>> {
             (Some(a), Some(b)) if a.len() == b.len() => Some(Shape::new(a.clone(), b.clone())),
             _ => None,
         };
-        let value = a.value.clone().filter(|value| b.value.as_ref() == Some(value));
+        let one = single.as_ref().and_then(|facts| facts.get(name));
+        let value = a
+            .value
+            .clone()
+            .filter(|value| b.value.as_ref() == Some(value) && one.is_none_or(|one| one.value.as_ref() == Some(value)));
         let counts = [a, b].iter().all(|fact| {
             fact.value.as_ref().is_some_and(|values| values.iter().enumerate().all(|(i, &value)| value == i as f64))
         });

@@ -1,7 +1,7 @@
 //! Forms of the forward pass that onnxruntime keeps in its blocked layout.
 
-use super::Pattern;
-use crate::gradient::rules::{in_blocks, repeated};
+use super::is_float32;
+use crate::gradient::rules::{Pattern, in_blocks, repeated};
 use crate::gradient::tape::Tape;
 use crate::proto::NodeProto;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ pub(super) fn rewrite(
         let is_map = |tensor: &str| {
             tape.shape(tensor).is_ok_and(|shape| shape.rank() == 4 && shape.length(2) * shape.length(3) > 1)
         };
-        let fits = node.output.first().is_some_and(|y| in_blocks(tape, y) && is_map(y));
+        let fits = node.output.first().is_some_and(|y| is_float32(tape, y) && in_blocks(tape, y) && is_map(y));
         match node.op_type.as_str() {
             "HardSwish" if fits => {
                 let (x, y) = (node.input[0].clone(), node.output[0].clone());

@@ -1,9 +1,9 @@
 //! GELU by the error function, in the forms that exporters write.
 
-use super::{Links, Pattern, is_number, other, replace};
+use super::{Links, is_float32, is_number, other, replace};
+use crate::gradient::rules::Pattern;
 use crate::gradient::tape::Tape;
 use crate::proto::NodeProto;
-use crate::proto::tensor_proto::DataType;
 use std::collections::{HashMap, HashSet};
 
 /// `x·Φ(x)` in one node or in five, with `Φ(x)` as a tensor that the way back reads.
@@ -23,7 +23,10 @@ pub(super) fn rewrite(
             }
             _ => None,
         };
-        matches.extend(matched.filter(|(_, _, inner)| !inner.iter().any(|name| kept.contains(name))));
+        let fits = |(_, y, inner): &(String, String, Vec<String>)| {
+            is_float32(tape, y) && !inner.iter().any(|name| kept.contains(name))
+        };
+        matches.extend(matched.filter(fits));
     }
     for (x, y, inner) in matches {
         let names = ["scaled", "erf", "half", "distribution"].map(|step| tape.fresh(&format!("{y}/{step}")));
@@ -44,9 +47,6 @@ pub(super) fn rewrite(
 
 /// Input, output and inner tensors of `x·(1 + erf(x/√2))/2` around an `Erf`, whatever is multiplied first.
 fn around(tape: &Tape, nodes: &[NodeProto], links: &Links, erf: &NodeProto) -> Option<(String, String, Vec<String>)> {
-    if tape.known(&erf.output[0])?.elem != Some(DataType::Float) {
-        return None;
-    }
     let root = std::f64::consts::SQRT_2;
     let inner = &erf.input[0];
     links.reader(nodes, inner)?;

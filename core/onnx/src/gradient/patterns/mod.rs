@@ -5,21 +5,12 @@ mod blocks;
 mod gelu;
 mod layer_norm;
 
+use super::rules::Pattern;
 use super::tape::Tape;
 use crate::inline::reads;
 use crate::proto::NodeProto;
+use crate::proto::tensor_proto::DataType;
 use std::collections::{HashMap, HashSet};
-
-/// An activation `y = x · gate(x)`, by the product at its end, which reads `x` and then the gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pattern {
-    /// The gate is the sigmoid of `x`.
-    Silu,
-    /// The gate is `clip(x/6 + 1/2)`.
-    HardSwish,
-    /// The gate is the normal distribution function.
-    Gelu,
-}
 
 /// Who gives each tensor, and how many read it.
 struct Links {
@@ -83,6 +74,11 @@ fn other<'n>(node: &'n NodeProto, tensor: &str) -> Option<&'n str> {
 /// Whether a tensor is one number, close to `expected`.
 fn is_number(tape: &Tape, tensor: &str, expected: f64) -> bool {
     matches!(tape.values(tensor), Some(&[value]) if (value - expected).abs() < 1e-6)
+}
+
+/// Whether a tensor is of the type of the constants that are added here.
+fn is_float32(tape: &Tape, tensor: &str) -> bool {
+    tape.known(tensor).is_some_and(|known| known.elem == Some(DataType::Float))
 }
 
 /// Takes the nodes that give `gone` out, and puts others in place of the one that gives `last`.

@@ -22,7 +22,7 @@ use crate::proto::NodeProto;
 pub(super) use activation::in_blocks;
 pub(super) use convolution::repeated;
 pub(super) use normalisation::batch_norm_factor;
-pub(super) use pattern::pattern;
+pub(super) use pattern::{Pattern, pattern};
 
 /// What a rule writes, or why it cannot.
 pub(super) type Written = Result<Parts, String>;

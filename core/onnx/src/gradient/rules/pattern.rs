@@ -1,11 +1,21 @@
 //! Activations that exporters write in several nodes, differentiated whole (see `patterns`).
 
 use super::super::flow::only;
-use super::super::patterns::Pattern;
 use super::super::tape::Tape;
 use super::Written;
 use super::activation::{affine, gated, gelu_slope, in_blocks};
 use crate::proto::NodeProto;
+
+/// An activation `y = x · gate(x)`, by the product at its end, which reads `x` and then the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Pattern {
+    /// The gate is the sigmoid of `x`.
+    Silu,
+    /// The gate is `clip(x/6 + 1/2)`.
+    HardSwish,
+    /// The gate is the normal distribution function.
+    Gelu,
+}
 
 /// The way back through the product `y = x · gate(x)` at the end of an activation.
 pub(in super::super) fn pattern(tape: &mut Tape, node: &NodeProto, pattern: Pattern, g: &str) -> Written {
