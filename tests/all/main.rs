@@ -30,6 +30,7 @@ mod mutants;
 mod new_slicer;
 mod pages;
 mod painted;
+mod parity;
 mod real_data;
 mod repair;
 mod repair_numerics;

@@ -154,6 +154,15 @@ impl Question {
         }
     }
 
+    /// Number of logits that a backend gives.
+    pub fn n_logits(&self) -> usize {
+        match *self {
+            Self::Class { n_classes } => n_classes,
+            Self::Presence { .. } => 2,
+            Self::Quantity { .. } => 1,
+        }
+    }
+
     /// Number of answers.
     pub fn n_answers(&self) -> usize {
         match *self {

@@ -112,7 +112,7 @@ fn explain(
     if n == 0 {
         return Ok(Vec::new());
     }
-    let n_classes = backend.info().n_classes;
+    let n_classes = job.question.n_logits();
     let layers: Vec<&str> = job.layers.iter().map(String::as_str).collect();
     let forward = stages.time(Stage::Forward, || guarded("the backend", || backend.forward(images, &layers)))?;
     check_shape("logits", &forward.logits, &[n, n_classes])?;

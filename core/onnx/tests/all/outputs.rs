@@ -77,7 +77,7 @@ fn one_number_becomes_two_logits() {
         let proto = prepare(&model, &found, &[], None).unwrap();
         let graph = proto.graph.as_ref().unwrap();
         let last = graph.node.last().unwrap();
-        assert_eq!((&*last.op_type, &*last.output[0]), ("Mul", &*found.logits), "{end}");
+        assert_eq!((&*last.op_type, &*last.output[0]), ("Concat", &*found.logits), "{end}");
         // What was prepared is a classifier of two logits.
         assert_eq!(analyse(&Model::from_proto(proto, "prepared.onnx")).n_classes, 2);
     }
