@@ -3,6 +3,7 @@
 use crate::desktop::scan;
 use crate::harness::Dir;
 use ascan_config::host::PluginHost;
+use ascan_core::Error;
 use ascan_desktop::command::{
     ImagesCommand, ListCommand, MosaicCommand, ScatterCommand, ShellCommand, VerdictsCommand, View,
 };
@@ -10,6 +11,7 @@ use ascan_desktop::model::{Answer, Changes, Model, Task};
 use ascan_desktop::open_session;
 use ascan_desktop::settings::Settings;
 use ascan_engine::reliance::{Estimate, Reliance, SliceReliance};
+use ascan_engine::slices::Carried;
 use ascan_store::annotations::{Judgement, Mark, Subject};
 
 fn model() -> (Dir, Model) {
@@ -88,6 +90,26 @@ fn what_the_model_says_of_a_slice_is_shown_with_the_verdict_that_it_speaks_for()
         assert!(model.session.evidence(slice).starts_with(words), "{}", model.session.evidence(slice));
     }
     assert_eq!(model.session.evidence(-1), "");
+}
+
+#[test]
+fn verdicts_of_another_scan_are_taken_over_and_can_be_undone() {
+    let (_dir, mut model) = model();
+    model.apply(VerdictsCommand::Carry("another".into()));
+    assert!(model.tasks.contains(&Task::Carry("another".into())) && model.busy.len() == 1, "{:?}", model.tasks);
+    let verdicts =
+        vec![(vec![0, 1], Mark::Spurious, "water (from slice 3)".to_owned()), (vec![2], Mark::Core, String::new())];
+    let carried = Carried { verdicts, notes: vec!["slice 4 holds no image".into()] };
+    let changes = model.take(Answer::Carried(Ok(carried)));
+    assert!(changes.contains(Changes::TILES) && model.busy.is_empty());
+    assert_eq!(model.toast, "2 verdicts taken over, as verdicts on images; slice 4 holds no image");
+    assert_eq!(model.session.marks[..3], [Some(Mark::Spurious), Some(Mark::Spurious), Some(Mark::Core)]);
+    model.apply(VerdictsCommand::Undo);
+    assert_eq!(model.session.marks[2], None);
+    // What a person stopped is no problem.
+    let n = model.session.problems.len();
+    model.take(Answer::Carried(Err(Error::Cancelled)));
+    assert_eq!((model.session.problems.len(), model.toast.as_str()), (n, "Stopped"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::Desktop;
 use super::browser::{Browser, Wanted};
-use super::command::ShellCommand;
+use super::command::{ShellCommand, VerdictsCommand};
 use rfd::{AsyncFileDialog, FileHandle};
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,10 @@ impl Desktop {
     pub(super) fn ask(self: &Rc<Self>, what: &str) {
         match what {
             "open" => self.choose_scan(),
+            "carry" => {
+                let carry = |desktop: &Self, path: &Path| desktop.dispatch(VerdictsCommand::Carry(path.to_owned()));
+                self.choose("Scan with verdicts", Wanted::Folder, "", carry);
+            }
             "export-folder" => {
                 let folder = |desktop: &Self, path: &Path| desktop.dispatch(ShellCommand::ExportFolder(text(path)));
                 self.choose("Folder for exports", Wanted::Folder, "", folder);

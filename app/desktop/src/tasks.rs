@@ -10,7 +10,7 @@ use ascan_engine::mislabels::{self, Basis, Candidates};
 use ascan_engine::plan::applicable;
 use ascan_engine::question::Question;
 use ascan_engine::reliance::Reliance;
-use ascan_engine::slices::{self, SliceSet};
+use ascan_engine::slices::{self, Carried, SliceSet};
 use ascan_engine::spread::Spread;
 use ascan_report::album::{self, Album};
 use ascan_report::mosaic::{self, save_png};
@@ -54,6 +54,7 @@ pub fn run(task: Task, album: &Album, set: &SliceSet, host: &PluginHost, reporte
         Task::Spread { .. } => Answer::Spread(spread(album, &context).map(Box::new)),
         // Of the set that is shown, or of the one that was shown when it was asked for.
         Task::Reliance(id) => Answer::Reliance(reliance(album, set, &id, host, &context).map(Box::new)),
+        Task::Carry(from) => Answer::Carried(carry(album, &from, host, &context)),
         Task::Export(what, path) => Answer::Exported(export(what, &path, album, set).map(|()| path)),
         Task::SliceOf(rows) => Answer::Sliced(slice_of(album, set, &rows).map(Box::new)),
         Task::Slice(overrides) => {
@@ -103,6 +104,11 @@ fn reliance(album: &Album, set: &SliceSet, id: &str, host: &PluginHost, context:
         return Reliance::of_scan(&album.scan, set, host, context);
     }
     Reliance::of_scan(&album.scan, &SliceSet::load(&album.scan, Some(id))?, host, context)
+}
+
+fn carry(album: &Album, from: &Path, host: &PluginHost, context: &Context) -> Result<Carried> {
+    let from = Scan::open(from)?;
+    Carried::of(&from, &Annotations::read(&from.dir)?, &album.scan, host, context)
 }
 
 fn slice_of(album: &Album, set: &SliceSet, rows: &[usize]) -> Result<SliceSet> {

@@ -6,12 +6,11 @@ use crate::progress::Terminal;
 use crate::table::plain;
 use ascan_core::{Context, Error};
 use ascan_engine::classes::class_name;
-use ascan_engine::slices::{SliceSet, carried};
+use ascan_engine::slices::{Carried, SliceSet};
 use ascan_store::Scan;
 use ascan_store::annotations::{Annotator, Fix, Judgement, Mark, Subject, Verdict, default_author};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -98,37 +97,12 @@ fn carry(from: &Scan, onto: &Scan, annotations: &mut Annotator, globals: &Global
     let config = globals.config_of(&onto.dir)?.config;
     let terminal = Terminal::new(globals.quiet);
     let context = Context { seed: config.run.seed, n_threads: config.run.threads(), reporter: &terminal };
-    let before = super::annotations(from, globals)?;
-    let (mut found, mut given, mut n_images) = (BTreeMap::new(), Vec::new(), 0);
-    for verdict in before.in_force() {
-        let (Subject::Slice { set, slice, .. }, Judgement::Mark { mark, note }) =
-            (&verdict.subject, &verdict.judgement)
-        else {
-            n_images += 1;
-            continue;
-        };
-        if !found.contains_key(set) {
-            found.insert(set.clone(), carried(from, &SliceSet::load(from, Some(set))?, onto, &host, &context)?);
-        }
-        let rows: Vec<usize> =
-            (found[set].iter().enumerate()).filter(|(_, here)| *here == slice).map(|(row, _)| row).collect();
-        if rows.is_empty() {
-            super::note(globals, format_args!("slice {slice} of {set} holds no image of {}", onto.dir.display()));
-            continue;
-        }
-        let origin = format!("from slice {slice} of {set} in {}", from.dir.display());
-        let note = if note.is_empty() { origin } else { format!("{note} ({origin})") };
-        given.push(give(annotations, Subject::Images { rows }, Judgement::Mark { mark: *mark, note })?);
-    }
-    if n_images > 0 {
-        super::note(globals, format_args!("{n_images} verdicts on single images were not carried: they are not here"));
-    }
-    if given.is_empty() {
-        let message = format!("no verdict on a slice of {} applies to {}", from.dir.display(), onto.dir.display());
-        return Err(
-            Error::unsupported(message, "judge slices of it first: `ascan verdicts` lists what was judged").into()
-        );
-    }
+    let carried = Carried::of(from, &super::annotations(from, globals)?, onto, &host, &context)?;
+    carried.notes.iter().for_each(|text| super::note(globals, format_args!("{text}")));
+    let give = |(rows, mark, note): (Vec<usize>, Mark, String)| {
+        give(annotations, Subject::Images { rows }, Judgement::Mark { mark, note })
+    };
+    let given = carried.verdicts.into_iter().map(give).collect::<Result<Vec<Verdict>, Error>>()?;
     if globals.json {
         print_json(&given)?;
     } else {

@@ -186,7 +186,7 @@ pub(super) fn advice(model: &Model) -> String {
         (Some(accuracy), _) if accuracy >= NEARLY_ALL => format!(
             "{begin} The model is right on {} of these images, perhaps because it was trained on them: errors do not show here. Look for \
              tiles in which something else than the object is lit. A scan of images that the model has not seen shows \
-             errors; verdicts given there can be carried over (`ascan mark TRAINING --from THAT`).",
+             errors; verdicts given there can be taken over here (Ctrl+K, “take over”).",
             percent(accuracy)
         ),
         (Some(_), 0) => format!("{begin} No slice is clearly worse than the rest."),

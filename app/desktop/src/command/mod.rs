@@ -7,6 +7,7 @@ pub use named::{NAMED, Named};
 pub use steps::{RepairCommand, SlicingCommand, SpreadCommand};
 
 use ascan_store::annotations::{Fix, Mark};
+use std::path::PathBuf;
 
 /// The view in the middle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -257,6 +258,8 @@ pub enum VerdictsCommand {
     Spread,
     /// Ask the model what the predictions of each slice follow.
     AskModel,
+    /// Take over the verdicts on the slices of the scan in this folder.
+    Carry(PathBuf),
 }
 
 /// The images of what is selected, and the one that is open.

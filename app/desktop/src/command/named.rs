@@ -106,6 +106,7 @@ pub const NAMED: &[Named] = &[
     named("toggle-inspector", "Show or hide the inspector", "Ctrl+I", Command::Shell(ShellCommand::ToggleInspector)),
     named("toggle-theme", "Dark or light", "Ctrl+D", Command::Shell(ShellCommand::ToggleTheme)),
     asks("open", "Open another scan…", "Ctrl+O"),
+    asks("carry", "Take over the verdicts of another scan of this model…", ""),
     named("start", "Start page: recent scans, new scan", "Ctrl+N", Command::Shell(ShellCommand::Leave)),
     named("export", "Export…", "Ctrl+E", Command::Shell(ShellCommand::Open(Overlay::Export))),
     named("palette", "All commands", "Ctrl+K", Command::Shell(ShellCommand::Open(Overlay::Palette))),
@@ -120,7 +121,6 @@ pub const NAMED: &[Named] = &[
         "ascan scan CONFIG --out ANOTHER --set attribution.also=[\"eigen_cam\"]",
     ),
     tells("invert", "Draw an image with the features of each slice", "ascan invert {}"),
-    tells("carry", "Carry the verdicts of another scan of this model over to this one", "ascan mark {} --from ANOTHER"),
     tells("verdicts", "List every verdict, with author and time", "ascan verdicts {}"),
     tells("suggest", "List proposed verdicts with their reasons", "ascan suggest {}"),
     tells(

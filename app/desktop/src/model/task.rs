@@ -6,7 +6,7 @@ use ascan_core::Result;
 use ascan_engine::mislabels::Candidates;
 use ascan_engine::reliance::Reliance;
 use ascan_engine::repair::RepairSummary;
-use ascan_engine::slices::SliceSet;
+use ascan_engine::slices::{Carried, SliceSet};
 use ascan_engine::spread::Spread;
 use ascan_store::annotations::VerdictId;
 use std::path::PathBuf;
@@ -35,6 +35,8 @@ pub enum Task {
     },
     /// What the predictions of the slices of this set follow.
     Reliance(String),
+    /// Find the verdicts on slices of the scan in this folder again in the open one.
+    Carry(PathBuf),
     /// Write a file.
     Export(Artefact, PathBuf),
     /// A slice set like the shown one with a slice of these rows.
@@ -81,6 +83,8 @@ pub enum Answer {
     Spread(Result<Box<Spread>>),
     /// For [`Task::Reliance`].
     Reliance(Result<Box<Reliance>>),
+    /// For [`Task::Carry`].
+    Carried(Result<Carried>),
     /// For [`Task::Export`].
     Exported(Result<PathBuf>),
     /// For [`Task::SliceOf`].

@@ -4,11 +4,14 @@ use super::task::Task;
 use super::{Changes, Model};
 use crate::command::{VerdictsCommand, View};
 use ascan_core::Result;
+use ascan_engine::slices::Carried;
 use ascan_engine::spread::Spread;
 use ascan_store::annotations::{Fix, Judgement, Mark, Subject, Verdict};
 
 /// Words of the status bar while the model is asked.
 pub const ASKING: &str = "asking the model";
+/// The same while the slices of another scan are found again here.
+pub const CARRYING: &str = "taking over verdicts";
 
 impl Model {
     /// What a verdict would be about now: the picked images, the open image, or the selected slice.
@@ -70,11 +73,30 @@ impl Model {
                 self.begin(ASKING, Task::Reliance(self.session.set.id.clone()));
                 return Changes::SHELL | Changes::INSPECTOR;
             }
+            VerdictsCommand::Carry(from) => {
+                self.begin(CARRYING, Task::Carry(from));
+                return Changes::SHELL;
+            }
         };
         if let Err(error) = done {
             return self.fail(&error);
         }
         self.verdicts_changed()
+    }
+
+    /// Gives the verdicts that another scan brings, one after the other: each can be undone.
+    pub(super) fn carried(&mut self, carried: Carried) -> Changes {
+        let n = carried.verdicts.len();
+        for (rows, mark, note) in carried.verdicts {
+            let given = self.session.annotations.judge(Subject::Images { rows }, Judgement::Mark { mark, note });
+            if let Err(error) = given {
+                return self.fail(&error) | self.verdicts_changed();
+            }
+        }
+        let rest: String = carried.notes.iter().map(|note| format!("; {note}")).collect();
+        let s = if n == 1 { "" } else { "s" };
+        self.toast = format!("{n} verdict{s} taken over, as verdicts on images{rest}");
+        self.verdicts_changed() | Changes::SHELL
     }
 
     /// Takes over what other windows have said.

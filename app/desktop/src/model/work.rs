@@ -3,7 +3,7 @@
 use super::repair::REPAIRING;
 use super::session::NamedSet;
 use super::task::{Answer, Task};
-use super::verdicts::{ASKING, spread_words};
+use super::verdicts::{ASKING, CARRYING, spread_words};
 use super::{Changes, Model};
 use crate::command::View;
 use ascan_core::Error;
@@ -25,6 +25,11 @@ impl Model {
 
     /// Shows what went wrong, with what to do about it.
     pub fn fail(&mut self, error: &Error) -> Changes {
+        if matches!(error, Error::Cancelled) {
+            // A person did that.
+            self.toast = "Stopped".to_owned();
+            return Changes::SHELL;
+        }
         let hint = error.hint().map_or_else(String::new, |hint| format!(". {hint}"));
         let problem = format!("{error}{hint}");
         if !self.session.problems.contains(&problem) {
@@ -148,6 +153,13 @@ impl Model {
                         self.list.update(&self.session);
                         Changes::INSPECTOR | Changes::SHELL | Changes::LIST | Changes::TILES
                     }
+                    Err(error) => self.fail(&error),
+                }
+            }
+            Answer::Carried(carried) => {
+                self.end(CARRYING);
+                match carried {
+                    Ok(carried) => self.carried(carried),
                     Err(error) => self.fail(&error),
                 }
             }

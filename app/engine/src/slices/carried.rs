@@ -1,9 +1,58 @@
-//! The slices of one scan, found again in another.
+//! The slices of one scan, found again in another, and the verdicts on them.
 
 use super::{SliceSet, assigned, sliced};
 use ascan_config::host::PluginHost;
 use ascan_core::{Context, Error, Kind, Result, Tensor};
 use ascan_store::Scan;
+use ascan_store::annotations::{Annotations, Judgement, Mark, Subject};
+use std::collections::BTreeMap;
+
+/// Verdicts on slices of one scan, as verdicts on images of another.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Carried {
+    /// Rows of the other scan, never empty; the verdict, and its comment with where it comes from.
+    pub verdicts: Vec<(Vec<usize>, Mark, String)>,
+    /// What was left behind, one sentence each.
+    pub notes: Vec<String>,
+}
+
+impl Carried {
+    /// Those of `before`, the verdicts on the scan `from`, that apply to the scan `onto`.
+    ///
+    /// # Errors
+    /// As [`carried`]; `Unsupported` if none applies.
+    pub fn of(from: &Scan, before: &Annotations, onto: &Scan, host: &PluginHost, context: &Context) -> Result<Self> {
+        let (mut made, mut found, mut n_images) = (Self::default(), BTreeMap::new(), 0);
+        for verdict in before.in_force() {
+            let (Subject::Slice { set, slice, .. }, Judgement::Mark { mark, note }) =
+                (&verdict.subject, &verdict.judgement)
+            else {
+                n_images += 1;
+                continue;
+            };
+            if !found.contains_key(set) {
+                found.insert(set.clone(), carried(from, &SliceSet::load(from, Some(set))?, onto, host, context)?);
+            }
+            let rows: Vec<usize> =
+                (found[set].iter().enumerate()).filter(|(_, here)| *here == slice).map(|(row, _)| row).collect();
+            if rows.is_empty() {
+                made.notes.push(format!("slice {slice} of {set} holds no image of {}", onto.dir.display()));
+                continue;
+            }
+            let origin = format!("from slice {slice} of {set} in {}", from.dir.display());
+            let note = if note.is_empty() { origin } else { format!("{note} ({origin})") };
+            made.verdicts.push((rows, *mark, note));
+        }
+        if n_images > 0 {
+            made.notes.push(format!("{n_images} verdicts on single images were not carried: they are not here"));
+        }
+        if made.verdicts.is_empty() {
+            let message = format!("no verdict on a slice of {} applies to {}", from.dir.display(), onto.dir.display());
+            return Err(Error::unsupported(message, "judge slices of it first"));
+        }
+        Ok(made)
+    }
+}
 
 /// The slice of `set`, which was made of the scan `from`, for each row of the scan `onto`; −1 for none.
 ///

@@ -12,7 +12,7 @@ mod stored;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use carried::carried;
+pub use carried::{Carried, carried};
 pub use judged::judged_by;
 pub use picked::with_slice_of;
 pub use report::{ConfusionCell, N_MEMBERS, SliceReport, VERDICT_GAP};
