@@ -74,8 +74,8 @@ alone all all.toml alone-newcomer 3
     --set repair.groups=slices --set repair.metric=worst_class_accuracy --set repair.params.clean_weight=0
 
 # Verdicts of three reviewers who saw nothing but pictures of the window, without groups and without the model's answers.
-# And of two who went the whole way in the window, knowing nothing of data or program.
-for who in blind_a blind_b blind_c window_1 window_2; do
+# And of three who went the whole way in the window, knowing nothing of data or program.
+for who in blind_a blind_b blind_c window_1 window_2 window_3; do
     "$ascan" scan alone.toml --out "$who"
     judged "$who" "$here/verdicts/$who.csv"
     alone "$who" alone.toml "alone-$who" 3
