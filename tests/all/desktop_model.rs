@@ -170,7 +170,7 @@ fn long_work_goes_out_as_a_task_once_and_late_answers_do_no_harm() {
     assert!(model.scatter.points.is_none(), "another projection was asked for meanwhile");
     model.take(Answer::Points("umap".into(), Ok(vec![[0.0; 2]; n])));
     assert!(model.scatter.points.is_some());
-    let error = ascan_core::Error::file("x.png", "cannot be written", "choose another place");
+    let error = Error::file("x.png", "cannot be written", "choose another place");
     model.take(Answer::Exported(Err(error)));
     assert!(model.session.problems.iter().any(|problem| problem.contains("choose another place")));
 }
