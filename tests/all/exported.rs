@@ -1,10 +1,10 @@
 //! Small classifiers as exporters and quantisers write them (`golden/make_exported.py`): every engine that runs one gives
 //! onnxruntime's answers, and gradients of quantised and half-precision forms are those of the float32 form.
 
-use ascan_core::{ModelBackend, OpenModel, OutputKind, Plugin, Runtime, Tensor};
+use crate::harness::onnxruntime;
+use ascan_core::{ModelBackend, OpenModel, OutputKind, Runtime, Tensor};
 use ascan_onnx::builder::GraphBuilder;
 use ascan_onnx::proto::tensor_proto::DataType;
-use ascan_ort::{OrtParams, OrtRuntime};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -36,11 +36,7 @@ fn images(scale: f32) -> Tensor {
 fn engines() -> Vec<(&'static str, Box<dyn Runtime>)> {
     let mut engines: Vec<(&str, Box<dyn Runtime>)> =
         vec![("burn", Box::new(ascan_burn::BurnRuntime)), ("tract", Box::new(ascan_tract::TractRuntime))];
-    let ort = OrtRuntime::new(OrtParams::default()).unwrap();
-    match ort.available() {
-        Ok(()) => engines.push(("ort", Box::new(ort))),
-        Err(error) => println!("skipped: {error}"),
-    }
+    engines.extend(onnxruntime().map(|ort| ("ort", Box::new(ort) as Box<dyn Runtime>)));
     engines
 }
 

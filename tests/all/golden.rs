@@ -6,7 +6,7 @@ pub mod files;
 use ascan_core::abi::{EntryPoint, Library};
 use ascan_core::params::ParamMap;
 use ascan_core::{AttributionBatch, Attributor, Context, ModelBackend, Runtime, Tensor};
-use files::{Export, Family};
+use files::Family;
 use serde_json::json;
 
 pub fn runtime(entry: EntryPoint) -> Box<dyn Runtime> {
@@ -17,25 +17,6 @@ pub fn attributor(entry: EntryPoint, name: &str, params: serde_json::Value) -> B
     let library = Library::from_static(entry).unwrap();
     let plugin = library.plugins().iter().find(|plugin| plugin.name() == name).unwrap();
     plugin.attributor(params.as_object().unwrap()).unwrap()
-}
-
-/// Runs `check` on every file of every family and panics with the list of those that failed.
-pub fn every_export(runtime: &dyn Runtime, check: impl Fn(&dyn ModelBackend, &Family, &Export)) {
-    every_export_but(runtime, &[], check);
-}
-
-/// The same without some files.
-fn every_export_but(runtime: &dyn Runtime, but: &[&str], check: impl Fn(&dyn ModelBackend, &Family, &Export)) {
-    let mut failed = Vec::new();
-    for family in files::families() {
-        for export in family.exports.iter().filter(|export| !but.contains(&&*export.file)) {
-            let run = || check(&*runtime.open(&family.open(&export.exporter)).unwrap(), &family, export);
-            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err() {
-                failed.push(export.file.clone());
-            }
-        }
-    }
-    assert!(failed.is_empty(), "failed: {failed:?}");
 }
 
 /// The attributor's maps of the golden images.
@@ -60,7 +41,7 @@ pub fn channel_sum(tensor: &Tensor) -> Tensor {
 
 #[test]
 fn grad_cam_agrees_with_captum() {
-    every_export(&*runtime(ascan_burn::ascan_library), |model, family, export| {
+    files::every_export(&*runtime(ascan_burn::ascan_library), &[], |model, family, export| {
         let grad_cam = attributor(ascan_cam::ascan_library, "grad_cam", json!({"layer": export.layer}));
         let maps = maps(&*grad_cam, model, family);
         files::assert_close(&format!("{}: Grad-CAM", export.file), &maps, family.tensor("grad_cam"), 1e-3);
@@ -69,7 +50,7 @@ fn grad_cam_agrees_with_captum() {
 
 #[test]
 fn integrated_gradients_agree_with_captum() {
-    every_export(&*runtime(ascan_burn::ascan_library), |model, family, export| {
+    files::every_export(&*runtime(ascan_burn::ascan_library), &[], |model, family, export| {
         let n = family.ig_steps;
         // captum weighs the points of its trapezoid by 1/n, where the rule says 1/(n − 1)
         let captum = n as f32 / (n - 1) as f32;
@@ -96,14 +77,14 @@ fn logits_and_feature_maps_on_tract() {
     let tract = runtime(ascan_tract::ascan_library);
     // tract 0.23.9 takes the constant under the window attention of this export for f64 and says so when it opens.
     const REFUSED: &str = "swin.dynamo.onnx";
-    every_export_but(&*tract, &[REFUSED], files::check_forward);
+    files::every_export(&*tract, &[REFUSED], files::check_forward);
 }
 
 #[test]
 fn logits_and_feature_maps_on_onnxruntime() {
     let ort = runtime(ascan_ort::ascan_library);
     match ort.available() {
-        Ok(()) => every_export(&*ort, files::check_forward),
+        Ok(()) => files::every_export(&*ort, &[], files::check_forward),
         Err(error) => println!("skipped: {error}"),
     }
 }

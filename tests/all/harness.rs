@@ -1,5 +1,7 @@
 //! A folder for a test, and the program run in it.
 
+use ascan_core::{Plugin, Runtime};
+use ascan_ort::{OrtParams, OrtRuntime};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -17,6 +19,18 @@ pub fn shared_data() -> Option<PathBuf> {
     }
     println!("skipped: ../shared/data is not here");
     None
+}
+
+/// The engine onnxruntime; `None`, and a sentence, where there is none on this machine.
+pub fn onnxruntime() -> Option<OrtRuntime> {
+    let runtime = OrtRuntime::new(OrtParams::default()).expect("parameters without a check");
+    match runtime.available() {
+        Ok(()) => Some(runtime),
+        Err(error) => {
+            println!("skipped: {error}");
+            None
+        }
+    }
 }
 
 /// A temporary folder.

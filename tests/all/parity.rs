@@ -2,28 +2,16 @@
 //! part behind a layer agree.
 
 use crate::golden::files::{deviation, families};
+use crate::harness::onnxruntime;
 use ascan_burn::BurnRuntime;
 use ascan_core::testing::toy_images;
-use ascan_core::{ModelBackend, OpenModel, Plugin, Runtime, Tensor, TensorView};
-use ascan_ort::{OrtParams, OrtRuntime};
+use ascan_core::{ModelBackend, OpenModel, Runtime, Tensor, TensorView};
 use std::path::Path;
 
 /// Largest difference of gradients, as a share of the largest value.
 const TOLERANCE: f32 = 1e-5;
 /// The same of what comes before them: two engines that round a deep net's sums in another order.
 const FORWARD: f32 = 5e-5;
-
-/// The engine; `None`, and a sentence, where there is no onnxruntime.
-fn onnxruntime() -> Option<OrtRuntime> {
-    let runtime = OrtRuntime::new(OrtParams::default()).expect("parameters without a check");
-    match runtime.available() {
-        Ok(()) => Some(runtime),
-        Err(error) => {
-            println!("skipped: {error}");
-            None
-        }
-    }
-}
 
 /// The first and the last layer, one in the middle, and the default one.
 fn probed(model: &dyn ModelBackend) -> Vec<String> {

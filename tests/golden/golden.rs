@@ -4,7 +4,7 @@
 // Each test binary uses its part.
 #![allow(dead_code)]
 
-use ascan_core::{ModelBackend, OpenModel, Optimizer, Tensor, Trainable, TrainerOptions, TrainingStep};
+use ascan_core::{ModelBackend, OpenModel, Optimizer, Runtime, Tensor, Trainable, TrainerOptions, TrainingStep};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -94,6 +94,22 @@ pub fn families() -> Vec<Family> {
         }
     }
     families
+}
+
+/// Runs `check` on every file of every family `but` some, and panics with the list of those that failed.
+pub fn every_export(runtime: &dyn Runtime, but: &[&str], check: impl Fn(&dyn ModelBackend, &Family, &Export)) {
+    let families = families();
+    assert!(families.len() >= 17, "index.json lists the families");
+    let mut failed = Vec::new();
+    for family in &families {
+        for export in family.exports.iter().filter(|export| !but.contains(&&*export.file)) {
+            let run = || check(&*runtime.open(&family.open(&export.exporter)).unwrap(), family, export);
+            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err() {
+                failed.push(export.file.as_str());
+            }
+        }
+    }
+    assert!(failed.is_empty(), "failed: {failed:?}");
 }
 
 impl Family {

@@ -105,8 +105,8 @@ impl Scene<'_> {
         (self.methods[method].1)(row).inspect_err(|error| drop(self.unread.set(error.clone())))
     }
 
-    /// Whether all of the scan could be read that was drawn so far. Images that are gone have placeholders, but a page
-    /// without maps or verdicts that there are would say what is not so.
+    /// Whether all of the scan could be read that was drawn so far. An image that is gone is drawn as a grey field that says
+    /// so; a page that leaves out maps or verdicts would say what is not so.
     ///
     /// # Errors
     /// `File`: the first that could not be read.

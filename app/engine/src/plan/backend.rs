@@ -1,6 +1,6 @@
 //! Which backend runs the model, and why.
 
-use super::{report, report_method};
+use super::reported::{report, report_method};
 use ascan_config::LoadedConfig;
 use ascan_config::host::PluginHost;
 use ascan_config::sections::ModelSection;

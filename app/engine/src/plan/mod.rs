@@ -2,17 +2,19 @@
 
 mod backend;
 mod describe;
+mod opened;
+mod reported;
 
 pub use backend::applicable;
 
 use crate::question::{Question, Truth};
 use ascan_config::host::PluginHost;
-use ascan_config::sections::{ClassNames, DataSection, OutputSection};
+use ascan_config::sections::ClassNames;
 use ascan_config::{ConfigErrors, LoadedConfig, RunConfig};
-use ascan_core::{Attributor, Error, ModelInfo, OutputChoice, OutputKind, Requirements, Runtime};
-use ascan_images::{ImageSet, Preprocess, labels};
-use ascan_onnx::{Classifier, Model};
-use std::path::Path;
+use ascan_core::{Attributor, ModelInfo, Requirements, Runtime};
+use ascan_images::{ImageSet, Preprocess};
+use ascan_onnx::Classifier;
+use opened::Opened;
 
 /// Everything a scan needs, opened and checked; nothing is computed yet.
 pub struct RunPlan {
@@ -79,15 +81,15 @@ impl RunPlan {
         if loaded.config.model.backend != backend::AUTO {
             loaded.resolve_backend(host);
         }
-        let attributors = open_attributors(&mut loaded, host);
-        let images = open_images(&mut loaded);
-        let classifier = open_model(&mut loaded, images.as_ref());
+        let attributors = opened::open_attributors(&mut loaded, host);
+        let images = opened::open_images(&mut loaded);
+        let classifier = opened::open_model(&mut loaded, images.as_ref());
         let opened = classifier.as_ref().map(|classifier| Opened::new(&mut loaded, classifier, images.as_ref()));
         let chosen = match (&classifier, &attributors) {
             (Some(classifier), Some(attributors)) => backend::choose(&mut loaded, host, classifier, attributors),
             _ => None,
         };
-        let feature_layer = chosen.as_ref().and_then(|chosen| feature_layer(&mut loaded, chosen));
+        let feature_layer = chosen.as_ref().and_then(|chosen| opened::feature_layer(&mut loaded, chosen));
         let (Some(attributors), Some(images), Some(classifier), Some(opened), Some(chosen), Some(feature_layer)) =
             (attributors, images, classifier, opened, chosen, feature_layer)
         else {
@@ -186,12 +188,12 @@ impl RunPlan {
         if let Some(names) = &self.output_names {
             return names.clone();
         }
-        let marked = &self.images.marked_classes;
-        if let Question::Presence { n_classes, .. } = self.question
-            && marked.len() == n_classes
-        {
-            return marked.clone();
-        }
+        let Question::Class { .. } = self.question else {
+            // By their order, which is how labels met the outputs.
+            let known = [&self.images.marked_classes, &self.images.class_names];
+            let fits = |names: &&&Vec<String>| names.len() == self.question.n_numbers();
+            return known.iter().find(fits).map(|names| (*names).clone()).unwrap_or_default();
+        };
         let mut names: Vec<Option<&String>> = vec![None; self.model.n_classes];
         for (sample, &output) in self.images.samples.iter().zip(&self.truth.labels) {
             let name = sample.label_index.and_then(|index| self.images.class_names.get(index));
@@ -204,195 +206,4 @@ impl RunPlan {
         }
         names.into_iter().enumerate().map(|(i, name)| name.cloned().unwrap_or_else(|| format!("class {i}"))).collect()
     }
-}
-
-/// What depends on the model's input and outputs.
-struct Opened {
-    met: Option<(Question, Truth)>,
-    output_names: Option<Vec<String>>,
-    preprocess: Option<Preprocess>,
-}
-
-impl Opened {
-    fn new(loaded: &mut LoadedConfig, classifier: &Classifier, images: Option<&ImageSet>) -> Self {
-        let preprocess = (!loaded.has_errors_in(&["model", "preprocess"]))
-            .then(|| Preprocess::new(&loaded.config.model.preprocess, classifier.input_shape))
-            .and_then(|made| made.map_err(|error| report(loaded, &["model", "preprocess"], &error)).ok());
-        let n_classes = classifier.n_classes;
-        // Where the configuration names no outputs, the model itself may.
-        let mut data = loaded.config.data.clone();
-        if data.output_names.is_none() && !classifier.class_names.is_empty() {
-            data.output_names = Some(ClassNames::List(classifier.class_names.clone()));
-        }
-        let output = loaded.config.model.output.clone();
-        let met = images
-            .map(|images| Question::meet(classifier, &output, images, &data))
-            .and_then(|made| made.map_err(|error| report_data(loaded, &error)).ok());
-        let target = loaded.config.attribution.target.parse::<usize>();
-        if target.is_ok_and(|target| target >= n_classes) {
-            let message = format!("`attribution.target`: the model has outputs 0 to {}", n_classes.saturating_sub(1));
-            loaded.error_at(&["attribution", "target"], message, "use predicted, label, or one of them");
-        }
-        // Read before, by `map_to_outputs`.
-        let names = data.output_names.as_ref().and_then(|names| labels::read_names(names).ok());
-        Self { met, output_names: names, preprocess }
-    }
-}
-
-fn open_attributors(loaded: &mut LoadedConfig, host: &PluginHost) -> Option<Vec<Box<dyn Attributor>>> {
-    if ["plugin", "params", "also"].iter().any(|key| loaded.has_errors_in(&["attribution", key])) {
-        return None;
-    }
-    let section = &loaded.config.attribution;
-    let also = section.also.iter().map(|method| (&method.plugin, &method.params));
-    let methods = std::iter::once((&section.plugin, &section.params)).chain(also);
-    let made: Vec<_> = methods.map(|(plugin, params)| host.attributor(plugin, params)).collect();
-    let mut attributors = Vec::new();
-    for (i, attributor) in made.into_iter().enumerate() {
-        attributors.extend(attributor.map_err(|error| report_method(loaded, i, &error)).ok());
-    }
-    (attributors.len() == 1 + loaded.config.attribution.also.len()).then_some(attributors)
-}
-
-/// Reports an error of the method at this place, the first being that of `attribution.plugin`.
-fn report_method(loaded: &mut LoadedConfig, i: usize, error: &Error) {
-    match i {
-        0 => loaded.report_plugin("attribution", error),
-        _ => loaded.report(&["attribution", "also"], error),
-    }
-}
-
-fn open_images(loaded: &mut LoadedConfig) -> Option<ImageSet> {
-    if loaded.has_errors_in(&["data"]) {
-        return None;
-    }
-    match ImageSet::open(&loaded.config.data) {
-        Ok(images) if images.is_empty() => {
-            loaded.error_at(&["data"], "the data set has no images", "");
-            None
-        }
-        Ok(images) => Some(images),
-        Err(error) => {
-            report_data(loaded, &error);
-            None
-        }
-    }
-}
-
-fn open_model(loaded: &mut LoadedConfig, images: Option<&ImageSet>) -> Option<Classifier> {
-    if ["path", "image_size", "output"].iter().any(|key| loaded.has_errors_in(&["model", key])) {
-        return None;
-    }
-    let section = loaded.config.model.clone();
-    let analyse = |choice: &OutputChoice| {
-        Model::load(&section.path).and_then(|model| Classifier::analyse(&model, section.image_size, choice))
-    };
-    let mut choice = section.output.choice();
-    let opened = analyse(&choice).and_then(|found| {
-        if let Some(error) = does_not_apply(&section.output, &found) {
-            return Err(error);
-        }
-        match class_of_name(&section.output, loaded, &found, images)? {
-            None => Ok(found),
-            index => {
-                choice.class = index;
-                analyse(&choice)
-            }
-        }
-    });
-    let report = |error: Error| match &error {
-        Error::UnknownName { kind, .. } if kind == "output" => loaded.report(&["model", "output", "name"], &error),
-        Error::UnknownName { kind, .. } if kind.starts_with("class of") => {
-            loaded.report(&["model", "output", "class"], &error)
-        }
-        _ => report(loaded, &["model", "path"], &error),
-    };
-    opened.map_err(report).ok()
-}
-
-/// A setting of the output that its kind has no use for.
-fn does_not_apply(output: &OutputSection, found: &Classifier) -> Option<Error> {
-    use OutputKind::{Binary, MultiLabel, Regression};
-    let set = [
-        ("class", output.class != "auto", &[MultiLabel, Regression][..]),
-        ("threshold", output.choice().threshold.is_some(), &[MultiLabel, Binary]),
-        ("tolerance", output.tolerance.is_some(), &[Regression]),
-    ];
-    let (key, _, kinds) = set.into_iter().find(|(_, is_set, kinds)| *is_set && !kinds.contains(&found.kind))?;
-    let kinds: Vec<String> = kinds.iter().map(|kind| format!("\"{}\"", kind.name())).collect();
-    let message = format!("does not apply to an output of the kind \"{}\"", found.kind.name());
-    Some(Error::param(format!("model.output.{key}"), message, format!("it goes with {}", kinds.join(" and "))))
-}
-
-/// The index of the class that is asked for, where the configuration names it.
-fn class_of_name(
-    output: &OutputSection,
-    loaded: &LoadedConfig,
-    found: &Classifier,
-    images: Option<&ImageSet>,
-) -> Result<Option<usize>, Error> {
-    if output.class == "auto" || output.choice().class.is_some() {
-        return Ok(None);
-    }
-    let given = loaded.config.data.output_names.as_ref().map(labels::read_names).transpose()?;
-    let own = Some(found.class_names.clone()).filter(|names| !names.is_empty());
-    let marked = images.map(|images| images.marked_classes.clone()).filter(|names| names.len() == found.n_scores);
-    let names = given.or(own).or(marked).unwrap_or_default();
-    let place = names.iter().position(|name| name.eq_ignore_ascii_case(&output.class));
-    place.map(Some).ok_or_else(|| Error::unknown_name("class of model.output.class", &output.class, names))
-}
-
-fn feature_layer(loaded: &mut LoadedConfig, chosen: &backend::Chosen) -> Option<String> {
-    let wanted = loaded.config.features.layer.clone();
-    let first = chosen.requirements.first().and_then(|first| first.layers.first());
-    let found = match (&*wanted, first) {
-        ("auto", Some(layer)) => Ok(layer.clone()),
-        _ => chosen.info.layer(&wanted).map(|layer| layer.name.clone()),
-    };
-    found.map_err(|error| loaded.report(&["features", "layer"], &error)).ok()
-}
-
-/// Reports an error at the key that it names (dotted from the root), else at `path`.
-fn report(loaded: &mut LoadedConfig, path: &[&str], error: &Error) {
-    let key = error.key().map(str::to_owned);
-    let keys: Vec<&str> = key.iter().flat_map(|key| key.split('.')).collect();
-    let named = keys.len() > 1 && keys.first() == path.first();
-    loaded.report(if named { &keys } else { path }, error);
-}
-
-/// Reports an error of the image set at the key it comes from.
-fn report_data(loaded: &mut LoadedConfig, error: &Error) {
-    let data = &loaded.config.data;
-    let path: Vec<&str> = match error {
-        Error::File { path, .. } => key_of_file(data, path).map_or(vec!["data"], |key| vec!["data", key]),
-        Error::UnknownName { kind, .. } if kind == "split" => vec!["data", "split"],
-        Error::UnknownName { kind, name, .. } if kind.starts_with("column") => {
-            let columns = &data.columns;
-            let named = [("path", &columns.path), ("label", &columns.label), ("split", &columns.split)];
-            let mut named = named.into_iter().chain([("mask", &columns.mask)]);
-            let key = named.find(|(_, column)| *column == name).map_or("group", |(key, _)| key);
-            vec!["data", "columns", key]
-        }
-        _ => vec!["data"],
-    };
-    report(loaded, &path, error);
-}
-
-/// The key of `[data]` that names this file.
-fn key_of_file(data: &DataSection, file: &Path) -> Option<&'static str> {
-    use ascan_config::sections::{ClassMap, ClassNames};
-    let names = |names: &Option<ClassNames>| matches!(names, Some(ClassNames::File(path)) if path == file);
-    let is = |path: &Option<std::path::PathBuf>| path.as_deref() == Some(file);
-    let sources = [
-        ("images", is(&data.images)),
-        ("manifest", is(&data.manifest)),
-        ("archive", is(&data.archive)),
-        ("idx", is(&data.idx)),
-        ("idx_labels", is(&data.idx_labels)),
-        ("root", is(&data.root)),
-        ("classes", names(&data.classes)),
-        ("output_names", names(&data.output_names)),
-        ("class_map", matches!(&data.class_map, ClassMap::Rule(rule) if Path::new(rule) == file)),
-    ];
-    sources.into_iter().find(|(_, is)| *is).map(|(key, _)| key)
 }

@@ -83,22 +83,19 @@ impl Question {
         data: &DataSection,
     ) -> Result<(Self, Truth)> {
         let n_classes = classifier.n_scores;
-        match classifier.kind {
-            OutputKind::MultiLabel => {
-                let question = Self::Presence { class: classifier.class, n_classes };
-                question.truth(images, data).map(|truth| (question, truth))
+        let question = match classifier.kind {
+            OutputKind::MultiLabel => Self::Presence { class: classifier.class, n_classes },
+            OutputKind::Regression => Self::Quantity { tolerance: output.tolerance.unwrap_or(f32::NAN) },
+            _ => Self::Class { n_classes: classifier.n_classes },
+        };
+        let truth = question.truth(images, data)?;
+        Ok(match question {
+            // Nobody gave one: it follows from the labels.
+            Self::Quantity { tolerance } if tolerance.is_nan() => {
+                (Self::Quantity { tolerance: half_a_deviation(&truth.numbers) }, truth)
             }
-            OutputKind::Regression => {
-                let known: Vec<f64> = outputs::quantities(images)?.into_iter().map(f64::from).collect();
-                let tolerance = output.tolerance.unwrap_or_else(|| half_a_deviation(&known));
-                let question = Self::Quantity { tolerance };
-                question.truth(images, data).map(|truth| (question, truth))
-            }
-            _ => {
-                let question = Self::Class { n_classes: classifier.n_classes };
-                question.truth(images, data).map(|truth| (question, truth))
-            }
-        }
+            question => (question, truth),
+        })
     }
 
     /// The question of a scan, by what its plan says of the output.
@@ -214,8 +211,8 @@ impl Question {
 }
 
 /// Half the standard deviation of the known ones; 1 where they do not differ.
-fn half_a_deviation(values: &[f64]) -> f32 {
-    let known: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+fn half_a_deviation(values: &[f32]) -> f32 {
+    let known: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).map(f64::from).collect();
     let n = known.len().max(1) as f64;
     let mean = known.iter().sum::<f64>() / n;
     let deviation = (known.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt();
@@ -250,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_tolerance_that_nobody_gave_is_half_a_deviation() {
-        assert_eq!(half_a_deviation(&[0.0, 2.0, f64::NAN]), 0.5);
+        assert_eq!(half_a_deviation(&[0.0, 2.0, f32::NAN]), 0.5);
         assert_eq!(half_a_deviation(&[3.0, 3.0]), 1.0);
         assert_eq!(half_a_deviation(&[]), 1.0);
     }

@@ -93,11 +93,11 @@ impl ScanSummary {
             attribution: scan.plan.attribution.method.clone(),
             ..Self::default()
         };
-        summary.quantity = quantity(scan)?;
         summary.classes = figures_of_scan(scan)?;
         let mut all = Share::default();
         let (mut sum_of_agreement, mut n_agreement) = (0.0, 0usize);
         let mut groups: BTreeMap<String, Share> = BTreeMap::new();
+        let (mut truth, mut values) = (Vec::new(), Vec::new());
         scan.for_each_shard(|table| {
             for (i, error) in table.errors.iter().enumerate() {
                 if let Some(reason) = error {
@@ -106,6 +106,10 @@ impl ScanSummary {
                         summary.failed.push(FailedImage { uri: table.uris[i].clone(), reason: reason.clone() });
                     }
                     continue;
+                }
+                if let Some([known, said]) = table.quantities.as_ref().map(|quantities| quantities[i]) {
+                    truth.push(known);
+                    values.push(said);
                 }
                 summary.n_attribution_empty += usize::from(table.attribution_empty[i]);
                 if let Some(agreement) = table.agreement.as_ref().map(|all| all[i]).filter(|v| v.is_finite()) {
@@ -124,6 +128,7 @@ impl ScanSummary {
                 }
             }
         })?;
+        summary.quantity = figures_of_quantity(&truth, &values);
         summary.mean_agreement = (n_agreement > 0).then(|| sum_of_agreement / n_agreement as f64);
         summary.accuracy = all.value();
         summary.group_size = groups.iter().map(|(group, share)| (group.clone(), share.n)).collect();
@@ -132,19 +137,6 @@ impl ScanSummary {
         summary.worst_group_accuracy = summary.group_accuracy.values().copied().reduce(f64::min);
         Ok(summary)
     }
-}
-
-/// Figures of a scan that asks for a quantity.
-fn quantity(scan: &Scan) -> Result<Option<QuantityFigures>> {
-    let (mut truth, mut values) = (Vec::new(), Vec::new());
-    scan.for_each_shard(|table| {
-        let quantities = table.quantities.iter().flatten().zip(&table.errors);
-        for ([known, said], _) in quantities.filter(|(_, error)| error.is_none()) {
-            truth.push(*known);
-            values.push(*said);
-        }
-    })?;
-    Ok(figures_of_quantity(&truth, &values))
 }
 
 /// Figures of each class of a scan whose images may have several; empty for another scan.

@@ -1,7 +1,7 @@
 //! DICOM: one frame, grey with its window or in colour.
 
 use super::elements::check_lengths;
-use super::limits::check_size;
+use super::limits::{check_samples, check_size};
 use super::raw::{BT_601, Raw, Values, Want, ycbcr_to_rgb};
 use dicom_object::{OpenFileOptions, Tag};
 use dicom_pixeldata::{
@@ -13,8 +13,6 @@ const ROWS: Tag = Tag(0x0028, 0x0010);
 const COLUMNS: Tag = Tag(0x0028, 0x0011);
 const SAMPLES_PER_PIXEL: Tag = Tag(0x0028, 0x0002);
 const BITS_ALLOCATED: Tag = Tag(0x0028, 0x0100);
-/// What the pixels may unpack to: 8,192 × 8,192 of 16 bits. Beside them lies what is made of them, several times as much.
-const MAX_UNPACKED: u64 = 1 << 27;
 
 pub(super) fn decode(bytes: &[u8], want: Want) -> Result<Raw, String> {
     let damaged = |error: &dyn std::fmt::Display| format!("is a damaged or unsupported DICOM file: {error}");
@@ -29,13 +27,10 @@ pub(super) fn decode(bytes: &[u8], want: Want) -> Result<Raw, String> {
         return Err("is a DICOM file without an image".into());
     };
     check_size(width.into(), height.into(), bytes.len())?;
-    let (n_samples, bits) = (number(SAMPLES_PER_PIXEL).unwrap_or(1), number(BITS_ALLOCATED).unwrap_or(16));
     // The decoder takes memory for what the header promises.
-    let unpacked = u64::from(width) * u64::from(height) * u64::from(n_samples) * u64::from(bits).div_ceil(8);
-    if unpacked > MAX_UNPACKED {
-        return Err(format!(
-            "is a DICOM file of {width}×{height} pixels with {n_samples} × {bits} bits: {unpacked} bytes, allowed are {MAX_UNPACKED}"
-        ));
+    check_samples(width, height, number(SAMPLES_PER_PIXEL).unwrap_or(1) as usize)?;
+    if let Some(bits) = number(BITS_ALLOCATED).filter(|&bits| bits > 32) {
+        return Err(format!("is a DICOM file with {bits} bits per pixel, which cannot be read"));
     }
     let pixels = object.decode_pixel_data().map_err(|error| damaged(&error))?;
     let n = width as usize * height as usize;

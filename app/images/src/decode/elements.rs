@@ -2,8 +2,11 @@
 //! memory for a value that the file does not hold.
 
 const UNDEFINED: u32 = u32::MAX;
-/// Types whose length has four bytes.
-const LONG: [&[u8]; 13] = [b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"];
+/// Types whose length has two bytes; of all others, unknown ones too, it has four (DICOM PS3.5, 7.1.2).
+const SHORT: [&[u8]; 21] = [
+    b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS",
+    b"ST", b"TM", b"UI", b"UL", b"US",
+];
 const TRANSFER_SYNTAX: (u16, u16) = (2, 0x10);
 const PIXEL_DATA: (u16, u16) = (0x7fe0, 0x10);
 const ITEM_GROUP: u16 = 0xfffe;
@@ -61,10 +64,10 @@ impl<'a> Walk<'a> {
     fn step(&mut self, (group, element): (u16, u16)) -> Result<&'a [u8], String> {
         let cut_off = || "is a DICOM file that is cut off, or damaged".to_owned();
         let kind = self.bytes.get(self.at + 4..self.at + 6).unwrap_or_default();
-        let is_explicit = !self.is_implicit && group != ITEM_GROUP && kind.iter().all(u8::is_ascii_uppercase);
-        let (header, length) = match (is_explicit, LONG.contains(&kind)) {
-            (true, true) => (12, self.u32(self.at + 8)),
-            (true, false) => (8, self.u16(self.at + 6).map(u32::from)),
+        let is_explicit = !self.is_implicit && group != ITEM_GROUP;
+        let (header, length) = match (is_explicit, SHORT.contains(&kind)) {
+            (true, true) => (8, self.u16(self.at + 6).map(u32::from)),
+            (true, false) => (12, self.u32(self.at + 8)),
             (false, _) => (8, self.u32(self.at + 4)),
         };
         let length = length.ok_or_else(cut_off)?;

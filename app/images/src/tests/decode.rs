@@ -90,6 +90,15 @@ fn what_is_not_an_image_is_a_sentence() {
     says(b"<!DOCTYPE html><html>", "web page, perhaps the answer of a failed download");
     says(b"version https://git-lfs.github.com/spec/v1", "Git LFS pointer");
     says(&fixture("frames.dcm"), "is a DICOM file of 2 frames");
+    // An element of a type that nobody knows has a length of four bytes: more than a gigabyte here.
+    let mut unknown = fixture("window.dcm");
+    unknown.splice(144..144, *b"\x02\0\x02\0CM\x02\0\0\0\0L");
+    says(&unknown, "cut off, or damaged");
+    // What pixels unpack to is in the header: BitsAllocated, (0028,0100).
+    let mut wide = fixture("window.dcm");
+    let at = wide.windows(6).position(|bytes| bytes == *b"\x28\0\0\x01US").unwrap();
+    wide[at + 9] = 0x7f;
+    says(&wide, "bits per pixel, which cannot be read");
     says(&fixture("bands.tif"), "has 5 channels that are no colours: say which are with `model.preprocess.channels`");
     says(&fixture("float.tif"), "holds numbers whose range is unknown");
     says(b"\xff\xd8\xff", "cut off");
