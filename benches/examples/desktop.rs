@@ -51,6 +51,14 @@ fn main() {
     bench.time("order all images", |i| desktop.dispatch(ImagesCommand::Order(1 + i % 3)));
     settle(&screen, &desktop);
     bench.time("opacity of the attributions", |i| desktop.dispatch(ImagesCommand::Opacity((i % 50) as f32 / 50.0)));
+    let (_, took) = timed(|| {
+        desktop.dispatch(ShellCommand::Show(View::Confusion));
+        bench.show();
+    });
+    println!("{:<34}{took:>10.1} ms", "count and show the confusion matrix");
+    bench.time("draw the confusion matrix", |i| {
+        screen.point(500.0 + (i * 37 % 400) as f32, 250.0 + (i * 53 % 500) as f32)
+    });
     desktop.dispatch(ShellCommand::Show(View::Scatter));
     settle(&screen, &desktop);
     bench.time("zoom the scatter", |i| screen.scroll(700.0, 450.0, if i % 20 < 10 { 60.0 } else { -60.0 }));

@@ -7,10 +7,11 @@ use ascan_core::Error;
 use ascan_desktop::command::{
     ImagesCommand, ListCommand, MosaicCommand, ScatterCommand, ShellCommand, VerdictsCommand, View,
 };
-use ascan_desktop::model::{Answer, Changes, Model, Task};
+use ascan_desktop::model::{Answer, Changes, Model, Task, WEIGHING};
 use ascan_desktop::open_session;
 use ascan_desktop::settings::Settings;
 use ascan_engine::reliance::{Estimate, Reliance, SliceReliance};
+use ascan_engine::repair::Findings;
 use ascan_engine::slices::Carried;
 use ascan_store::annotations::{Judgement, Mark, Subject};
 
@@ -90,6 +91,43 @@ fn what_the_model_says_of_a_slice_is_shown_with_the_verdict_that_it_speaks_for()
         assert!(model.session.evidence(slice).starts_with(words), "{}", model.session.evidence(slice));
     }
     assert_eq!(model.session.evidence(-1), "");
+}
+
+#[test]
+fn a_verdict_that_a_repair_will_not_follow_is_named_before_it() {
+    let (_dir, mut model) = model();
+    model.apply(ListCommand::NextUnjudged);
+    let slice = model.selected.unwrap();
+    model.apply(ShellCommand::Show(View::Spread));
+    assert!(!model.busy.contains(&WEIGHING), "without a spurious verdict there is nothing to weigh");
+    model.apply(VerdictsCommand::Judge(Some(Mark::Spurious)));
+    model.apply(ShellCommand::Show(View::Spread));
+    let basis = model.session.annotations.basis();
+    assert!(model.tasks.contains(&Task::Weigh { basis: basis.clone() }) && model.busy.contains(&WEIGHING));
+    let findings = Findings { n_spurious: 1, contradicted: vec![format!("slice {slice}")], ..Findings::default() };
+    let changes = model.take(Answer::Weighed(basis, Ok(findings)));
+    assert!(changes.contains(Changes::STEPS | Changes::INSPECTOR) && !model.busy.contains(&WEIGHING));
+    let told = model.session.set_aside().unwrap();
+    assert!(told.starts_with("1 of 1 ") && told.contains("ask the model"), "{told}");
+    assert!(!told.contains("ascan "), "no command line in the window: {told}");
+    assert!(model.session.evidence(slice).contains("a repair takes its images as core"));
+    // Other verdicts are looked at anew.
+    model.apply(VerdictsCommand::Judge(Some(Mark::Core)));
+    assert_eq!((model.session.set_aside(), model.session.evidence(slice)), (None, String::new()));
+}
+
+#[test]
+fn leaving_what_would_be_lost_is_asked_for_twice() {
+    let (_dir, mut model) = model();
+    model.apply(VerdictsCommand::AskModel);
+    model.apply(ShellCommand::Leave);
+    assert!(!model.close_requested && model.toast.contains("is lost"), "{}", model.toast);
+    // Something else was done: it is asked again.
+    model.apply(ShellCommand::Show(View::Images));
+    model.apply(ShellCommand::Leave);
+    assert!(!model.close_requested);
+    model.apply(ShellCommand::Leave);
+    assert!(model.close_requested);
 }
 
 #[test]

@@ -34,12 +34,21 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
                 if !["cache", "annotations"].contains(&name.as_str()) {
                     left.push(path);
                 }
+            } else if name.ends_with("summary.json") {
+                found.insert(name, without_times(&std::fs::read(&path).unwrap()));
             } else if !name.ends_with(".lock") && !name.contains(".tmp-") {
                 found.insert(name, std::fs::read(&path).unwrap());
             }
         }
     }
     found
+}
+
+/// A summary of a repair, without what differs from run to run: how long it took, and how much of it.
+fn without_times(summary: &[u8]) -> Vec<u8> {
+    let mut summary: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(summary).unwrap();
+    ["seconds", "n_steps_now", "peak_rss_mib"].iter().for_each(|key| drop(summary.remove(*key)));
+    serde_json::to_vec(&summary).unwrap()
 }
 
 /// The marks on the images of the scan.
@@ -58,7 +67,11 @@ fn run_failing(dir: &Dir, arguments: &[&str], step: &str, error: i32) -> Option<
 
 /// Has the steps of a command fail, each from the state that `prepare` left in the folders `scan` and `out`.
 fn fails(name: &str, prepare: &[&[&str]], arguments: &[&str]) {
-    let dir = fixture();
+    fails_in(&fixture(), name, prepare, arguments);
+}
+
+/// The same in a folder that is there.
+fn fails_in(dir: &Dir, name: &str, prepare: &[&[&str]], arguments: &[&str]) {
     prepare.iter().for_each(|arguments| drop(dir.ascan(arguments).exits(0)));
     let base = Dir::new();
     let kept = ["scan", "out"];
@@ -79,12 +92,19 @@ fn fails(name: &str, prepare: &[&[&str]], arguments: &[&str]) {
     dir.ascan(arguments).exits(0);
     let expected = state();
 
-    let n_steps = (1u64..).find(|step| {
+    // All steps from one on fail: where none does, the command has fewer.
+    let has = |step: u64| {
         reset();
-        // All steps from this one on fail: as soon as none does, they are counted.
-        run_failing(&dir, arguments, &format!("{step}+"), ERRORS[0]).is_none()
-    });
-    let n_steps = n_steps.unwrap() - 1;
+        run_failing(dir, arguments, &format!("{step}+"), ERRORS[0]).is_some()
+    };
+    let (mut n_steps, mut beyond) = (0, 1u64);
+    while has(beyond) {
+        (n_steps, beyond) = (beyond, 2 * beyond);
+    }
+    while beyond - n_steps > 1 {
+        let middle = n_steps.midpoint(beyond);
+        if has(middle) { n_steps = middle } else { beyond = middle }
+    }
     assert!(n_steps > 3, "{name} has only {n_steps} steps");
     let stride = if is_long() { 1 } else { n_steps.div_ceil(N_SHORT) };
     let (mut n_injected, mut n_survived) = (0, 0);
@@ -92,7 +112,7 @@ fn fails(name: &str, prepare: &[&[&str]], arguments: &[&str]) {
         for step in (1..=n_steps).step_by(stride as usize) {
             for step in [step.to_string(), format!("{step}+")] {
                 reset();
-                let Some(run) = run_failing(&dir, arguments, &step, *error) else { continue };
+                let Some(run) = run_failing(dir, arguments, &step, *error) else { continue };
                 n_injected += 1;
                 if run.code == 0 {
                     n_survived += 1;
@@ -147,4 +167,13 @@ fn exports_and_pages_on_a_failing_machine() {
         &["report", "scan", "-o", "out/report.html"],
     );
     fails("mosaic", &[SCAN], &["mosaic", "scan", "-o", "out/mosaic.png"]);
+}
+
+#[test]
+fn a_repair_on_a_failing_machine() {
+    let dir = Dir::new();
+    dir.ascan(&["demo", "-o", "demo", "--quiet"]).exits(0);
+    copy(&dir.path().join("demo/review"), &dir.path().join("scan"));
+    let repair = ["repair", "scan", "demo/demo.toml", "--out", "out", "--set", "repair.epochs=1", "--quiet"];
+    fails_in(&dir, "repair", &[], &repair);
 }

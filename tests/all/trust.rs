@@ -184,3 +184,14 @@ fn nothing_is_written_outside_a_received_scan() {
     assert!(strange.is_empty(), "{strange:?}");
     assert_eq!(std::fs::read_to_string(precious).unwrap(), "mine");
 }
+
+#[test]
+fn what_somebody_called_a_slice_is_no_formula_of_a_spreadsheet() {
+    let dir = scanned();
+    let note = "=HYPERLINK(\"http://example.org\",\"see\")";
+    dir.ascan(&["mark", "scan", "--slice", "0", "spurious", "--note", note, "--author", "@eve"]).exits(0);
+    dir.ascan(&["export", "scan", "--to", "csv", "-o", "out"]).exits(0);
+    let table = std::fs::read_to_string(dir.path().join("out/slices.csv")).unwrap();
+    assert!(table.contains("\"'=HYPERLINK") && table.contains("'@eve"), "{table}");
+    assert!(!table.contains(",=") && !table.contains(",\"=") && !table.contains(",@"), "{table}");
+}

@@ -4,6 +4,7 @@ use ascan_core::{Error, Result};
 use ascan_engine::slices::SliceSet;
 use ascan_report::album::Album;
 use ascan_store::annotations::{Annotations, Fix, Judgement};
+use ascan_viz::words::no_formula;
 
 /// The mark and the note of a slice, empty where there is none.
 fn verdict(annotations: &Annotations, set: &SliceSet, slice: i32) -> [String; 3] {
@@ -110,7 +111,7 @@ fn csv(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Result<Vec<u
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(header).map_err(|error| failed(&error))?;
     for row in rows {
-        writer.write_record(row).map_err(|error| failed(&error))?;
+        writer.write_record(row.iter().map(|cell| no_formula(cell).into_owned())).map_err(|error| failed(&error))?;
     }
     writer.into_inner().map_err(|error| failed(&error))
 }

@@ -4,6 +4,7 @@
 //! Pictures and long work come from background threads as plain data.
 
 mod adapters;
+mod ahead;
 pub mod browser;
 mod cache;
 pub mod command;
@@ -430,6 +431,8 @@ impl Desktop {
                     if self.model.borrow().as_ref().map(|model| model.session.set.id.clone()) != before {
                         self.forget_slices();
                     }
+                    // One answer may ask for more.
+                    self.start_tasks();
                     self.sync(changes);
                     continue;
                 }
@@ -437,6 +440,7 @@ impl Desktop {
             drop(adapters);
             self.sync(changes);
         }
+        self.do_requests();
         self.take_from_start();
     }
 

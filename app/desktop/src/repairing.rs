@@ -1,11 +1,12 @@
 //! Long tasks over a scan: slicing it anew, repairing its model, and comparing both models.
 
+use super::ahead::Ahead;
 use ascan_config::LoadedConfig;
 use ascan_config::host::PluginHost;
 use ascan_config::repair::RepairConfig;
 use ascan_core::{Context, Error, Level, Reporter, Result};
 use ascan_engine::plan::RunPlan;
-use ascan_engine::repair::{RepairPlan, RepairSummary, repair};
+use ascan_engine::repair::{Findings, RepairPlan, RepairSummary, repair, weigh_verdicts};
 use ascan_engine::scan::scan;
 use ascan_engine::slices::{self, SliceSet, judged_by};
 use ascan_report::album::Album;
@@ -95,9 +96,21 @@ pub fn mend(dir: &Path, order: &RepairOrder, host: &PluginHost, reporter: &dyn R
     let also = order.also.as_deref().map(Scan::open).transpose()?;
     let mut plan = RepairPlan::compile(&scan, also.as_ref(), config, host)?;
     plan.notes.iter().for_each(|note| reporter.log(Level::Info, note));
-    let summary = repair(&mut plan, host, &order.out, reporter)?;
+    let passes = plan.passes();
+    let summary = repair(&mut plan, host, &order.out, &Ahead::new(reporter, passes))?;
     curves::draw(&order.out)?;
     Ok(summary)
+}
+
+/// What a repair will say of the verdicts on a scan.
+///
+/// # Errors
+/// As [`weigh_verdicts`].
+pub fn weigh(dir: &Path, host: &PluginHost, context: &Context) -> Result<Findings> {
+    let path = dir.join("scan.toml");
+    let config = RepairConfig::load(&path, &[], host).map_err(|errors| wrong(&path, &errors))?;
+    let mut plan = RepairPlan::compile(&Scan::open(dir)?, None, config, host)?;
+    weigh_verdicts(&mut plan, context)
 }
 
 /// What `ascan scan` does with a configuration that was read, slices included.

@@ -1,6 +1,7 @@
 //! The start page: recent scans, and a new one that runs in the background.
 
 use super::Wake;
+use super::ahead::duration;
 use super::glance::watch;
 use super::model::methods::Method;
 use super::repairing::scan_and_slice;
@@ -350,11 +351,7 @@ fn pace(seconds: f64, done: u64, total: u64) -> String {
     }
     let rate = done as f64 / seconds;
     let left = (total - done) as f64 / rate;
-    let left = match left {
-        left if left < 90.0 => format!("{left:.0} s"),
-        left if left < 5400.0 => format!("{:.0} min", left / 60.0),
-        left => format!("{:.1} h", left / 3600.0),
-    };
+    let left = duration(left);
     let rate = if rate >= 10.0 { format!("{rate:.0}") } else { format!("{rate:.1}") };
     format!(", {rate} a second, {left} left")
 }

@@ -52,6 +52,7 @@ pub fn run(task: Task, album: &Album, set: &SliceSet, host: &PluginHost, reporte
         }
         Task::Candidates => Answer::Candidates(candidates(album)),
         Task::Spread { .. } => Answer::Spread(spread(album, &context).map(Box::new)),
+        Task::Weigh { basis } => Answer::Weighed(basis, repairing::weigh(&album.scan.dir, host, &context)),
         // Of the set that is shown, or of the one that was shown when it was asked for.
         Task::Reliance(id) => Answer::Reliance(reliance(album, set, &id, host, &context).map(Box::new)),
         Task::Carry(from) => Answer::Carried(carry(album, &from, host, &context)),

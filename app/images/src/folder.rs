@@ -104,11 +104,11 @@ impl Walk {
     }
 
     fn entry(&mut self, path: PathBuf, name: &OsStr, inside: &mut Vec<String>) {
-        let name = name.to_string_lossy();
+        let name = in_letters(name);
         if names::is_left_behind(&name) {
             return;
         }
-        inside.push(name.to_string());
+        inside.push(name.clone());
         if path.is_dir() {
             if let Err(error) = self.folder(&path, inside) {
                 let (place, why) = (inside.join("/"), cannot_read(error));
@@ -122,6 +122,16 @@ impl Walk {
         }
         inside.pop();
     }
+}
+
+/// A name as text. Bytes that are none become `\xe9`: two names that differ stay two.
+fn in_letters(name: &OsStr) -> String {
+    let mut text = String::new();
+    for chunk in name.as_encoded_bytes().utf8_chunks() {
+        text += chunk.valid();
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    text
 }
 
 /// Labels and splits from the folders that images lie in.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Endings of the names that are taken for images. What a file is, its content decides; those that cannot be read
-/// (HEIC, AVIF, JPEG 2000) are kept too, so that each is told and none is left out in silence.
+/// (HEIC, JPEG 2000) are kept too, so that each is told and none is left out in silence.
 pub(crate) const IMAGE_ENDINGS: [&str; 22] = [
     "jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "tif", "tiff", "gif", "ppm", "pgm", "pbm", "pnm", "pam",
     "dcm", "avif", "heic", "heif", "jp2", "j2k",

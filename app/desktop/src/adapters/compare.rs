@@ -62,6 +62,13 @@ impl CompareAdapter {
         let comparison = &compared.comparison;
         let on = format!("Compared on the images of {}.", compared.before.display());
         replace(&self.lines, std::iter::once(on.into()).chain(words(comparison)).collect());
+        vm.set_go_on_words(
+            match compared.before == model.session.album.scan.dir {
+                true => "Go on with the repaired model",
+                false => "Scan the training images with the repaired model, and go on",
+            }
+            .into(),
+        );
         vm.set_here(compared.before == model.session.album.scan.dir);
         vm.set_figures(list(figures(comparison)));
         replace(&self.bars, compared.slices.iter().map(bar).collect());

@@ -69,8 +69,8 @@ fn list<T: Clone + 'static>(rows: impl IntoIterator<Item = T>) -> ModelRc<T> {
     ModelRc::new(rows.into_iter().collect::<VecModel<T>>())
 }
 
-fn string_model<'a>(words: impl IntoIterator<Item = &'a str>) -> ModelRc<SharedString> {
-    list(words.into_iter().map(SharedString::from))
+fn string_model(words: impl IntoIterator<Item: Into<SharedString>>) -> ModelRc<SharedString> {
+    list(words.into_iter().map(Into::into))
 }
 
 fn color([r, g, b]: Rgb) -> Color {

@@ -3,7 +3,8 @@
 use super::steps::{figure, params};
 use super::{Dispatch, opaque, replace, string_model};
 use crate::command::{RepairCommand, View};
-use crate::model::{Changes, Model};
+use crate::model::methods::Method;
+use crate::model::{ASK, Changes, Model};
 use ascan_engine::repair::{Curves, Evaluation, Outcome, RepairSummary};
 use ascan_report::curves::accuracy_chart;
 use ascan_ui::{Figure, MainWindow, Param, RepairVm};
@@ -62,7 +63,7 @@ impl RepairAdapter {
         replace(&self.notes, notes(model));
         // An open menu closes with a new list.
         if vm.get_methods().row_count() != repair.methods.len() {
-            vm.set_methods(string_model(repair.methods.iter().map(|method| method.name.as_str())));
+            vm.set_methods(string_model(repair.methods.iter().map(Method::sentence)));
         }
         vm.set_method(repair.method as i32);
         let method = repair.methods.get(repair.method);
@@ -115,7 +116,7 @@ fn notes(model: &Model) -> Vec<SharedString> {
         Some(spread) if !spread.review.accepted => Some("The spread of the verdicts is not accepted yet."),
         Some(_) => None,
     };
-    note.into_iter().map(SharedString::from).collect()
+    note.map(str::to_owned).into_iter().chain(session.set_aside()).map(SharedString::from).collect()
 }
 
 /// How it ended, and why.
@@ -123,7 +124,7 @@ fn outcome(summary: &RepairSummary) -> (String, Vec<String>) {
     let words = summary.outcome.words();
     let (first, rest) = words.split_at(1);
     let reasons = summary.outcome.reasons().iter().cloned();
-    (first.to_uppercase() + rest, reasons.chain(summary.findings.notes()).collect())
+    (first.to_uppercase() + rest, reasons.chain(summary.findings.notes(ASK)).collect())
 }
 
 /// A figure of an evaluation, where it has it.

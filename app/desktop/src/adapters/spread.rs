@@ -3,7 +3,7 @@
 use super::{Dispatch, ImagesAdapter, list, mark, replace};
 use crate::command::{ImagesCommand, SpreadCommand, VerdictsCommand, View};
 use crate::model::spreading::borderline;
-use crate::model::{Changes, Model};
+use crate::model::{ASKING, Changes, Model};
 use ascan_engine::spread::Spread;
 use ascan_store::annotations::Mark;
 use ascan_ui::{Bar, Borderline, BorderlineLine, MainWindow, SpreadVm};
@@ -32,6 +32,7 @@ impl SpreadAdapter {
         vm.set_warnings(ModelRc::from(adapter.warnings.clone()));
         vm.set_bars(ModelRc::from(adapter.bars.clone()));
         on!(vm, dispatch, on_run() => VerdictsCommand::Spread);
+        on!(vm, dispatch, on_ask() => VerdictsCommand::AskModel);
         on!(vm, dispatch, on_accept() => SpreadCommand::Accept);
         on!(vm, dispatch, on_set_threshold(threshold) => SpreadCommand::Threshold(Some(threshold)));
         on!(vm, dispatch, on_clear_threshold() => SpreadCommand::Threshold(None));
@@ -47,6 +48,8 @@ impl SpreadAdapter {
         }
         let vm = window.global::<SpreadVm>();
         vm.set_there(model.session.spread.is_some());
+        vm.set_set_aside(model.session.set_aside().unwrap_or_default().into());
+        vm.set_asking(model.busy.contains(&ASKING));
         let Some(spread) = &model.session.spread else {
             let line = "Verdicts on slices become a figure for each image of the same class: how much it looks like those that were marked \
                         spurious. It is checked on marks that are held out.";
@@ -117,8 +120,19 @@ fn check(spread: &Spread) -> String {
             .to_owned(),
         n => format!("{n} verdicts were held out whole"),
     };
+    let advice = match worth {
+        "good" | "fair" => "It may be accepted.",
+        "weak" => {
+            "It may be accepted: what you marked counts as you marked it, and a repair checks itself. The figure can fall with more verdicts, \
+             since harder ones are held out too; verdicts on slices between the marked ones help most."
+        }
+        _ => {
+            "Do not accept it as it is: judge slices that lie between the marked ones, and look again at those that you were unsure of."
+        }
+    };
     format!(
-        "Below: {} held-out marks, core and spurious, where the rest puts them. In {} of 100 pairs the spurious one is rated higher: {worth} ({how}).",
+        "Below: {} held-out marks, core and spurious, where the rest puts them. In {} of 100 pairs the spurious one is rated higher: \
+         {worth} ({how}). {advice}",
         thousands(check.n_held_out),
         (auroc * 100.0).round()
     )

@@ -104,7 +104,7 @@ fn steps(model: &Model) -> (Vec<Step>, String) {
     let is_current = spread.is_some_and(|spread| spread.verdicts == session.annotations.basis());
     let is_accepted = is_current && spread.is_some_and(|spread| spread.review.accepted);
     let summary = model.repair.summary.as_ref();
-    let is_compared = model.repair.compared.is_some();
+    let is_compared = model.repair.compared.is_some() || model.repair.has_comparison;
     let step = |title: &str, detail: String, done: bool, view: Option<View>| Step {
         title: title.into(),
         detail: detail.into(),

@@ -51,6 +51,11 @@ impl Method {
         if words.is_empty() { self.name.clone() } else { format!("{words} ({})", self.name) }
     }
 
+    /// Its sentence without its source, with its name in configurations.
+    pub fn sentence(&self) -> String {
+        format!("{} ({})", self.summary.split(" (").next().unwrap_or_default(), self.name)
+    }
+
     /// Takes values, as a configuration has them.
     pub fn set(&mut self, values: &ParamMap) {
         for param in &mut self.params {
@@ -91,6 +96,7 @@ mod tests {
         assert_eq!(method.overrides("slicing"), ["slicing.plugin=kmeans", "slicing.params.n_slices=8"]);
         method.summary = "k-means: Lloyd's algorithm (Lloyd 1982)".into();
         assert_eq!(method.title(), "k-means (kmeans)");
+        assert_eq!(method.sentence(), "k-means: Lloyd's algorithm (kmeans)");
         method.set(&ParamMap::from_iter([("k".to_owned(), 5.into())]));
         assert_eq!(method.overrides("slicing")[2], "slicing.params.k=5");
         assert_eq!((Method::place(&[method.clone()], "kmeans"), Method::place(&[method], "none")), (0, 0));

@@ -38,7 +38,11 @@ use slicing::Slicing;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 pub use task::{Answer, ImageFacts, Task};
-pub use verdicts::{ASKING, mark_name};
+pub use verdicts::{ASKING, WEIGHING, mark_name};
+
+/// What to do about a verdict that the pictures do not bear out.
+pub const ASK: &str = "Look at them again: is the object lit, or what is around it? If you are sure, ask the model (key A): what \
+                       it confirms stands.";
 
 /// All state of the window with an open scan.
 pub struct Model {
@@ -92,6 +96,8 @@ pub struct Model {
     pub stop_requested: bool,
     /// Another scan is to be opened.
     pub open_requested: Option<PathBuf>,
+    /// What runs would be lost by leaving, and that was said.
+    warned: bool,
     /// The user wants the start page.
     pub close_requested: bool,
 }
@@ -127,6 +133,7 @@ impl Model {
             has_missed: false,
             stop_requested: false,
             open_requested: None,
+            warned: false,
             close_requested: false,
         };
         // Beside the scan, never inside it.
@@ -176,6 +183,7 @@ impl Model {
         if !passing {
             self.toast.clear();
             self.toast_undo = false;
+            self.warned &= command == Command::Shell(crate::command::ShellCommand::Leave);
         }
         let shell = if passing { Changes::NONE } else { Changes::SHELL };
         shell

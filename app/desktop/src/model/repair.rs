@@ -41,6 +41,10 @@ pub struct Repair {
     /// Why it could not be done, or that it was stopped.
     pub trouble: String,
     has_suggested: bool,
+    /// Whether the scan by the repaired model is there from an earlier visit.
+    pub has_comparison: bool,
+    /// The comparison that runs is of the open scan's images, which are opened then.
+    then_opens: bool,
     /// Both scans, once the repaired model has seen the images.
     pub compared: Option<Box<Compared>>,
 }
@@ -98,6 +102,13 @@ impl Repair {
         if self.summary.is_some() {
             self.read_curves();
         }
+        self.look_for_comparison();
+    }
+
+    /// Looks whether the repaired model has seen the images before.
+    fn look_for_comparison(&mut self) {
+        let scan = self.summary.as_ref().and_then(|_| Scan::open(&self.after()).ok());
+        self.has_comparison = scan.is_some_and(|scan| scan.slice_sets().is_ok_and(|sets| !sets.is_empty()));
     }
 
     pub(super) fn says(&mut self, line: String) {
@@ -139,14 +150,11 @@ impl Model {
                 self.stop_requested = true;
                 return Changes::SHELL;
             }
-            RepairCommand::Continue => {
-                self.open_requested = repair.compared.as_ref().map(|compared| compared.after.clone());
-                return Changes::SHELL;
-            }
             _ if is_running => {
                 self.toast = "Wait until it is done, or stop it".to_owned();
                 return Changes::SHELL;
             }
+            RepairCommand::Continue => return self.go_on(),
             RepairCommand::Method(method) if method < repair.methods.len() => repair.method = method,
             RepairCommand::Method(_) => {}
             RepairCommand::Param { index, value } => {
@@ -166,6 +174,19 @@ impl Model {
         Changes::STEPS
     }
 
+    /// Opens the scan of these images by the repaired model, which is made if it is not there: what they were compared on may be
+    /// images that nobody should train on.
+    fn go_on(&mut self) -> Changes {
+        let Some(compared) = &self.repair.compared else { return Changes::NONE };
+        if compared.before == self.session.album.scan.dir {
+            self.open_requested = Some(compared.after.clone());
+            return Changes::SHELL;
+        }
+        self.repair.on.clear();
+        self.repair.then_opens = true;
+        self.begin_comparison()
+    }
+
     fn begin_repair(&mut self) -> Changes {
         let repair = &mut self.repair;
         if repair.folder.trim().is_empty() {
@@ -173,6 +194,7 @@ impl Model {
             return Changes::STEPS;
         }
         (repair.summary, repair.curves, repair.compared) = (None, None, None);
+        repair.has_comparison = false;
         repair.curves_of = None;
         repair.trouble.clear();
         repair.log.clear();
@@ -200,6 +222,15 @@ impl Model {
     /// The steps after the spread are looked at.
     pub(super) fn look_at_repair(&mut self) {
         self.repair.suggest_images(&self.session.album.scan, &self.settings.recent);
+        self.repair.look_for_comparison();
+        // It only has to be read.
+        if self.view == View::Compare
+            && self.repair.compared.is_none()
+            && self.repair.has_comparison
+            && !self.is_repairing()
+        {
+            self.begin_comparison();
+        }
     }
 
     /// A repair has ended.
@@ -224,7 +255,9 @@ impl Model {
     pub(super) fn compared(&mut self, done: ascan_core::Result<Box<Compared>>) -> Changes {
         self.end(COMPARING);
         self.progress = None;
+        let then_opens = std::mem::take(&mut self.repair.then_opens);
         match done {
+            Ok(compared) if then_opens => self.open_requested = Some(compared.after),
             Ok(compared) => self.repair.compared = Some(compared),
             Err(ascan_core::Error::Cancelled) => {
                 self.repair.trouble = "Stopped. What is scanned is kept: Compare goes on from there".to_owned();

@@ -6,11 +6,12 @@ use super::methods::Method;
 use ascan_core::Result;
 use ascan_engine::classes::{class_name, outcome, said_of, slice_title};
 use ascan_engine::reliance::{Estimate, Reliance};
+use ascan_engine::repair::Findings;
 use ascan_engine::slices::{SliceReport, SliceSet};
 use ascan_engine::spread::Spread;
 use ascan_report::album::Album;
 use ascan_report::figures::{Beside, Figure};
-use ascan_store::annotations::{Annotator, Judgement, Mark, Subject};
+use ascan_store::annotations::{Annotator, Judgement, Mark, Subject, VerdictId};
 use ascan_viz::words::percent;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -50,6 +51,8 @@ pub struct Session {
     pub spuriousness: Option<Vec<f32>>,
     /// The spread verdicts with their review.
     pub spread: Option<Spread>,
+    /// What a repair will say of these verdicts, once that was looked at.
+    pub weighed: Option<(Vec<VerdictId>, Findings)>,
     /// What the predictions of the slices follow, once the model was asked.
     pub reliance: Option<Reliance>,
     /// How far the images of a slice lie from its middle, by slice and row, once that was asked for.
@@ -87,6 +90,7 @@ impl Session {
             marks: Vec::new(),
             spuriousness: None,
             spread: None,
+            weighed: None,
             reliance: None,
             distances: HashMap::new(),
             attributors: Vec::new(),
@@ -241,7 +245,15 @@ impl Session {
 
     /// What the model said of a slice when it was asked, with the verdict that this speaks for, if any; empty before.
     pub fn evidence(&self, slice: i32) -> String {
-        let Some(found) = self.reliance.as_ref().and_then(|found| found.of_slice(slice)) else { return String::new() };
+        let Some(found) = self.reliance.as_ref().and_then(|found| found.of_slice(slice)) else {
+            return if self.is_set_aside(slice) {
+                "Most of its attribution lies on the object, as far as object maps tell: a repair takes its images as core. Is the \
+                 object lit, or what is around it? If you are sure, ask the model: what it confirms stands."
+                    .to_owned()
+            } else {
+                String::new()
+            };
+        };
         let (proposal, reason) = found.proposal();
         if let (Some(said), Some((mark, _))) = (proposal, self.mark(slice))
             && said != mark
@@ -256,6 +268,22 @@ impl Session {
             Some(mark) => format!("Speaks for {}: {reason}.", mark_name(mark)),
             None => format!("Speaks for neither: {reason}."),
         }
+    }
+
+    /// Whether a repair does not follow the verdict on a slice, as far as that was looked at.
+    fn is_set_aside(&self, slice: i32) -> bool {
+        let (named, mark) = (format!("slice {slice}"), self.mark(slice).map(|(mark, _)| mark));
+        mark == Some(Mark::Spurious)
+            && self.weighed.as_ref().is_some_and(|(_, findings)| findings.contradicted.contains(&named))
+    }
+
+    /// What a person should know of the verdicts before a repair uses them; `None` where nothing speaks against them.
+    pub fn set_aside(&self) -> Option<String> {
+        let (basis, findings) = self.weighed.as_ref()?;
+        if *basis != self.annotations.basis() {
+            return None;
+        }
+        Some(format!("{}. {}", findings.set_aside()?, crate::model::ASK))
     }
 
     /// One sentence that says what the slice is and what to do about it.

@@ -1,7 +1,7 @@
 //! What is around the views: which one is shown, what lies over it, settings, exports.
 
 use super::task::Task;
-use super::{Changes, Model};
+use super::{ASKING, Changes, Model};
 use crate::command::{ImagesCommand, Named, Overlay, ShellCommand, View};
 use crate::settings::SavedView;
 use ascan_engine::slices::SliceSet;
@@ -94,6 +94,11 @@ impl Model {
             }
             ShellCommand::ForgetToast => {}
             ShellCommand::Leave => {
+                if let Some(words) = self.would_stop().filter(|_| !self.warned) {
+                    self.toast = format!("{words} Leave once more to leave.");
+                    self.warned = true;
+                    return Changes::SHELL;
+                }
                 let kept = self.keep_draft();
                 self.close_requested = true;
                 return kept | Changes::SHELL;
@@ -109,10 +114,19 @@ impl Model {
         Changes::SHELL
     }
 
+    /// What stops when this scan is left.
+    fn would_stop(&self) -> Option<&'static str> {
+        if self.busy.contains(&ASKING) {
+            return Some("The model is being asked: what it has said so far is lost if you leave now.");
+        }
+        self.is_repairing().then_some("The repair or the comparison stops if you leave now; what is done is kept.")
+    }
+
     pub(super) fn show(&mut self, view: View) -> Changes {
         self.view = view;
         self.images.open = None;
         self.mosaic.hovered = None;
+        self.weigh();
         let mut changes = Changes::SHELL | Changes::IMAGE;
         match view {
             View::Confusion => changes |= Changes::CONFUSION,

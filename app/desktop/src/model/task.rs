@@ -5,7 +5,7 @@ use crate::repairing::{Compared, RepairOrder};
 use ascan_core::Result;
 use ascan_engine::mislabels::Candidates;
 use ascan_engine::reliance::Reliance;
-use ascan_engine::repair::RepairSummary;
+use ascan_engine::repair::{Findings, RepairSummary};
 use ascan_engine::slices::{Carried, SliceSet};
 use ascan_engine::spread::Spread;
 use ascan_store::annotations::VerdictId;
@@ -31,6 +31,11 @@ pub enum Task {
     /// Spread the verdicts. Those that were known when it was asked for tell one such task from the next.
     Spread {
         /// Their names.
+        basis: Vec<VerdictId>,
+    },
+    /// Whether the pictures bear the verdicts out, as a repair will look at them.
+    Weigh {
+        /// The verdicts, by name.
         basis: Vec<VerdictId>,
     },
     /// What the predictions of the slices of this set follow.
@@ -81,6 +86,8 @@ pub enum Answer {
     Candidates(Result<Candidates>),
     /// For [`Task::Spread`].
     Spread(Result<Box<Spread>>),
+    /// For [`Task::Weigh`]: of these verdicts.
+    Weighed(Vec<VerdictId>, Result<Findings>),
     /// For [`Task::Reliance`].
     Reliance(Result<Box<Reliance>>),
     /// For [`Task::Carry`].

@@ -10,6 +10,8 @@ use ascan_store::annotations::{Fix, Judgement, Mark, Subject, Verdict};
 
 /// Words of the status bar while the model is asked.
 pub const ASKING: &str = "asking the model";
+/// The same while the verdicts are held against the pictures.
+pub const WEIGHING: &str = "looking whether the pictures bear the verdicts out";
 /// The same while the slices of another scan are found again here.
 pub const CARRYING: &str = "taking over verdicts";
 
@@ -84,6 +86,17 @@ impl Model {
         self.verdicts_changed()
     }
 
+    /// Looks whether the pictures bear the verdicts out, where that is not known of these.
+    pub(super) fn weigh(&mut self) {
+        let basis = self.session.annotations.basis();
+        let is_known = self.session.weighed.as_ref().is_some_and(|(known, _)| *known == basis);
+        let is_asked = matches!(self.view, View::Spread | View::Repair) && !self.busy.contains(&WEIGHING);
+        let has_spurious = self.session.marks.contains(&Some(Mark::Spurious));
+        if is_asked && has_spurious && !is_known {
+            self.begin(WEIGHING, Task::Weigh { basis });
+        }
+    }
+
     /// Gives the verdicts that another scan brings, one after the other: each can be undone.
     pub(super) fn carried(&mut self, carried: Carried) -> Changes {
         let n = carried.verdicts.len();
@@ -102,7 +115,8 @@ impl Model {
     /// Takes over what other windows have said.
     pub(super) fn refresh(&mut self) -> Changes {
         match self.session.refresh() {
-            Ok(true) => self.verdicts_changed(),
+            // What was spread may be of other verdicts now.
+            Ok(true) => self.verdicts_changed() | Changes::STEPS | Changes::SHELL,
             Ok(false) => Changes::NONE,
             Err(error) => self.fail(&error),
         }

@@ -3,7 +3,7 @@
 use super::repair::REPAIRING;
 use super::session::NamedSet;
 use super::task::{Answer, Task};
-use super::verdicts::{ASKING, CARRYING, spread_words};
+use super::verdicts::{ASKING, CARRYING, WEIGHING, spread_words};
 use super::{Changes, Model};
 use crate::command::View;
 use ascan_core::Error;
@@ -141,6 +141,13 @@ impl Model {
                     Err(error) => self.fail(&error),
                 }
             }
+            Answer::Weighed(basis, findings) => {
+                self.end(WEIGHING);
+                // Nobody asked for it: what stands in its way is told by the repair.
+                self.session.weighed = Some((basis, findings.unwrap_or_default()));
+                self.weigh();
+                Changes::STEPS | Changes::INSPECTOR | Changes::SHELL
+            }
             Answer::Reliance(found) => {
                 self.end(ASKING);
                 self.progress = None;
@@ -149,9 +156,13 @@ impl Model {
                     Ok(found) if found.set != self.session.set.id => Changes::SHELL | Changes::INSPECTOR,
                     Ok(found) => {
                         self.session.reliance = Some(*found);
+                        // What the model confirms stands.
+                        if self.session.weighed.take().is_some() {
+                            self.weigh();
+                        }
                         self.toast = "The model was asked: see the selected slice".to_owned();
                         self.list.update(&self.session);
-                        Changes::INSPECTOR | Changes::SHELL | Changes::LIST | Changes::TILES
+                        Changes::INSPECTOR | Changes::SHELL | Changes::LIST | Changes::TILES | Changes::STEPS
                     }
                     Err(error) => self.fail(&error),
                 }

@@ -22,7 +22,7 @@ pub fn disagreement(plan: &RepairPlan, context: &Context) -> Result<Vec<f32>> {
             "the head of this model is not linear in a pooled feature map, so nothing can be dropped before it";
         Error::unsupported(message, "use another regularizer")
     })?;
-    let features = Extractor::new(model, context)?.images(data, "features of training images")?;
+    let features = Extractor::new(model, context)?.images(data, super::stage::TRAINING)?;
     let [n_classes, d] = head.weight.view().dims("head", "[n_classes, d]")?;
     let product = |features: &mut dyn FnMut(usize) -> f32| -> Vec<f32> {
         let read: Vec<f32> = (0..d).map(features).collect();

@@ -3,6 +3,7 @@
 
 use super::RepairPlan;
 use super::mixed::{Keep, Mixed};
+use super::stage;
 use crate::scanned::object::{ON_OBJECT, share_on_object};
 use crate::scanned::{Extractor, Objects, Vectors};
 use crate::seeds::seed_of;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Copies of each image from which the cue is read; their features are averaged.
-const N_CUES: u64 = 2;
+pub(super) const N_CUES: u64 = 2;
 
 /// Penalty of the classifier that reads the cue: most of what it sees of a few thousand images is chance.
 const SHRINKAGE: f64 = 3.0;
@@ -52,19 +53,22 @@ pub struct Cue {
 }
 
 impl Findings {
-    /// What a person should know, one sentence each.
-    pub fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
-        if !self.contradicted.is_empty() {
-            notes.push(format!(
-                "{} of {} `spurious` verdicts are on images whose attribution lies mostly on the object, by the object maps; \
-                 their images are taken as core ({}). If you are sure of the verdict, ask the model (`ascan suggest`): what it \
-                 confirms stands. `repair.evidence = false` takes all verdicts as they are",
+    /// Which verdicts are not followed; `None` if all are.
+    pub fn set_aside(&self) -> Option<String> {
+        (!self.contradicted.is_empty()).then(|| {
+            format!(
+                "{} of {} `spurious` verdicts are on images whose attribution lies mostly on the object, as far as object maps \
+                 tell: a repair takes these images as core ({})",
                 self.contradicted.len(),
                 self.n_spurious,
                 self.contradicted.join(", ")
-            ));
-        }
+            )
+        })
+    }
+
+    /// What a person should know, one sentence each; `how` says what to do about verdicts that are set aside.
+    pub fn notes(&self, how: &str) -> Vec<String> {
+        let mut notes: Vec<String> = self.set_aside().map(|text| format!("{text}. {how}")).into_iter().collect();
         if let Some(Cue { accuracy, chance, is_better, n_against }) = self.cue {
             let percent = |share: f64| format!("{:.0} %", share * 100.0);
             let says = format!("the surroundings alone say the right class of {} of the images", percent(accuracy));
@@ -78,6 +82,20 @@ impl Findings {
         }
         notes
     }
+}
+
+/// What [`gather`] will find out about the verdicts of a plan, before anything is trained. The object maps are kept in the
+/// scan's cache, where the repair finds them.
+///
+/// # Errors
+/// What reading images or running the model reports; `Cancelled`.
+pub fn weigh_verdicts(plan: &mut RepairPlan, context: &Context) -> Result<Findings> {
+    let mut findings = Findings::default();
+    if plan.config.repair.evidence && !plan.training.spurious_verdicts.is_empty() {
+        let objects = Extractor::new(&plan.model, context)?.objects(&plan.training.data, stage::OBJECTS)?;
+        weigh(plan, &objects, &mut findings);
+    }
+    Ok(findings)
 }
 
 /// Weighs the verdicts of a plan against its pictures, and groups its images by what the cue says. Also gives copies of the
@@ -100,8 +118,8 @@ pub fn gather(plan: &mut RepairPlan, context: &Context) -> Result<(Findings, Opt
     let mut objects = None;
     if repair.evidence {
         let mut extractor = Extractor::new(&plan.model, context)?;
-        let training = extractor.objects(&plan.training.data, "object maps of training images")?;
-        let validation = extractor.objects(&plan.validation, "object maps of validation images")?;
+        let training = extractor.objects(&plan.training.data, stage::OBJECTS)?;
+        let validation = extractor.objects(&plan.validation, stage::VALIDATION_OBJECTS)?;
         drop(extractor);
         weigh(plan, &training, &mut findings);
         objects = Some((training, validation));
@@ -131,7 +149,7 @@ fn cues(plan: &RepairPlan, objects: Option<Objects>, context: &Context) -> Resul
     let keep = Keep::Cue(objects);
     let mut draws = (0..N_CUES).map(|draw| {
         let mixed = Mixed::round(keep.clone(), n, seed_of(seed, [6, draw]));
-        mixed.vectors(plan, &plan.training.data, ("cue", draw), &mut extractor, "what the surroundings say")
+        mixed.vectors(plan, &plan.training.data, ("cue", draw), &mut extractor, stage::CUE)
     });
     let first = draws.next().unwrap_or_else(|| Ok(vec![None; n]))?;
     draws.try_fold(first, |sums, draw| {
@@ -260,7 +278,7 @@ mod tests {
         let (cues, labels, _) = planted(true);
         let (groups, cue) = against(&cues, &labels, 2, 0, |_| Ok(())).unwrap();
         assert!(!cue.is_better && cue.n_against == 0 && groups.iter().all(|&group| group == 0), "{cue:?}");
-        let told = Findings { cue: Some(cue), ..Findings::default() }.notes();
+        let told = Findings { cue: Some(cue), ..Findings::default() }.notes("");
         assert!(told[0].contains("no better than chance (50 %)"), "{}", told[0]);
     }
 
@@ -288,13 +306,14 @@ mod tests {
 
     #[test]
     fn findings_are_told() {
-        assert!(Findings::default().notes().is_empty());
+        assert!(Findings::default().notes("Ask").is_empty());
         let cue = Cue { accuracy: 0.93, chance: 0.5, is_better: true, n_against: 164 };
         let contradicted = vec!["slice 3".to_owned(), "12 picked images".to_owned()];
         let findings = Findings { n_spurious: 8, contradicted, n_overruled: 400, cue: Some(cue) };
-        let notes = findings.notes();
+        let notes = findings.notes("Ask the model.");
         assert!(
-            notes[0].starts_with("2 of 8 `spurious` verdicts") && notes[0].contains("(slice 3, 12 picked images)"),
+            notes[0].starts_with("2 of 8 `spurious` verdicts")
+                && notes[0].ends_with("(slice 3, 12 picked images). Ask the model."),
             "{}",
             notes[0]
         );

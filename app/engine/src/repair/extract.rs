@@ -4,6 +4,7 @@ use super::RepairPlan;
 use super::batches::{Batch, Chosen};
 use super::features::{Draw, Features, Row};
 use super::mixed::Mixed;
+use super::stage;
 use crate::scanned::{Extractor, Vectors};
 use crate::seeds::seed_of;
 use crate::tensors::Named;
@@ -72,27 +73,24 @@ pub fn features(
     let n = plan.training.data.n();
     let mut extractor = Extractor::new(&plan.model, context)?;
     let mixed = match mixed {
-        Some(mixed) => {
-            let stage = "validation images with other surroundings";
-            mixed.vectors(plan, &plan.validation, ("check", 0), &mut extractor, stage)?
-        }
+        Some(mixed) => mixed.vectors(plan, &plan.validation, ("check", 0), &mut extractor, stage::MIXED)?,
         None => Vec::new(),
     };
-    let validation = extractor.images(&plan.validation, "features of validation images")?;
+    let validation = extractor.images(&plan.validation, stage::VALIDATION)?;
     let d = validation.iter().flatten().map(Vec::len).next().unwrap_or(0);
     let (mut clean, mut draws) = (Vec::new(), Vec::new());
     if probe.made.images.view() == probe.before.images.view() {
-        clean = extractor.images(&plan.training.data, "features of training images")?;
+        clean = extractor.images(&plan.training.data, stage::TRAINING)?;
     } else {
         let n_draws = plan.config.repair.n_draws;
         for draw in 0..n_draws {
-            let progress = |done: usize| context.progress("features of disturbed copies", draw * n + done, n_draws * n);
+            let progress = |done: usize| context.progress(stage::DISTURBED, draw * n + done, n_draws * n);
             draws.push(disturbed(plan, &mut extractor, regularizer, draw as u64, (context, &progress))?);
         }
     }
     let mut features = Features { d, clean, draws, validation, mixed, suppressed: None };
     if suppresses {
-        let images = extractor.images(&plan.training.data, "features of training images")?;
+        let images = extractor.images(&plan.training.data, stage::TRAINING)?;
         if let Some(found) = suppression(plan, &images, regularizer, context)? {
             features.suppress(found);
         }

@@ -30,11 +30,12 @@ mod outcome;
 mod plan;
 mod run;
 mod sample;
+mod stage;
 mod summary;
 
 pub use curves::{CURVES, Curves, EpochPoint};
 pub use evaluate::{Evaluation, MixedEvaluation};
-pub use evidence::Findings;
+pub use evidence::{Findings, weigh_verdicts};
 pub use outcome::Outcome;
 pub use plan::RepairPlan;
 pub use run::MODEL;
@@ -92,7 +93,7 @@ pub fn repair(plan: &mut RepairPlan, host: &PluginHost, out: &Path, reporter: &d
         true => (Findings::default(), None),
         false => evidence::gather(plan, &context)?,
     };
-    for text in findings.notes() {
+    for text in findings.notes(HOW) {
         reporter.log(Level::Info, &format!("note: {text}"));
     }
     let mut summary = train(plan, mixed.as_ref(), host, out, &context)?;
@@ -116,6 +117,9 @@ pub fn repair(plan: &mut RepairPlan, host: &PluginHost, out: &Path, reporter: &d
     Ok(summary)
 }
 
+/// What to do on the command line about verdicts that are set aside.
+const HOW: &str = "If you are sure of the verdict, ask the model (`ascan suggest`): what it confirms stands. \
+                   `repair.evidence = false` takes all verdicts as they are";
 /// Where the control is trained.
 const CONTROL_FOLDER: &str = "control";
 /// The regularizer that changes nothing.

@@ -21,10 +21,12 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::Builder;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often the reporter is asked whether to go on while nothing arrives.
 const POLL: Duration = Duration::from_millis(100);
+/// Where nothing has arrived for this long, it is said what is waited for: a net that never ends, an image on a dead disk.
+const STALL: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 60 });
 /// Batches in memory for each model worker: one in work, one waiting, one being decoded, one to be collected.
 const BATCHES_PER_WORKER: usize = 4;
 /// The run is given up when the model or the attributor failed on all of this many batches and images from the start.
@@ -91,7 +93,7 @@ pub(super) fn run(
         drop((permits, batch_sender, batch_receiver, outcome_sender));
         let result = match refused {
             Some(error) => Err(Error::unsupported(format!("no thread can be started: {error}"), "end other programs")),
-            None => collect_in_order(batches, &outcomes, &permit_sender, progress, &mut collect),
+            None => collect_in_order(shared, &outcomes, &permit_sender, progress, &mut collect),
         };
         shared.stop.store(true, Ordering::Relaxed);
         result
@@ -119,6 +121,16 @@ impl Shared<'_> {
         }
     }
 
+    /// What nothing has come back of.
+    fn waits_for(&self, rows: &Range<usize>) -> String {
+        let [first, last] = [rows.start, rows.end - 1].map(|row| self.job.images.facts(row).uri);
+        format!(
+            "nothing has come back for {} s: the images from `{first}` to `{last}` are being read, or are with the model. To stop: Ctrl-C \
+             keeps what is done, Ctrl-C twice ends at once",
+            STALL.as_secs()
+        )
+    }
+
     fn run_batches(&self, batches: Receiver<Batch>, outcomes: Sender<Result<BatchOutcome>>, messages: &Messages) {
         let open = || guarded("the backend", || self.job.runtime.open(&self.job.open));
         let backend = match self.stages.time(Stage::Open, open) {
@@ -139,12 +151,14 @@ impl Shared<'_> {
 }
 
 fn collect_in_order(
-    batches: &[Range<usize>],
+    shared: &Shared,
     outcomes: &Receiver<Result<BatchOutcome>>,
     permits: &Sender<()>,
     progress: &Progress,
     collect: &mut impl FnMut(&Range<usize>, Vec<Result<Outcome, String>>) -> Result<()>,
 ) -> Result<()> {
+    let batches = shared.batches;
+    let mut last = Instant::now();
     let mut early = BTreeMap::new();
     let mut failures = Failures::default();
     let (mut n_collected, mut n_rows) = (0, 0);
@@ -153,9 +167,16 @@ fn collect_in_order(
         match outcomes.recv_timeout(POLL) {
             Ok(outcome) => {
                 let outcome = outcome?;
+                last = Instant::now();
                 early.insert(outcome.index, outcome);
             }
-            Err(RecvTimeoutError::Timeout) => progress.report(n_rows)?,
+            Err(RecvTimeoutError::Timeout) => {
+                progress.report(n_rows)?;
+                if last.elapsed() >= STALL {
+                    last = Instant::now();
+                    progress.reporter.log(Level::Warning, &shared.waits_for(&batches[n_collected]));
+                }
+            }
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(Error::plugin("the scan", "all workers ended early", "this is a defect: please report it"));
             }

@@ -27,6 +27,7 @@ const NAN_FEATURES: f32 = 105.0;
 const ATTRIBUTOR_FAILS: f32 = 106.0;
 const BACKEND_PANICS: f32 = 107.0;
 const EMPTY_MAP: f32 = 108.0;
+const SLOW: f32 = 109.0;
 
 /// Backward passes, of the one test that has some.
 static N_GRADIENTS: AtomicUsize = AtomicUsize::new(0);
@@ -153,6 +154,9 @@ impl Images for ToyImages {
             return Err(Error::file("/a/folder/of/this/machine.png", "is not an image", ""));
         }
         assert!(first != DECODER_PANICS, "bad pixels");
+        if first == SLOW {
+            std::thread::sleep(Duration::from_millis(1500));
+        }
         Ok(vec![first, second])
     }
 }
@@ -432,6 +436,16 @@ fn a_stop_keeps_complete_shards_and_the_next_run_goes_on() {
         bench.run().unwrap();
         assert_eq!(bench.storage.all(), undisturbed());
     }
+}
+
+#[test]
+fn what_takes_very_long_is_named() {
+    let bench = Bench::new(&[(9, SLOW)]);
+    let reporter = Stopping { after: u64::MAX, ..Default::default() };
+    bench.run_with(&bench.storage, &reporter).unwrap();
+    let said = reporter.said.lock().unwrap();
+    let slow: Vec<_> = said.iter().filter(|text| text.starts_with("nothing has come back")).collect();
+    assert!(slow.len() == 1 && slow[0].contains("from `8.png` to `9.png`"), "{said:?}");
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use image::ImageFormat;
 
-const FORMATS: &str = "JPEG, PNG, WebP, BMP, GIF, TIFF, PPM, PGM or DICOM";
+const FORMATS: &str = "JPEG, PNG, WebP, AVIF, BMP, GIF, TIFF, PPM, PGM or DICOM";
 
 /// A kind of image that can be read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Kind {
     Jpeg,
+    Avif,
     Gif,
     Tiff,
     Dicom,
@@ -49,15 +50,13 @@ const NAMED: [(&[u8], &str); 14] = [
 ];
 
 /// Brands of an ISO container (bytes 8 to 12), and the name of what it holds.
-const BRANDS: [(&[u8], &str); 9] = [
-    (b"avif", "AVIF image"),
-    (b"avis", "AVIF image"),
+const BRANDS: [(&[u8], &str); 7] = [
     (b"heic", "HEIC image"),
     (b"heix", "HEIC image"),
     (b"hevc", "HEIC image"),
     (b"heim", "HEIC image"),
-    (b"mif1", "HEIF image (HEIC or AVIF)"),
-    (b"msf1", "HEIF image (HEIC or AVIF)"),
+    (b"mif1", "HEIF image"),
+    (b"msf1", "HEIF image"),
     (b"jp2 ", "JPEG 2000 image"),
 ];
 
@@ -79,6 +78,9 @@ pub(super) fn of(bytes: &[u8]) -> Result<Kind, String> {
     if bytes.get(128..132) == Some(b"DICM") {
         return Ok(Kind::Dicom);
     }
+    if is_avif(bytes) {
+        return Ok(Kind::Avif);
+    }
     let brand = (bytes.get(4..8) == Some(b"ftyp")).then(|| bytes.get(8..12).unwrap_or_default());
     let name = match brand {
         Some(brand) => BRANDS.iter().find(|(known, _)| brand == *known).map(|&(_, name)| name),
@@ -91,8 +93,15 @@ pub(super) fn of(bytes: &[u8]) -> Result<Kind, String> {
     })
 }
 
+/// An ISO container that says it is AVIF, as its own or as a compatible brand.
+fn is_avif(bytes: &[u8]) -> bool {
+    let Some((&[a, b, c, d, b'f', b't', b'y', b'p'], brands)) = bytes.split_first_chunk() else { return false };
+    let len = (u32::from_be_bytes([a, b, c, d]) as usize).saturating_sub(8).min(brands.len()).min(256);
+    brands[..len].chunks_exact(4).any(|brand| brand == b"avif" || brand == b"avis")
+}
+
 fn article(name: &str) -> &'static str {
-    let an = ["AVIF", "HEIC", "HEIF", "OpenEXR", "SVG", "HDF5"];
+    let an = ["HEIC", "HEIF", "OpenEXR", "SVG", "HDF5"];
     // As it is said aloud.
     if an.iter().any(|word| name.starts_with(word) && !name.starts_with("HEI")) { "an" } else { "a" }
 }

@@ -5,6 +5,7 @@
 //! colour profile is applied; 16-bit values are rounded to 8 bits (Pillow cuts them off). The EXIF orientation is
 //! applied, as `ImageOps.exif_transpose` does. [`decode_samples`] keeps every channel and every bit instead.
 
+mod avif;
 mod common;
 mod dicom;
 mod elements;
@@ -73,6 +74,7 @@ fn read(bytes: &[u8], want: Want) -> Result<Raw, String> {
         Kind::Jpeg => jpeg::decode(bytes),
         Kind::Gif => gif::decode(bytes),
         Kind::Tiff => tiff::decode(bytes, want),
+        Kind::Avif => avif::decode(bytes),
         Kind::Dicom => dicom::decode(bytes, want),
         Kind::Common(format) => common::decode(bytes, format),
     }

@@ -28,6 +28,16 @@ const FILES: &[(&str, u8)] = &[
     ("lossless.webp", 0),
     // Another decoder than Pillow's: chroma is rounded in another way.
     ("lossy.webp", 3),
+    // libyuv computes with whole numbers, and rounds chroma where it interpolates.
+    ("420.avif", 2),
+    ("422.avif", 2),
+    ("444.avif", 1),
+    ("gray.avif", 1),
+    ("exif_2.avif", 2),
+    ("exif_5.avif", 2),
+    ("exif_6.avif", 2),
+    ("exif_7.avif", 2),
+    ("exif_8.avif", 2),
     ("rgb.bmp", 0),
     ("palette.bmp", 0),
     ("rgb.tif", 0),
@@ -66,11 +76,13 @@ const FILES: &[(&str, u8)] = &[
 
 #[test]
 fn pixels_are_those_of_pillow() {
-    for &(name, tolerance) in FILES {
+    let far = |&(name, tolerance): &(&'static str, u8)| {
         let image = decode(&fixture(name)).unwrap_or_else(|error| panic!("{name} {error}"));
         let difference = max_difference(&image, &golden(name));
-        assert!(difference <= tolerance, "{name}: differs by {difference}");
-    }
+        (difference > tolerance).then_some((name, difference))
+    };
+    let far: Vec<_> = FILES.iter().filter_map(far).collect();
+    assert!(far.is_empty(), "{far:?}");
 }
 
 #[test]
@@ -80,11 +92,13 @@ fn what_is_not_an_image_is_a_sentence() {
         assert!(error.contains(part), "{error}");
     };
     says(b"", "is empty");
-    says(b"hello, world", "is not an image: expected JPEG, PNG, WebP, BMP, GIF, TIFF, PPM, PGM or DICOM");
+    says(b"hello, world", "is not an image: expected JPEG, PNG, WebP, AVIF, BMP, GIF, TIFF, PPM, PGM or DICOM");
     says(b"GIF89a\x01\x00\x01\x00", "damaged GIF");
     // What is known but not read is named.
     says(b"\0\0\0\x18ftypheic\0\0\0\0", "is a HEIC image, which cannot be read");
-    says(b"\0\0\0\x18ftypavif\0\0\0\0", "is an AVIF image, which cannot be read");
+    says(b"\0\0\0\x18ftypavif\0\0\0\0", "is a damaged AVIF");
+    let avif = fixture("420.avif");
+    (1..avif.len()).step_by(7).for_each(|n| says(&avif[..n], if n < 24 { "is " } else { "damaged" }));
     says(b"\0\0\0\x0cjP  \r\n\x87\n", "is a JPEG 2000 image");
     says(b"\xff\x4f\xff\x51\0\0", "is a JPEG 2000 image");
     says(b"<!DOCTYPE html><html>", "web page, perhaps the answer of a failed download");

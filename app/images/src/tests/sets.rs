@@ -111,6 +111,20 @@ fn links_are_followed_but_not_in_circles() {
     assert!(told(&set.load(1).unwrap_err()).contains("does not exist"));
 }
 
+#[cfg(unix)]
+#[test]
+fn names_that_are_no_text_stay_apart() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let dir = tempfile::tempdir().unwrap();
+    for name in [&b"caf\xe9.png"[..], b"caf\xea.png"] {
+        std::fs::write(dir.path().join(OsStr::from_bytes(name)), fixture("rgb.png")).unwrap();
+    }
+    let set = ImageSet::open(&folder(dir.path())).unwrap();
+    assert_eq!(uris(&set), ["caf\\xe9.png", "caf\\xea.png"]);
+    assert!((0..2).all(|i| set.load(i).is_ok()));
+}
+
 #[test]
 fn bad_images_fail_one_by_one() {
     let dir = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ use super::{Column, Table, unwritable, write_file};
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::error::ArrowError;
 use ascan_core::Result;
+use ascan_viz::words::no_formula;
 use parquet::arrow::ArrowWriter;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,16 +26,9 @@ fn cell(column: &Column, i: usize) -> String {
         Column::Int(values) => values[i].map(|v| v.to_string()),
         Column::Float(values) => values[i].map(|v| v.to_string()),
         Column::Bool(values) => values[i].map(|v| v.to_string()),
-        Column::Text(values) => values[i].as_deref().map(no_formula),
+        Column::Text(values) => values[i].as_deref().map(|text| no_formula(text).into_owned()),
     }
     .unwrap_or_default()
-}
-
-/// A text that a spreadsheet shows instead of computing it: names, notes and groups may be anyone's. Numbers stay as they
-/// are.
-fn no_formula(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
-    if is_formula { format!("'{text}") } else { text.to_owned() }
 }
 
 pub(super) fn parquet(path: &Path, table: &Table) -> Result<()> {

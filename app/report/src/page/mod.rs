@@ -8,8 +8,11 @@ mod tests;
 use ascan_core::{Error, Result};
 use ascan_viz::words::escape;
 use ascan_viz::{Rgb, chart, color, theme};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context, escape_formatter};
+use sha2::{Digest, Sha256};
 
 /// Puts a page together. `template` extends `page`, which needs `title`; `page_style` and `page_script` come after those of all pages.
 ///
@@ -34,9 +37,13 @@ fn fill(template: &str, of_page: Value) -> Result<String, minijinja::Error> {
     environment.add_template("page", include_str!("page.html"))?;
     environment.add_template("judged", include_str!("judged.html"))?;
     environment.add_template("this", template)?;
+    // The browser runs this script and no other: whatever a name may smuggle in, its hash is another.
+    let own = of_page.get_attr("page_script")?;
+    let script = [include_str!("theme.js"), own.as_str().unwrap_or_default()].join("\n");
     environment.get_template("this")?.render(context! {
         style => stylesheet(),
-        theme_script => include_str!("theme.js"),
+        script_hash => Value::from_safe_string(STANDARD.encode(Sha256::digest(&script))),
+        script => script,
         version => env!("CARGO_PKG_VERSION"),
         ..of_page
     })

@@ -10,25 +10,34 @@ use ascan_store::annotations::Mark;
 use ascan_viz::color::hex;
 use ascan_viz::theme::{DARK, LIGHT, Theme};
 use std::collections::BTreeMap;
+use std::process::Command;
 
 const EVIL: &str = "\"><script>alert('1')</script>";
 
 /// Each kind of page, of a scan whose files, classes, groups and verdicts are called [`EVIL`].
 fn pages() -> Vec<(&'static str, String)> {
+    pages_of(&[EVIL.to_owned()])
+}
+
+/// The same with many such names, in turn.
+fn pages_of(names: &[String]) -> Vec<(&'static str, String)> {
+    let mut turn = names.iter().cycle();
+    let mut next = || turn.next().unwrap().clone();
     let mut table = table();
-    table.uris.iter_mut().for_each(|uri| *uri = format!("{EVIL}{uri}"));
-    table.groups[0].name = EVIL.to_owned();
-    table.errors[4] = Some(EVIL.to_owned());
-    let (names, set) = ([EVIL.to_owned(), "water".to_owned()], find_in(&table));
-    let judged = Judged { mark: Mark::NoisyLabel, note: EVIL.to_owned(), author: EVIL.to_owned() };
+    table.uris.iter_mut().for_each(|uri| *uri = format!("{}{uri}", next()));
+    table.groups[0].name = next();
+    table.errors[4] = Some(next());
+    let (classes, set) = ([next(), "water".to_owned()], find_in(&table));
+    let judged = |name: &String| Judged { mark: Mark::NoisyLabel, note: name.clone(), author: name.clone() };
+    let elsewhere = |name: &String| JudgedElsewhere { subject: name.clone(), n: 2, judged: judged(name) };
     let scene = Scene {
-        verdicts: BTreeMap::from([(set.slices[0].id, judged.clone())]),
-        elsewhere: vec![JudgedElsewhere { subject: EVIL.to_owned(), n: 2, judged }],
-        title: EVIL.to_owned(),
-        ..scene(&table, &names)
+        verdicts: BTreeMap::from([(set.slices[0].id, judged(&next()))]),
+        elsewhere: names.iter().map(elsewhere).collect(),
+        title: next(),
+        ..scene(&table, &classes)
     };
-    let made = [(EVIL.to_owned(), EVIL.to_owned())];
-    let comparison = compare::Comparison::of(&[table.clone(), table.clone()], &set, None, &names);
+    let made: Vec<(String, String)> = names.iter().map(|name| (name.clone(), name.clone())).collect();
+    let comparison = compare::Comparison::of(&[table.clone(), table.clone()], &set, None, &classes);
     vec![
         ("report", report::report(&scene, &set, &made).unwrap()),
         ("compare", compare::report(&comparison, &scene, &set, &made).unwrap()),
@@ -71,6 +80,57 @@ fn names_from_files_cannot_become_markup() {
     for (name, page) in pages() {
         assert_eq!(page.matches("<script").count(), 1, "{name}: only its own");
         assert!(page.contains(&escape(EVIL)), "{name}: the name is still shown");
+    }
+}
+
+/// Sees the pages in a browser: a name that became a script would write into the page.
+#[test]
+fn a_browser_runs_no_script_but_the_pages_own() {
+    let browsers = ["chromium", "chromium-browser", "google-chrome"];
+    let Some(browser) = browsers.iter().find(|name| Command::new(name).arg("--version").output().is_ok()) else {
+        println!("skipped: there is no Chromium on this machine");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let seen = |name: &str, page: &str| {
+        let path = dir.path().join(format!("{name}.html"));
+        std::fs::write(&path, page).unwrap();
+        let mut command = Command::new(browser);
+        command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--dump-dom"]);
+        command.arg(format!("--user-data-dir={}", dir.path().join("profile").display()));
+        let said = command.arg(format!("file://{}?theme=dark", path.display())).output().unwrap();
+        String::from_utf8_lossy(&said.stdout).into_owned()
+    };
+    let hostile: Vec<String> = (0..500).map(hostile).collect();
+    for (name, page) in pages_of(&hostile) {
+        let dom = seen(name, &page);
+        assert!(dom.contains("</html>"), "{name}: the browser shows nothing");
+        assert!(dom.contains("data-theme=\"dark\""), "{name}: its own script does not run");
+        assert!(!dom.contains(RAN), "{name}: a script of a name ran");
+        // Even markup that nobody escaped runs nothing.
+        let smuggled = page.replace("</main>", &format!("{}</main>", hostile.concat()));
+        assert!(!seen(name, &smuggled).contains(RAN), "{name}: the policy lets a script run");
+    }
+    assert!(seen("free", &hostile[0]).contains(RAN), "the test would not see it");
+}
+
+/// What a script leaves in the page that ran; see [`hostile`].
+const RAN: &str = "data-ran=";
+
+/// A name that would be a script if it were taken for markup.
+fn hostile(i: usize) -> String {
+    let run = format!("document.documentElement.dataset.ran='{i}'");
+    match i % 10 {
+        0 => format!("<script>{run}</script>"),
+        1 => format!("\"><script>{run}</script>"),
+        2 => format!("'><img src=x onerror=\"{run}\">"),
+        3 => format!("<svg onload=\"{run}\">"),
+        4 => format!("</style><script>{run}</script>"),
+        5 => format!("</title><script>{run}</script>"),
+        6 => format!("--></script><script>{run}</script>"),
+        7 => format!("<iframe srcdoc=\"<script>parent.{run}</script>\"></iframe>"),
+        8 => format!("<a href=\"javascript:{run}\" autofocus onfocus=\"{run}\">x</a>"),
+        _ => format!("{{{{ {run} }}}}<details open ontoggle=\"{run}\">"),
     }
 }
 
