@@ -11,7 +11,6 @@ pub mod faithfulness;
 pub mod features;
 pub mod guess;
 pub mod inversion;
-pub mod likeness;
 pub mod memory;
 pub mod mislabels;
 pub mod plan;

@@ -4,6 +4,8 @@ use ascan_engine::slices::{SliceReport, SliceSet};
 use ascan_viz::words::percent;
 use ascan_viz::{Rgb, color};
 
+pub use ascan_math::likeness::DISPUTED;
+
 /// From this accuracy on a model has most likely been trained on the images: errors do not show there.
 pub const NEARLY_ALL: f64 = 0.97;
 

@@ -22,6 +22,7 @@ pub mod kmeans;
 pub mod knn;
 pub mod label_spreading;
 pub mod lanes;
+pub mod likeness;
 pub mod lookup;
 pub mod minibatch;
 pub mod mixture;

@@ -100,18 +100,13 @@ impl CompareAdapter {
     }
 }
 
-/// Whether the repaired model is worse on average, and no better at its worst.
-pub(super) fn is_worse(comparison: &Comparison) -> bool {
-    comparison.accuracy.change() < 0.0 && comparison.worst_slice_accuracy.is_none_or(|pair| pair.change() <= 0.0)
-}
-
 fn words(comparison: &Comparison) -> Vec<SharedString> {
     let changed = format!(
         "{} are right only after the repair, {} only before it.",
         ascan_viz::words::images(comparison.fixed.len()),
         comparison.broken.len()
     );
-    let warning = match (comparison.accuracy.before >= NEARLY_ALL, is_worse(comparison)) {
+    let warning = match (comparison.accuracy.before >= NEARLY_ALL, comparison.is_worse()) {
         (true, _) => Some(
             "The model before is right on nearly all of these images, perhaps because it was trained on them: its errors do not show \
              here. Name a scan of images that it has not seen under Repair, “Compare on”."

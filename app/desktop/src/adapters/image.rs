@@ -6,7 +6,7 @@ use crate::model::{Changes, Model};
 use crate::pictures::Pictures;
 use ::image::RgbImage;
 use ascan_engine::faithfulness::Faithfulness;
-use ascan_engine::likeness::DISPUTED;
+use ascan_report::figures::DISPUTED;
 use ascan_ui::{Fact, ImageVm, MainWindow, Panel, Share, Thumb};
 use ascan_viz::Heat;
 use ascan_viz::heat::{Drawing, Look};

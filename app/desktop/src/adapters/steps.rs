@@ -1,6 +1,5 @@
 //! The steps from a scan to a better model, and the form for new slices.
 
-use super::compare::is_worse;
 use super::{Dispatch, list, replace, string_model};
 use crate::command::{ShellCommand, SlicingCommand, View};
 use crate::model::methods::{Method, Param};
@@ -134,7 +133,7 @@ fn steps(model: &Model) -> (Vec<Step>, String) {
             "The repair failed: keep the model before"
         }
         (.., Some(_)) if !is_compared => "Next: compare the model before and the one after",
-        _ if model.repair.compared.as_ref().is_some_and(|both| is_worse(&both.comparison)) => {
+        _ if model.repair.compared.as_ref().is_some_and(|both| both.comparison.is_worse()) => {
             "The model before is the better one: keep it, and judge more slices"
         }
         _ => "Next: go on with the repaired model, if it is the better one",

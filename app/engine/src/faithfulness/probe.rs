@@ -4,13 +4,13 @@ use super::maps::{Map, Subject};
 use super::masks::{masks, overlap};
 use super::removal::{self, Curves, Removal};
 use super::{Figure, MethodReport, sensitivity};
-use crate::likeness::agreement;
 use crate::scanned;
 use crate::seeds::seed_of;
 use crate::workers::logits;
 use ascan_config::host::PluginHost;
 use ascan_core::{Context, Kind, OpenModel, OutputKind, Result, Runtime, metrics};
 use ascan_images::Preprocess;
+use ascan_math::likeness::agreement;
 use ascan_store::Scan;
 use ascan_store::table::ScanTable;
 

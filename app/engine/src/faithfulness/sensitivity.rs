@@ -6,8 +6,8 @@
 //! # Source
 //! Ancona et al. 2018, arXiv 1711.06104.
 
-use crate::likeness::pearson;
 use crate::seeds::seed_of;
+use ascan_math::likeness::pearson;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;

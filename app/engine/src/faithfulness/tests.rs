@@ -6,7 +6,7 @@ use super::remarks::verdict;
 use super::removal::{Curves, Removal, blurred, ranking, removals};
 use super::sensitivity::{correlation, subset, without};
 use super::{CHANCE, EDGES, Faithfulness, Figure, MethodReport};
-use crate::likeness::{agreement, pearson};
+use ascan_math::likeness::{agreement, pearson};
 
 const SIZE: [usize; 2] = [16, 16];
 const N: usize = 256;

@@ -13,9 +13,6 @@ use ascan_math::ridge::cross_fitted;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Copies of each image from which the cue is read; their features are averaged.
-pub(super) const N_CUES: u64 = 2;
-
 /// Penalty of the classifier that reads the cue: most of what it sees of a few thousand images is chance.
 const SHRINKAGE: f64 = 3.0;
 
@@ -147,7 +144,7 @@ fn cues(plan: &RepairPlan, objects: Option<Objects>, context: &Context) -> Resul
     let (n, seed) = (plan.training.data.n(), plan.config.run.seed);
     let mut extractor = Extractor::new(&plan.model, context)?;
     let keep = Keep::Cue(objects);
-    let mut draws = (0..N_CUES).map(|draw| {
+    let mut draws = (0..stage::N_CUES).map(|draw| {
         let mixed = Mixed::round(keep.clone(), n, seed_of(seed, [6, draw]));
         mixed.vectors(plan, &plan.training.data, ("cue", draw), &mut extractor, stage::CUE)
     });

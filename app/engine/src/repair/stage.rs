@@ -1,8 +1,10 @@
 //! The stages of a repair in which pictures go through the net, as progress names them.
 
 use super::RepairPlan;
-use super::evidence::N_CUES;
 use ascan_config::sections::Groups;
+
+/// Copies of each image from which the cue is read; their features are averaged.
+pub(super) const N_CUES: u64 = 2;
 
 pub(super) const OBJECTS: &str = "object maps of training images";
 pub(super) const VALIDATION_OBJECTS: &str = "object maps of validation images";

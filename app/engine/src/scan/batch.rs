@@ -2,10 +2,10 @@
 
 use super::job::{Job, Target};
 use super::stages::{Stage, Stages};
-use crate::likeness::agreement;
 use ascan_core::{
     Attribution, AttributionBatch, Context, Error, Forward, ModelBackend, Result, Tensor, TensorView, guard, metrics,
 };
+use ascan_math::likeness::agreement;
 use ascan_math::resize::resize_map;
 use ascan_store::Outcome;
 use ascan_store::plan::AttributionPlan;

@@ -1,8 +1,8 @@
 //! The summary of a finished scan.
 
-use crate::likeness::DISPUTED;
 use crate::question::{ClassFigures, QuantityFigures, figures_of_classes, figures_of_quantity};
 use ascan_core::{OutputKind, Result};
+use ascan_math::likeness::DISPUTED;
 use ascan_store::{Part, Scan};
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -98,6 +98,11 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Whether the model after is worse on average, and no better at its worst.
+    pub fn is_worse(&self) -> bool {
+        self.accuracy.change() < 0.0 && self.worst_slice_accuracy.is_none_or(|pair| pair.change() <= 0.0)
+    }
+
     /// What two tables of the same images say.
     pub(crate) fn of(
         tables: &[ScanTable; 2],

@@ -4,8 +4,8 @@
 use super::slice::shown;
 use crate::figures::Figure;
 use crate::mosaic::Scene;
-use ascan_engine::likeness::DISPUTED;
 use ascan_engine::slices::SliceSet;
+use ascan_math::likeness::DISPUTED;
 
 pub(super) fn terms(scene: &Scene, set: &SliceSet) -> Vec<(String, String)> {
     let mut terms = vec![

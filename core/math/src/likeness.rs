@@ -1,6 +1,6 @@
 //! How alike attribution maps are, by the order of their places: methods have units of their own.
 
-use ascan_math::resize::resize_map;
+use crate::resize::resize_map;
 
 /// A map `[h, w]`, flat, and its size.
 pub type SizedMap<'a> = (&'a [f32], [usize; 2]);
@@ -14,7 +14,7 @@ pub const DISPUTED: f32 = 0.28;
 
 /// Mean of Spearman's correlation over all pairs of maps of one image, on the grid of the coarsest of them and at most
 /// 14 cells per side; −1 to 1. `None` for a single map, and where one of them is constant.
-pub(crate) fn agreement(maps: &[SizedMap]) -> Option<f64> {
+pub fn agreement(maps: &[SizedMap]) -> Option<f64> {
     let side = |axis: usize| maps.iter().map(|(_, size)| size[axis]).fold(N_COMPARED, usize::min);
     let grid = [side(0), side(1)];
     let ranks: Vec<Vec<f64>> = maps.iter().map(|(map, size)| ranks(&resize_map(map, *size, grid))).collect();
@@ -24,7 +24,7 @@ pub(crate) fn agreement(maps: &[SizedMap]) -> Option<f64> {
 }
 
 /// Pearson's correlation; `None` where one side is constant.
-pub(crate) fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
+pub fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let (mean_a, mean_b) = (mean(a), mean(b));
     let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
