@@ -163,6 +163,9 @@ pub struct FeaturesPlan {
     pub layer_shape: [usize; 3],
     /// Length of a vector.
     pub n_dims: usize,
+    /// Of the file that the vectors come from, where no model made them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_hash: Option<String>,
 }
 
 /// More images than any data set has.
@@ -190,6 +193,23 @@ impl ScanPlan {
     /// All methods, the one whose maps weight the features first.
     pub fn methods(&self) -> impl Iterator<Item = &AttributionPlan> {
         std::iter::once(&self.attribution).chain(&self.also)
+    }
+
+    /// Whether there are maps: vectors that come from elsewhere have none.
+    pub fn has_maps(&self) -> bool {
+        !self.attribution.stored_map_size.contains(&0)
+    }
+
+    /// Says that a method asks the model, where the scan has none.
+    ///
+    /// # Errors
+    /// `Unsupported` for a scan of vectors that come from elsewhere.
+    pub fn check_model(&self, what: &str) -> Result<()> {
+        if self.features.source_hash.is_none() {
+            return Ok(());
+        }
+        let message = format!("{what} asks the model, and this scan was made of vectors without one");
+        Err(Error::unsupported(message, "scan the model itself, with a section [model] in place of `features.source`"))
     }
 
     /// Number of shards.
