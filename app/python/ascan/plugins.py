@@ -44,7 +44,9 @@ class Plugin:
         `folder`, which is made if need be.
         """
         command = [sys.executable, "-m", "ascan.worker", self.kind, self._named() or self._kept(folder)]
-        return {"command": command, "params": dict(params), **self.options}
+        # Written out, so that nothing is left of a function that was there before.
+        options = {"timeout_secs": 600} | ({"maps": False} if self.kind == "slicer" else {}) | self.options
+        return {"command": command, "params": dict(params), **options}
 
     def _named(self) -> str | None:
         """`module:function`, where another process can import it without more ado."""
@@ -97,7 +99,7 @@ def settings_of(
         if chosen.kind != kind:
             raise TypeError(f"{chosen!r} is no {kind}")
         given = chosen.params(inputs_of(out), {key: value for key, value in params.items() if value is not None})
-        return {f"{section}.plugin": "process", f"{section}.params": given}
+        return {f"{section}.plugin": "process"} | {f"{section}.params.{key}": value for key, value in given.items()}
     named = {} if chosen is None else {f"{section}.plugin": chosen}
     return named | {f"{section}.params.{key}": value for key, value in params.items() if value is not None}
 

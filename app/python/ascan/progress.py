@@ -23,6 +23,8 @@ class Bars:
             self._bar = tqdm(total=total, initial=done, desc=stage, leave=False, file=sys.stderr)
             self._stage = stage
         self._bar.update(done - self._bar.n)
+        if done >= total:
+            self._bar.refresh()
 
     def note(self, text: str) -> None:
         """Prints a sentence above the bar."""

@@ -87,8 +87,11 @@ def scan(
             print(note, file=sys.stderr)
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "scan.toml"
-    program.run("init", prepared.path, source.path, "-o", config, "--force", *flags(chosen), progress=progress, as_json=False)
-    program.run("scan", config, "--out", out, progress=progress)
+    # `init` writes plugins with their parameters, and "none" is no plugin.
+    late = {key: chosen[key] for key in ("projection.plugin",) if chosen.get(key) == "none"}
+    kept = {key: value for key, value in chosen.items() if key not in late}
+    program.run("init", prepared.path, source.path, "-o", config, "--force", *flags(kept), progress=progress, as_json=False)
+    program.run("scan", config, "--out", out, *flags(late), progress=progress)
     return Scan(out)
 
 

@@ -61,7 +61,9 @@ def test_a_table_is_matched_by_path_and_labels_alone_describe(pictures: list[tup
     order = np.random.default_rng(1).permutation(len(paths))
     table = pa.table({"path": [str(paths[row]) for row in order], "embedding": [vectors[row].tolist() for row in order]})
     pq.write_table(table, tmp_path / "emb.parquet")
-    scan = ascan.embeddings(tmp_path / "emb.parquet", list(paths), list(labels), out=tmp_path / "scan", n_slices=2, progress=False)
+    scan = ascan.embeddings(
+        tmp_path / "emb.parquet", list(paths), list(labels), out=tmp_path / "scan", projector="none", n_slices=2, progress=False
+    )
     np.testing.assert_array_equal(scan.features, vectors)
     assert scan.slices[0].accuracy is None and scan.samples["group_label"].to_pylist() == list(labels)
     assert scan.slices.report["nmi_group"] == pytest.approx(1.0)
@@ -76,12 +78,14 @@ def test_what_does_not_go_together_is_told(pictures: list[tuple[Path, str]], tmp
             ascan.embeddings(vectors, paths, out=tmp_path / "scan", progress=False, **arguments)
         return str(caught.value)
 
-    assert "has 59 rows, and the data set has 60 images" in error(vectors[1:])
-    assert "60 vectors, and 3 rows of `probs`" in error(vectors, probs=np.ones((3, 2)))
-    assert "in its column `probs` that are not in 0 to 1" in error(vectors, probs=np.full((60, 2), 2.0))
-    assert "has the shape [60]" in error(vectors[:, 0])
+    n = len(paths)
+    assert f"has {n - 1} rows, and the data set has {n} images" in error(vectors[1:])
+    assert f"{n} vectors, and 3 rows of `probs`" in error(vectors, probs=np.ones((3, 2)))
+    assert "in its column `probs` that are not in 0 to 1" in error(vectors, probs=np.full((n, 2), 2.0))
+    assert f"has the shape [{n}]" in error(vectors[:, 0])
     assert "`features.source` is set, and so is `model.path`" in error(vectors, settings={"model.path": paths[0]})
-    wrong = ascan.embeddings(np.where(np.arange(60)[:, None] == 7, np.nan, vectors), paths, out=tmp_path / "nan", progress=False)
+    holed = np.where(np.arange(n)[:, None] == 7, np.nan, vectors)
+    wrong = ascan.embeddings(holed, paths, out=tmp_path / "nan", projector="none", progress=False)
     assert wrong.samples["error"][7].as_py() == "its vector holds NaN or infinity"
 
 

@@ -24,6 +24,9 @@ def test_every_public_function_says_what_it_takes_and_what_goes_wrong() -> None:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if not isinstance(node, (ast.FunctionDef, ast.ClassDef)) or node.name.startswith("_"):
                 continue
+            # A class inside a function is nobody's, either.
+            if isinstance(node, ast.ClassDef) and node.col_offset:
+                continue
             words = ast.get_docstring(node)
             # A nested function is nobody's to call, and an overload has the docstring of the last one.
             is_overload = any(isinstance(of, ast.Name) and of.id == "overload" for of in node.decorator_list)
@@ -37,7 +40,8 @@ def test_every_public_function_says_what_it_takes_and_what_goes_wrong() -> None:
 
 def _is_public(function: ast.FunctionDef, file: Path) -> bool:
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    owners: list[ast.Module | ast.ClassDef] = [tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))]
+    classes = (node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_"))
+    owners: list[ast.Module | ast.ClassDef] = [tree, *classes]
     return any(isinstance(node, ast.FunctionDef) and node.lineno == function.lineno for owner in owners for node in owner.body)
 
 

@@ -107,7 +107,7 @@ def test_an_attribution_method(demo: Path, pictures: list[tuple[Path, str]], tmp
         return (feature_map**2).mean(axis=1)
 
     paths = [path for path, _ in pictures[:12]]
-    arguments: dict[str, Any] = {"preprocess": "unit", "slicer": "kmeans", "n_slices": 2, "progress": False}
+    arguments: dict[str, Any] = {"preprocess": "unit", "projector": "none", "n_slices": 2, "progress": False}
     scan = ascan.scan(demo / "shortcut.onnx", paths, attribution=energy, out=tmp_path / "scan", batch_size=12, **arguments)
     maps = scan.maps()
     assert scan.methods == ["process"] and maps.shape == (12, 8, 8) and (np.asarray(maps) >= 0).all() and np.asarray(maps).any()

@@ -114,7 +114,9 @@ def test_a_datasets_dataset(demo: Path, pictures: list[tuple[Path, str]], tmp_pa
     features = datasets.Features({"image": datasets.Image(), "what": datasets.ClassLabel(names=["disc", "square"])})
     columns = {"image": [str(path) for path, _ in pictures], "what": [label for _, label in pictures]}
     data = datasets.Dataset.from_dict(columns, features=features)
-    scan = ascan.scan(demo / "shortcut.onnx", data, out=tmp_path / "scan", preprocess="unit", n_slices=2, progress=False)
+    scan = ascan.scan(
+        demo / "shortcut.onnx", data, out=tmp_path / "scan", preprocess="unit", projector="none", n_slices=2, progress=False
+    )
     assert scan.samples["label"].to_pylist() == columns["what"]
     assert scan.samples["path"].to_pylist() == columns["image"]
 

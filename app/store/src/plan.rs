@@ -4,7 +4,7 @@ use super::layout::{self, FORMAT};
 use ascan_config::sections::FeaturesSection;
 use ascan_core::params::ParamMap;
 use ascan_core::{Error, OutputKind, Result};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -156,8 +156,8 @@ impl AttributionPlan {
 /// The vectors of a scan.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct FeaturesPlan {
-    /// `[features]`, its layer resolved.
-    #[serde(flatten)]
+    /// `[features]`, its layer resolved and without the path of its source.
+    #[serde(flatten, serialize_with = "without_source")]
     pub settings: FeaturesSection,
     /// `[c, h, w]` of the layer.
     pub layer_shape: [usize; 3],
@@ -166,6 +166,14 @@ pub struct FeaturesPlan {
     /// Of the file that the vectors come from, where no model made them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_hash: Option<String>,
+}
+
+fn without_source<S: Serializer>(settings: &FeaturesSection, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    let FeaturesSection { layer, weighting, direction, sign, dtype, source: _ } = settings;
+    // In this order: a plan is known by its bytes.
+    let fields =
+        [("layer", layer), ("weighting", weighting), ("direction", direction), ("sign", sign), ("dtype", dtype)];
+    serializer.collect_map(fields)
 }
 
 /// More images than any data set has.

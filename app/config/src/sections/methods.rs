@@ -112,7 +112,6 @@ pub struct FeaturesSection {
     /// `f32` or `f16` on disk.
     pub dtype: String,
     /// Vectors that somebody else computed, in place of a model: a .npy or .parquet.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<PathBuf>,
 }
 
