@@ -1,17 +1,19 @@
 //! The command line: the commands and the global flags. The flags of one command are in its file.
 
 use crate::commands::{
-    Failure, Result, bench, check, compare, completions, demo, export, faithfulness, gallery, gradient, init, invert,
-    layers, man, mark, mislabels, mosaic, plugins, repair, report, review, scan, slice, spread, suggest, verdicts,
+    Failure, Result, arrays, bench, check, compare, completions, demo, export, faithfulness, gallery, gradient, init,
+    invert, layers, man, mark, mislabels, mosaic, plugins, repair, report, review, scan, slice, spread, suggest,
+    verdicts,
 };
 use crate::commands::{
-    bench::BenchArgs, check::CheckArgs, compare::CompareArgs, completions::CompletionsArgs, demo::DemoArgs,
-    export::ExportArgs, faithfulness::FaithfulnessArgs, gallery::GalleryArgs, gradient::GradientArgs, init::InitArgs,
-    invert::InvertArgs, layers::LayersArgs, man::ManArgs, mark::MarkArgs, mislabels::MislabelsArgs, mosaic::MosaicArgs,
-    plugins::PluginsArgs, repair::RepairArgs, report::ReportArgs, review::ReviewArgs, scan::ScanArgs, slice::SliceArgs,
-    spread::SpreadArgs, suggest::SuggestArgs, verdicts::VerdictsArgs,
+    arrays::ArraysArgs, bench::BenchArgs, check::CheckArgs, compare::CompareArgs, completions::CompletionsArgs,
+    demo::DemoArgs, export::ExportArgs, faithfulness::FaithfulnessArgs, gallery::GalleryArgs, gradient::GradientArgs,
+    init::InitArgs, invert::InvertArgs, layers::LayersArgs, man::ManArgs, mark::MarkArgs, mislabels::MislabelsArgs,
+    mosaic::MosaicArgs, plugins::PluginsArgs, repair::RepairArgs, report::ReportArgs, review::ReviewArgs,
+    scan::ScanArgs, slice::SliceArgs, spread::SpreadArgs, suggest::SuggestArgs, verdicts::VerdictsArgs,
 };
 use crate::globals::Globals;
+use crate::said;
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// Find the groups of images on which a classifier fails, and see why.
@@ -71,6 +73,8 @@ pub enum Command {
     Mosaic(MosaicArgs),
     /// Write a scan in an open format
     Export(ExportArgs),
+    /// Lay out vectors or maps of a scan as one plain array, for other programs to map into memory
+    Arrays(ArraysArgs),
     /// List the plugins, or show one with its parameters
     Plugins(PluginsArgs),
     /// Make a small data set with a planted error, train a model on it, and find the error
@@ -90,6 +94,7 @@ impl Cli {
     /// Whatever stops it, to be printed on standard error.
     pub fn run(self) -> Result {
         let globals = &self.globals;
+        said::choose(globals.progress);
         if let Some((command, sections)) = self.command.reads() {
             globals.check_set(command, sections).map_err(Failure::Usage)?;
         }
@@ -99,6 +104,7 @@ impl Cli {
             Command::Plugins(args) => plugins::run(args, globals),
             Command::Scan(args) => scan::run(args, globals),
             Command::Export(args) => export::run(args, globals),
+            Command::Arrays(args) => arrays::run(args, globals),
             Command::Mosaic(args) => mosaic::run(args, globals),
             Command::Repair(args) => repair::run(args, globals),
             Command::Compare(args) => compare::run(args, globals),
@@ -149,6 +155,7 @@ impl Command {
             Self::Review(_) => ("review", nothing),
             Self::Mosaic(_) => ("mosaic", nothing),
             Self::Export(_) => ("export", nothing),
+            Self::Arrays(_) => ("arrays", nothing),
             Self::Plugins(_) => ("plugins", nothing),
             Self::Completions(_) => ("completions", nothing),
             Self::Man(_) => ("man", nothing),

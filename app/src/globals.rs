@@ -1,11 +1,11 @@
 //! The flags of every command, and what they stand for: plugins, and overrides of the configuration.
 
+use crate::said::{self, Form};
 use ascan_config::host::PluginHost;
 use ascan_config::{ConfigErrors, LoadedConfig, RunConfig};
-use ascan_core::Error;
 use ascan_core::abi::EntryPoint;
+use ascan_core::{Error, Level};
 use clap::Args;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Plugins inside the executable; without the feature all of them are libraries.
@@ -47,6 +47,9 @@ pub struct Globals {
     /// Print no progress and no notes
     #[arg(long, global = true)]
     pub quiet: bool,
+    /// How progress, notes and errors are told on standard error; json: one object per line, for programs
+    #[arg(long, global = true, value_enum, value_name = "FORM", default_value = "text", hide_default_value = true)]
+    pub progress: Form,
 }
 
 impl Globals {
@@ -86,9 +89,7 @@ impl Globals {
             host.permits().give_all();
         }
         // A result by the wrong one of two plugins would look like any other; without any, the errors that follow look like typos.
-        host.warnings().iter().for_each(|text| {
-            let _ = writeln!(std::io::stderr(), "warning: {text}");
-        });
+        host.warnings().iter().for_each(|text| said::message(Level::Warning, text));
         Ok(host)
     }
 

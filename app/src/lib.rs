@@ -4,6 +4,7 @@ pub mod cli;
 mod commands;
 mod globals;
 mod progress;
+mod said;
 mod table;
 
 use clap::Parser;
@@ -12,8 +13,11 @@ use std::process::ExitCode;
 /// Runs the command that was typed.
 pub fn main() -> ExitCode {
     cli::Cli::parse().run().unwrap_or_else(|failure| {
-        // Coloured where standard error is a terminal that wants it, plain elsewhere.
-        anstream::eprintln!("{failure:#}");
+        match said::is_json() {
+            true => said::object(&failure.to_json()),
+            // Coloured where standard error is a terminal that wants it, plain elsewhere.
+            false => anstream::eprintln!("{failure:#}"),
+        }
         failure.exit_code()
     })
 }

@@ -1,12 +1,13 @@
 //! What the terminal shows while something long runs, and how the user stops it.
 
-use crate::table::plain_lines;
+use crate::said;
 use ascan_core::{Level, Reporter};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use serde_json::json;
 use std::fmt;
-use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Set by the first Ctrl-C, or a request to terminate; the second one ends the program at once.
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -14,6 +15,8 @@ static STOP: AtomicBool = AtomicBool::new(false);
 static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 /// What a shell expects of a program that was stopped by Ctrl-C.
 pub const STOPPED: u8 = 130;
+/// A program is told of progress at most this often.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Draws on standard error: a bar with rate and time left on a terminal, none in a pipe; messages in both.
 pub struct Terminal {
@@ -21,6 +24,8 @@ pub struct Terminal {
     bar: ProgressBar,
     /// What the bar is about.
     stage: Mutex<Option<String>>,
+    /// When a program was last told of it.
+    told: Mutex<Option<Instant>>,
 }
 
 impl Terminal {
@@ -32,7 +37,9 @@ impl Terminal {
                 std::process::exit(STOPPED.into());
             }
         });
-        let terminal = Self::on(if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }, quiet);
+        let is_hidden = quiet || said::is_json();
+        let target = if is_hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let terminal = Self::on(target, quiet);
         *locked(&BAR) = Some(terminal.bar.clone());
         terminal
     }
@@ -41,7 +48,17 @@ impl Terminal {
         let bar = ProgressBar::with_draw_target(None, target).with_style(style());
         // There is nothing to draw before the first stage, not even below a message.
         bar.finish_and_clear();
-        Self { quiet, bar, stage: Mutex::default() }
+        Self { quiet, bar, stage: Mutex::default(), told: Mutex::default() }
+    }
+
+    /// Tells a program how far this stage has come, unless that was only just said.
+    fn tell(&self, stage: &str, done: u64, total: u64, is_new: bool) {
+        let mut told = locked(&self.told);
+        let is_due = is_new || done >= total || told.is_none_or(|told| told.elapsed() >= PAUSE);
+        if is_due && !self.quiet {
+            *told = Some(Instant::now());
+            said::object(&json!({ "type": "progress", "stage": stage, "done": done, "total": total }));
+        }
     }
 
     /// Whether the user has not asked to stop.
@@ -69,20 +86,22 @@ impl Drop for Terminal {
 
 impl Reporter for Terminal {
     fn log(&self, level: Level, message: &str) {
-        let prefix = match level {
-            Level::Warning => "warning: ",
-            Level::Info if !self.quiet => "",
+        match level {
+            Level::Warning => {}
+            Level::Info if !self.quiet => {}
             Level::Info | Level::Debug => return,
-        };
-        self.bar.suspend(|| {
-            // If the terminal is gone, nobody can be told.
-            let _ = writeln!(std::io::stderr(), "{prefix}{}", plain_lines(message));
-        });
+        }
+        self.bar.suspend(|| said::message(level, message));
     }
 
     fn progress(&self, stage: &str, done: u64, total: u64) -> bool {
         let mut current = locked(&self.stage);
         let is_new = current.as_deref() != Some(stage) || self.bar.is_finished();
+        if said::is_json() {
+            self.tell(stage, done, total, current.as_deref() != Some(stage));
+            *current = Some(stage.to_owned());
+            return self.is_running();
+        }
         if is_new {
             *current = Some(stage.to_owned());
             self.bar.reset();

@@ -11,7 +11,7 @@ use ascan_plugins::LIBRARIES;
 use std::path::PathBuf;
 
 /// Where cargo puts the libraries: beside the test binary.
-fn library_file(stem: &str) -> PathBuf {
+pub fn library_file(stem: &str) -> PathBuf {
     let folder = std::env::current_exe().unwrap().parent().unwrap().to_owned();
     folder.join(format!("{}{stem}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))
 }
@@ -29,7 +29,7 @@ fn check(stem: &str) {
 
 fn check_plugin(plugin: &LoadedPlugin) {
     let name = plugin.name();
-    let params = needed(name);
+    let params = needed(plugin.kind(), name);
     let resolved = plugin.resolve(&params).unwrap();
     assert_eq!(resolved.problems, [], "the defaults of `{name}` must be good");
     let helped: Vec<_> = resolved.help.iter().map(|(key, _)| key.as_str()).collect();
@@ -58,9 +58,10 @@ fn check_attributor(plugin: &LoadedPlugin, params: &ParamMap) {
 }
 
 /// What a plugin cannot do without; for all but one that is nothing.
-fn needed(plugin: &str) -> ParamMap {
-    let params = match plugin {
-        "process" => serde_json::json!({ "command": [env!("CARGO_BIN_EXE_nearest-mean")] }),
+fn needed(kind: Kind, plugin: &str) -> ParamMap {
+    let params = match (kind, plugin) {
+        (Kind::Slicer, "process") => serde_json::json!({ "command": [env!("CARGO_BIN_EXE_nearest-mean")] }),
+        (_, "process") => serde_json::json!({ "command": [env!("CARGO_BIN_EXE_first-columns")] }),
         _ => serde_json::json!({}),
     };
     params.as_object().cloned().unwrap_or_default()

@@ -21,6 +21,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("app/store", &["core", "app/config"]),
     ("app/images", &["core", "app/config"]),
     ("app/engine", &["core", "core/math", "core/onnx", "app/config", "app/images", "app/store"]),
+    ("app/vectors", &["core", "app/config", "app/images", "app/store", "app/engine"]),
     ("app/bench", &["core", "core/math", "app/config", "app/images", "app/store", "app/engine"]),
     (
         "app/report",
@@ -38,6 +39,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "app/images",
             "app/store",
             "app/engine",
+            "app/vectors",
             "app/bench",
             "app/report",
             "app/desktop",

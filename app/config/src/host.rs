@@ -6,7 +6,7 @@ use ascan_core::params::{ParamMap, Resolved};
 use ascan_core::{Attributor, Error, Kind, Projector, Regularizer, Result, Runtime, Slicer};
 use serde::Serialize;
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -65,7 +65,7 @@ impl PluginHost {
         Self::default().search(extra_dirs)
     }
 
-    /// A host of plugins that are linked into the program; they win over libraries of the same name.
+    /// A host of plugins that are linked into the program; a library of the same name wins over them.
     ///
     /// # Errors
     /// `Plugin` if one of them breaks the contract.
@@ -85,7 +85,9 @@ impl PluginHost {
                 self.fail(dir, &error);
             }
         }
-        for dir in default_dirs() {
+        // What cargo built beside a program that has its plugins linked in is the same again.
+        let has_own = !self.plugins.is_empty();
+        for dir in default_dirs().into_iter().filter(|dir| !(has_own && is_deps(dir))) {
             self.search_dir(&dir);
         }
         self
@@ -93,7 +95,7 @@ impl PluginHost {
 
     fn search_dir(&mut self, dir: &Path) {
         self.searched.push(dir.to_owned());
-        let is_deps = dir.file_name() == Some(OsStr::new("deps"));
+        let is_deps = is_deps(dir);
         let files = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
         // Sorted: the order in which a folder lists its files is no order.
         let files: BTreeSet<PathBuf> = files.filter(|file| is_library(file, is_deps)).collect();
@@ -191,7 +193,7 @@ impl PluginHost {
             let searched: Vec<String> = self.searched.iter().map(|dir| dir.display().to_string()).collect();
             return vec![format!(
                 "no plugin was found, and the program does nothing without them: keep the folder `deps` of the build (libraries \
-                 named ascan_*) beside it, or name their folder with --plugin-dir; searched: {}",
+                 named ascan_*) beside it, name their folder with --plugin-dir, or build it with the feature `static-plugins`; searched: {}",
                 searched.join(", ")
             )];
         }
@@ -208,11 +210,28 @@ impl PluginHost {
                 )
             })
         });
-        shadowed.collect()
+        shadowed.chain(self.replaced()).collect()
     }
 
+    /// Which libraries are used in place of what is linked in, a sentence each.
+    fn replaced(&self) -> impl Iterator<Item = String> {
+        let mut by_file: BTreeMap<&Path, Vec<String>> = BTreeMap::new();
+        for own in self.plugins.iter().filter(|plugin| plugin.path().is_none()) {
+            let used = self.find(own.kind(), own.name());
+            if let Some(file) = used.and_then(LoadedPlugin::path) {
+                by_file.entry(file).or_default().push(format!("the {} `{}`", own.kind(), own.name()));
+            }
+        }
+        by_file.into_iter().map(|(file, names)| {
+            format!("{} is used in place of what is built in: {}", file.display(), names.join(", "))
+        })
+    }
+
+    /// The first library with it, else the one that is linked in: who puts a library there wants it.
     fn find(&self, kind: Kind, name: &str) -> Option<&LoadedPlugin> {
-        self.plugins.iter().find(|plugin| plugin.kind() == kind && plugin.name() == name)
+        let mut found = self.plugins.iter().filter(|plugin| plugin.kind() == kind && plugin.name() == name);
+        let first = found.next()?;
+        if first.path().is_some() { Some(first) } else { found.find(|plugin| plugin.path().is_some()).or(Some(first)) }
     }
 
     /// The plugin of this kind and name.
@@ -316,6 +335,11 @@ impl PluginHost {
     pub fn regularizer(&self, name: &str, params: &ParamMap) -> Result<Box<dyn Regularizer>> {
         self.permitted(Kind::Regularizer, name, params)?.regularizer(params)
     }
+}
+
+/// Whether this is where cargo puts libraries.
+fn is_deps(dir: &Path) -> bool {
+    dir.file_name() == Some(OsStr::new("deps"))
 }
 
 /// The places after `--plugin-dir`, those that exist.

@@ -120,6 +120,9 @@ impl LoadedConfig {
             slicing: loaded.section(&["slicing"]),
             spread: loaded.section(&["spread"]),
         };
+        if loaded.config.features.source.is_some() {
+            loaded.leave_out_model();
+        }
         loaded.resolve_paths();
         loaded
     }
@@ -134,11 +137,12 @@ impl<C> Loaded<C> {
         if self.errors.is_empty() { Ok(self) } else { Err(self.errors) }
     }
 
-    /// Leaves out that files of `[data]` and `[model]` are gone: what is read from a scan needs neither.
+    /// Leaves out that images, model or vectors are gone: what is read from a scan needs none of them.
     #[must_use]
     pub fn of_scan(mut self) -> Self {
         let is_gone = |error: &ConfigError| {
-            error.message.ends_with(MISSING) && (error.is_in(&["data"]) || error.is_in(&["model"]))
+            let inputs = [&["data"][..], &["model"], &["features", "source"]];
+            error.message.ends_with(MISSING) && inputs.iter().any(|path| error.is_in(path))
         };
         self.errors.retain(|error| !is_gone(error));
         self
@@ -246,10 +250,20 @@ impl<C> Loaded<C> {
 }
 
 impl LoadedConfig {
+    /// Vectors come from elsewhere, so no model is missing.
+    fn leave_out_model(&mut self) {
+        let missing = ["model.path", "model.preprocess.preset"];
+        self.errors.retain(|error| !missing.contains(&error.key.as_str()));
+        if !self.config.model.path.as_os_str().is_empty() {
+            let hint = "keep one of them: a model computes its own features";
+            self.error_at(&["features", "source"], "`features.source` is set, and so is `model.path`", hint);
+        }
+    }
+
     /// Makes every path absolute, and reports the files that are not there.
     fn resolve_paths(&mut self) {
         let mut config = self.config.clone();
-        let RunConfig { data, model, .. } = &mut config;
+        let RunConfig { data, model, features, .. } = &mut config;
         let mut class_map = match &data.class_map {
             ClassMap::Rule(rule) if !["auto", "index", "name"].contains(&rule.as_str()) => Some(PathBuf::from(rule)),
             _ => None,
@@ -259,6 +273,7 @@ impl LoadedConfig {
         files.extend(data.manifest.as_mut().map(|path| (&["data", "manifest"][..], path)));
         files.extend(data.archive.as_mut().map(|path| (&["data", "archive"][..], path)));
         files.extend(data.idx.as_mut().map(|path| (&["data", "idx"][..], path)));
+        files.extend(features.source.as_mut().map(|path| (&["features", "source"][..], path)));
         files.extend(data.idx_labels.as_mut().map(|path| (&["data", "idx_labels"][..], path)));
         files.extend(data.root.as_mut().map(|path| (&["data", "root"][..], path)));
         files.extend(data.root_map.values_mut().map(|path| (&["data", "root_map"][..], path)));

@@ -7,6 +7,7 @@
 mod archive;
 mod columns;
 pub mod decode;
+mod embedded;
 mod files;
 mod fit;
 mod folder;
@@ -15,6 +16,7 @@ mod idx;
 pub mod labels;
 mod manifest;
 mod names;
+mod npy;
 mod opened;
 pub mod outputs;
 mod packed;
@@ -26,6 +28,7 @@ mod table;
 mod text;
 pub mod unit;
 
+pub use embedded::Embedded;
 pub use files::{may_pass, read_file};
 pub use manifest::{columns as manifest_columns, is_table, label_column, lists_classes, yes_no_columns};
 pub use preprocess::Preprocess;

@@ -200,6 +200,7 @@ impl Scene<'_> {
 /// A map made ready for drawing; an empty one where there is none.
 pub(crate) fn heat(map: Result<Tensor>, absolute: bool) -> Heat {
     map.ok()
+        .filter(|map| !map.data().is_empty())
         .and_then(|map| Some(Heat::new(map.data(), *map.shape().first()?, *map.shape().get(1)?, absolute)))
         .unwrap_or_default()
 }

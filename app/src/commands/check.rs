@@ -8,6 +8,7 @@ use ascan_config::{ConfigErrors, LoadedConfig};
 use ascan_core::{Level, Reporter};
 use ascan_engine::plan::RunPlan;
 use ascan_engine::sanity::{Candidate, Effort, Trial, trial};
+use ascan_vectors::VectorPlan;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,13 @@ pub struct CheckArgs {
 }
 
 pub(crate) fn run(args: CheckArgs, globals: &Globals) -> Result {
+    if let Ok(loaded) = LoadedConfig::read(&args.config, &globals.overrides())
+        && loaded.config.features.source.is_some()
+    {
+        let plan = VectorPlan::compile(loaded, &globals.host()?)?;
+        print(&plan.describe())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     match plan(&args.config, &globals.overrides(), &globals.host()?) {
         Ok(plan) => checked(&plan, args.n_tried, globals),
         Err(errors) => {

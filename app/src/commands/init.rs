@@ -42,6 +42,8 @@ pub(crate) fn run(args: InitArgs, globals: &Globals) -> Result {
     let request = Request { model: &args.model, data: &args.data, chosen: &chosen, file: Some(&args.output) };
     let guess = guess(&request, &globals.host()?).map_err(|error| match error {
         Error::Param { ref key, .. } if chosen.iter().any(|(chosen, _)| chosen == key) => Failure::Usage(error),
+        // A plugin that somebody named by `--set`.
+        Error::UnknownName { .. } if !chosen.is_empty() => Failure::Usage(error),
         error => Failure::Failed(error),
     })?;
     if to_stdout && !globals.json {

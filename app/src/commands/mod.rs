@@ -1,5 +1,6 @@
 //! The commands, one per file, and what they share: how they fail and how they print.
 
+pub(crate) mod arrays;
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod compare;
@@ -28,13 +29,14 @@ pub(crate) mod suggest;
 pub(crate) mod verdicts;
 
 use crate::globals::Globals;
-use crate::progress;
 use crate::table::{plain, plain_lines};
+use crate::{progress, said};
 use ascan_config::ConfigErrors;
-use ascan_core::Error;
+use ascan_core::{Error, Level};
 use ascan_store::annotations::Annotations;
 use ascan_store::{Scan, disk};
 use serde::Serialize;
+use serde_json::{Value, json};
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
@@ -70,6 +72,21 @@ impl Failure {
             Self::Config(_) | Self::Usage(_) => USAGE.into(),
             Self::Failed(_) => FAILED.into(),
         }
+    }
+
+    /// For programs: message, key and hint; of a configuration those of its first error, and all of them in `errors`.
+    pub fn to_json(&self) -> Value {
+        let (message, key, hint, errors) = match self {
+            Self::Config(errors) => {
+                let first = errors.iter().next();
+                let key = first.map(|error| error.key.clone()).filter(|key| !key.is_empty());
+                (errors.to_string(), key, first.and_then(|error| error.hint.clone()), errors.to_json())
+            }
+            Self::Usage(error) | Self::Failed(error) => {
+                (error.to_string(), error.key().map(str::to_owned), error.hint(), json!([]))
+            }
+        };
+        json!({ "type": "error", "message": message, "key": key, "hint": hint, "errors": errors })
     }
 }
 
@@ -125,8 +142,12 @@ pub fn print_json(value: &impl Serialize) -> Result<(), Error> {
 pub fn note(globals: &Globals, text: impl fmt::Display) {
     if !globals.quiet {
         progress::clear();
-        // If the terminal is gone, nobody can be told.
-        let _ = writeln!(std::io::stderr(), "{}", plain_lines(&text.to_string()));
+        let text = text.to_string();
+        // Its callers write the word themselves.
+        match text.strip_prefix("warning: ") {
+            Some(warning) => said::message(Level::Warning, warning),
+            None => said::message(Level::Info, &text),
+        }
     }
 }
 

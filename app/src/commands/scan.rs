@@ -12,6 +12,7 @@ use ascan_engine::scan::{ScanSummary, scan};
 use ascan_engine::slices::{self, SliceSet};
 use ascan_images::may_pass;
 use ascan_store::Scan;
+use ascan_vectors::VectorPlan;
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -55,11 +56,20 @@ pub fn run(args: ScanArgs, globals: &Globals) -> Result {
     let host = globals.host()?;
     let limit = args.limit.map(|n| format!("run.limit={n}"));
     let overrides = globals.with_overrides(limit.as_slice());
-    let plan = RunPlan::compile(LoadedConfig::read(&args.config, &overrides)?, &host)?;
+    let loaded = LoadedConfig::read(&args.config, &overrides)?;
+    let terminal = Terminal::new(globals.quiet);
+    if loaded.config.features.source.is_some() {
+        let plan = VectorPlan::compile(loaded, &host)?;
+        plan.notes.iter().for_each(|text| note(globals, format_args!("note: {text}")));
+        let scanned = ascan_vectors::keep(&plan, &args.out, &terminal);
+        let (seed, n_threads) = (plan.config.run.seed, plan.config.run.threads());
+        drop(plan);
+        return finish(scanned, &args, &host, &Context { seed, n_threads, reporter: &terminal }, globals);
+    }
+    let plan = RunPlan::compile(loaded, &host)?;
     for text in &plan.notes {
         note(globals, format_args!("note: {text}"));
     }
-    let terminal = Terminal::new(globals.quiet);
     let effort = Effort { n_images: plan.config.run.n_tried, enough: ENOUGH, budget: BUDGET };
     match trial(&plan, effort, &terminal) {
         Ok(tried) => warn(&tried.doubts(&plan.class_names()), &terminal),
@@ -68,22 +78,33 @@ pub fn run(args: ScanArgs, globals: &Globals) -> Result {
         Err(_) => {}
     }
     let scanned = scan(&plan, &args.out, &terminal);
-    host.permits().remember(&args.out);
-    let summary = match scanned {
-        Err(Error::Cancelled) => return Ok(stopped(&args.out, &terminal)),
-        summary => summary?,
-    };
     for text in plan.images.remarks() {
         note(globals, format_args!("note: {text}"));
     }
     // Model and images are not needed any more; slicing has the memory to itself.
     let (seed, n_threads) = (plan.config.run.seed, plan.n_threads);
     drop(plan);
-    let context = Context { seed, n_threads, reporter: &terminal };
+    finish(scanned, &args, &host, &Context { seed, n_threads, reporter: &terminal }, globals)
+}
+
+/// Slices what was scanned, and says what came out.
+fn finish(
+    scanned: Result<ScanSummary, Error>,
+    args: &ScanArgs,
+    host: &PluginHost,
+    context: &Context,
+    globals: &Globals,
+) -> Result {
+    host.permits().remember(&args.out);
+    let terminal = context.reporter;
+    let summary = match scanned {
+        Err(Error::Cancelled) => return Ok(stopped(&args.out, terminal)),
+        summary => summary?,
+    };
     let (mut slices, mut is_unsliced) = (None, false);
     if !args.no_slice && summary.n_failed < summary.n {
-        match slice(&args.out, &host, &context) {
-            Err(Error::Cancelled) => return Ok(stopped(&args.out, &terminal)),
+        match slice(&args.out, host, context) {
+            Err(Error::Cancelled) => return Ok(stopped(&args.out, terminal)),
             // The scan stands: it can be sliced again, with other parameters.
             Err(error) => {
                 is_unsliced = true;
@@ -110,7 +131,7 @@ pub fn run(args: ScanArgs, globals: &Globals) -> Result {
     }
     let scanned = Scan::open(&args.out)?;
     let doubts = doubts(&scanned.overview()?, &scanned.plan.model.class_names);
-    warn(&doubts, &terminal);
+    warn(&doubts, terminal);
     if summary.failed.iter().any(|failed| may_pass(&failed.reason)) {
         note(globals, "note: some images were not there or could not be read now; the same command tries them again");
     }
@@ -121,7 +142,7 @@ pub fn run(args: ScanArgs, globals: &Globals) -> Result {
 }
 
 /// Says what there is reason to doubt.
-fn warn(doubts: &[Doubt], terminal: &Terminal) {
+fn warn(doubts: &[Doubt], terminal: &dyn Reporter) {
     for doubt in doubts {
         terminal.log(Level::Warning, &doubt.to_string());
     }
@@ -135,7 +156,7 @@ fn slice(dir: &Path, host: &PluginHost, context: &Context) -> Result<SliceSet, E
 }
 
 /// Finished shards are kept.
-fn stopped(dir: &Path, terminal: &Terminal) -> ExitCode {
+fn stopped(dir: &Path, terminal: &dyn Reporter) -> ExitCode {
     let kept = Scan::open(dir)
         .map_or(String::new(), |scan| format!(": {} of {} images are kept", scan.n_rows_done(), scan.plan.data.n_rows));
     terminal.log(Level::Info, &format!("stopped{kept}; run the same command again to resume"));

@@ -3,12 +3,16 @@
 use super::mark::describe;
 use super::{Result, annotations, note, print, print_json};
 use crate::globals::Globals;
+use crate::table::Column::{Left, Right};
+use crate::table::aligned;
 use ascan_core::Error;
 use ascan_engine::slices::SliceSet;
+use ascan_report::export::Review;
 use ascan_store::Scan;
 use ascan_store::annotations::{Judgement, SubjectState, Verdict};
 use clap::Args;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,6 +24,46 @@ pub struct VerdictsArgs {
     /// Take over the verdicts on a copy of this scan: of somebody else who judged the same images
     #[arg(long, value_name = "SCAN")]
     pub merge: Option<PathBuf>,
+    /// What holds of each image, and its spuriousness where marks were spread
+    #[arg(long, conflicts_with = "merge")]
+    pub by_image: bool,
+}
+
+/// `ascan verdicts --by-image --json`.
+#[derive(Serialize)]
+struct ByImage {
+    /// `[n]`; null where nothing was said.
+    verdict: Vec<Option<&'static str>>,
+    /// `[n]` after its review, null where nothing is known; empty where nothing was spread.
+    spuriousness: Vec<Option<f32>>,
+    /// The mark on each slice that has one, by slice set.
+    slices: BTreeMap<String, BTreeMap<i32, &'static str>>,
+}
+
+impl ByImage {
+    fn read(scan: &Scan) -> Result<Self, Error> {
+        let review = Review::load(scan, &SliceSet::load_all(scan)?)?;
+        let mut slices: BTreeMap<String, BTreeMap<i32, &str>> = BTreeMap::new();
+        for ((set, slice), said) in &review.slices {
+            slices.entry(set.clone()).or_default().insert(*slice, said.mark.name());
+        }
+        let verdict = |row| review.of_image(row).map(|said| said.mark.name());
+        Ok(Self {
+            verdict: (0..review.images.len()).map(verdict).collect(),
+            spuriousness: review.spuriousness.iter().map(|&value| (!value.is_nan()).then_some(value)).collect(),
+            slices,
+        })
+    }
+
+    /// A line for each image that somebody judged.
+    fn text(&self) -> String {
+        let judged = self.verdict.iter().enumerate().filter_map(|(row, mark)| Some((row, (*mark)?)));
+        let rows = judged.map(|(row, mark)| {
+            let spuriousness = self.spuriousness.get(row).copied().flatten();
+            [row.to_string(), mark.to_owned(), spuriousness.map_or_else(String::new, |value| format!("{value:.3}"))]
+        });
+        aligned(0, &[Right("image"), Left("verdict"), Right("spuriousness")], rows)
+    }
 }
 
 /// `ascan verdicts --json`.
@@ -44,6 +88,15 @@ struct Standing<'a> {
 
 pub(crate) fn run(args: VerdictsArgs, globals: &Globals) -> Result {
     let scan = Scan::open(&args.scan)?;
+    if args.by_image {
+        let by_image = ByImage::read(&scan)?;
+        if globals.json {
+            print_json(&by_image)?
+        } else {
+            print(&by_image.text())?
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut annotations = annotations(&scan, globals)?;
     if let Some(other) = &args.merge {
         let other = Scan::open(other)?;

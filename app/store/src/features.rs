@@ -14,21 +14,22 @@ use std::sync::Arc;
 /// The bytes of a shard's arrays.
 ///
 /// # Shapes
-/// `embedding`: `[d]` per row; `attribution`: `[h · w]` per row, at the stored map size; `attribution_<name>`: the same of
+/// `embedding`: `[d]` per row; `attribution`: `[h · w]` per row, at the stored map size, where there are maps;
+/// `attribution_<name>`: the same of
 /// each further method.
 pub(super) fn encode(plan: &ScanPlan, rows: &[ScanRow]) -> TableResult<Vec<u8>> {
     let outcomes = || rows.iter().map(|row| row.outcome.as_ref().ok());
     let area = |method: &AttributionPlan| method.stored_map_size.iter().product();
-    let maps = fixed_size_list(area(&plan.attribution), outcomes().map(|o| o.map_or(&[][..], |o| &o.map)))?;
     let mut embeddings =
         fixed_size_list(plan.features.n_dims, outcomes().map(|o| o.map_or(&[][..], |o| &o.embedding)))?;
     if plan.features.settings.dtype == "f16" {
         embeddings = to_f16(&embeddings)?;
     }
-    let mut columns = vec![
-        ("embedding".to_owned(), Arc::new(embeddings) as ArrayRef),
-        ("attribution".to_owned(), Arc::new(maps) as ArrayRef),
-    ];
+    let mut columns = vec![("embedding".to_owned(), Arc::new(embeddings) as ArrayRef)];
+    if plan.has_maps() {
+        let maps = fixed_size_list(area(&plan.attribution), outcomes().map(|o| o.map_or(&[][..], |o| &o.map)))?;
+        columns.push(("attribution".to_owned(), Arc::new(maps)));
+    }
     for (i, method) in plan.also.iter().enumerate() {
         let maps = outcomes().map(|o| o.and_then(|o| o.also.get(i)).map_or(&[][..], Vec::as_slice));
         columns.push((column_of(method), Arc::new(fixed_size_list(area(method), maps)?)));

@@ -4,7 +4,7 @@ use super::layout::{self, FORMAT};
 use ascan_config::sections::FeaturesSection;
 use ascan_core::params::ParamMap;
 use ascan_core::{Error, OutputKind, Result};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -156,13 +156,24 @@ impl AttributionPlan {
 /// The vectors of a scan.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct FeaturesPlan {
-    /// `[features]`, its layer resolved.
-    #[serde(flatten)]
+    /// `[features]`, its layer resolved and without the path of its source.
+    #[serde(flatten, serialize_with = "without_source")]
     pub settings: FeaturesSection,
     /// `[c, h, w]` of the layer.
     pub layer_shape: [usize; 3],
     /// Length of a vector.
     pub n_dims: usize,
+    /// Of the file that the vectors come from, where no model made them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_hash: Option<String>,
+}
+
+fn without_source<S: Serializer>(settings: &FeaturesSection, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    let FeaturesSection { layer, weighting, direction, sign, dtype, source: _ } = settings;
+    // In this order: a plan is known by its bytes.
+    let fields =
+        [("layer", layer), ("weighting", weighting), ("direction", direction), ("sign", sign), ("dtype", dtype)];
+    serializer.collect_map(fields)
 }
 
 /// More images than any data set has.
@@ -190,6 +201,23 @@ impl ScanPlan {
     /// All methods, the one whose maps weight the features first.
     pub fn methods(&self) -> impl Iterator<Item = &AttributionPlan> {
         std::iter::once(&self.attribution).chain(&self.also)
+    }
+
+    /// Whether there are maps: vectors that come from elsewhere have none.
+    pub fn has_maps(&self) -> bool {
+        !self.attribution.stored_map_size.contains(&0)
+    }
+
+    /// Says that a method asks the model, where the scan has none.
+    ///
+    /// # Errors
+    /// `Unsupported` for a scan of vectors that come from elsewhere.
+    pub fn check_model(&self, what: &str) -> Result<()> {
+        if self.features.source_hash.is_none() {
+            return Ok(());
+        }
+        let message = format!("{what} asks the model, and this scan was made of vectors without one");
+        Err(Error::unsupported(message, "scan the model itself, with a section [model] in place of `features.source`"))
     }
 
     /// Number of shards.

@@ -132,6 +132,7 @@ impl Scan {
 
     pub(super) fn features(&self, commit: &Commit, bytes: &[u8], part: Part, values: &mut Vec<f32>) -> Result<()> {
         let column = match part {
+            Part::Maps if !self.plan.has_maps() => return Ok(()),
             Part::Maps => "attribution".to_owned(),
             Part::Also(i) => features::column_of(self.also(i)?),
             _ => "embedding".to_owned(),
@@ -149,7 +150,7 @@ impl Scan {
         commit.read(&*self.storage, name).map_err(|reason| self.damage(&reason))
     }
 
-    fn check_complete(&self) -> Result<()> {
+    pub(super) fn check_complete(&self) -> Result<()> {
         self.incomplete().into_iter().next().map_or(Ok(()), Err)
     }
 

@@ -151,7 +151,7 @@ impl ScanTable {
             predicted_classes: pick(&self.predicted_classes),
             probs: pick_rows(&self.probs, &rows),
             losses: rows.iter().map(|&i| self.losses[i]).collect(),
-            maps: Some(pick_rows(&self.maps, &rows)),
+            maps: (!self.maps.data().is_empty()).then(|| pick_rows(&self.maps, &rows)),
             rows,
         }
     }

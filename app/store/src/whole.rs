@@ -5,8 +5,9 @@
 
 use super::part::Part;
 use super::{Scan, layout};
-use ascan_core::{Result, Tensor};
+use ascan_core::{Error, Result, Tensor};
 use half::f16;
+use std::path::PathBuf;
 
 /// Bytes from which an array is mapped. Less is read sooner than it is written.
 pub(super) const MAPPED_FROM: usize = 256 << 20;
@@ -51,6 +52,20 @@ impl Scan {
         Ok(tensors.map(Option::unwrap_or_default))
     }
 
+    /// The file and the shape of a part of all rows, for other programs to map: `[n, …]` numbers of 32 bits in this
+    /// machine's order, and nothing else. Written into the cache if it is not there yet.
+    ///
+    /// # Errors
+    /// `File` if the scan is not finished or damaged, or if the file cannot be written.
+    pub fn laid_out(&self, part: Part) -> Result<(PathBuf, Vec<usize>)> {
+        self.check_complete()?;
+        let name = layout::cache_file(&self.name(part));
+        let [tensor] = self.whole([part], 0)?;
+        let file = self.storage.path(&name).filter(|file| file.is_file());
+        let unwritable = || Error::file(self.dir.join(name), "cannot be written", "make the scan's folder writable");
+        Ok((file.ok_or_else(unwritable)?, tensor.shape().to_vec()))
+    }
+
     /// The array of this name in the cache, if it is there and whole.
     fn mapped(&self, name: &str, shape: &[usize]) -> Option<Tensor> {
         Tensor::map(shape, &self.storage.path(&layout::cache_file(name))?).ok()
@@ -67,7 +82,11 @@ impl Scan {
         for file in self.commits.iter().flatten().flat_map(|commit| &commit.files) {
             hash.update(file.blake3.as_bytes());
         }
-        let part = if part == Part::Maps { "maps" } else { "embeddings" };
+        let part = match part {
+            Part::Maps => "maps".to_owned(),
+            Part::Also(i) => format!("maps-{}", i + 1),
+            _ => "embeddings".to_owned(),
+        };
         format!("{part}-{}.f32", &hash.finalize().to_hex()[..16])
     }
 }

@@ -80,6 +80,30 @@ impl Answer {
     }
 }
 
+/// The lists of one length that a column of the answer holds, `[n, k]`.
+///
+/// # Errors
+/// One sentence, with a hint.
+pub fn lists(bytes: &[u8], name: &str, n: usize) -> Result<Tensor, Wrong> {
+    const HINT: &str = "answer for every row, in the order received, with one fixed-size list of float32 each";
+    let batch = read_stream(bytes)?;
+    let Some(column) = batch.column_by_name(name) else {
+        return Err((format!("answered without a column `{name}`"), HINT));
+    };
+    let wrong = || (format!("answered with a `{name}` of type {}", column.data_type()), HINT);
+    let lists = column.as_fixed_size_list_opt().ok_or_else(wrong)?;
+    let values = cast(lists.values(), &DataType::Float32).map_err(|_| wrong())?;
+    let k = usize::try_from(lists.value_length()).unwrap_or(0);
+    if batch.num_rows() != n || k == 0 {
+        return Err((format!("answered with {} rows of {k} values, and was sent {n} rows", batch.num_rows()), HINT));
+    }
+    let data = values.as_primitive::<Float32Type>().values().to_vec();
+    if values.null_count() > 0 || lists.null_count() > 0 || !data.iter().all(|value| value.is_finite()) {
+        return Err((format!("answered with a `{name}` that holds NaN, infinity or nothing"), HINT));
+    }
+    Tensor::new([n, k], data).map_err(|_| wrong())
+}
+
 fn read_stream(bytes: &[u8]) -> Result<RecordBatch, Wrong> {
     const HINT: &str = "write one Arrow IPC stream to stdout and nothing else; messages go to stderr";
     if bytes.is_empty() {

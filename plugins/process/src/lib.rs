@@ -1,4 +1,4 @@
-//! Slicer plugin: a program in any language.
+//! Slicer, projector and attributor plugin: a program in any language.
 //!
 //! ```toml
 //! [slicing]
@@ -36,20 +36,25 @@
 //!
 //! Slices must depend on nothing but the rows with `fit`, the seed and the params, and an image's own slice on nothing else but its
 //! row. Messages go to stderr: they are shown if the program fails, and otherwise with the other messages of the run.
+//!
+//! [`ProcessProjector`] and [`ProcessAttributor`] run programs in the same way, with other tables.
 
 mod answer;
+mod attributor;
 mod child;
 mod params;
+mod projector;
 mod table;
 #[cfg(test)]
 mod tests;
 
-pub use params::ProcessParams;
+pub use attributor::ProcessAttributor;
+pub use params::{AttributorParams, ProcessParams, ProjectorParams};
+pub use projector::ProcessProjector;
 
 use answer::{Answer, Wrong};
 use arrow::array::RecordBatch;
 use ascan_core::{Context, Error, Plugin, Result, SliceModel, SliceTable, Slicer, Tensor};
-use std::collections::HashMap;
 
 /// Slices of a program that is called for each table.
 pub struct Process {
@@ -79,12 +84,7 @@ struct ProcessModel {
 impl Slicer for Process {
     fn fit(&self, table: &SliceTable, context: &Context) -> Result<Box<dyn SliceModel>> {
         table.check()?;
-        let params = serde_json::to_string(&self.params.params).unwrap_or_default();
-        let metadata =
-            [("seed", context.seed.to_string()), ("n_threads", context.n_threads.to_string()), ("params", params)];
-        let metadata: HashMap<String, String> =
-            metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        let fitted = table::batch(table, true, self.params.maps, metadata)?;
+        let fitted = table::batch(table, true, self.params.maps, table::told(&self.params, context))?;
         let answer = ask(&self.params, vec![fitted.clone()], context)?;
         let n_slices = answer.n_slices();
         let membership = answer.into_membership(0, n_slices).map_err(|wrong| broken(&self.params, wrong))?;
@@ -131,4 +131,4 @@ fn broken(params: &ProcessParams, (message, hint): Wrong) -> Error {
     child::failed(params, &message, hint)
 }
 
-ascan_core::export_library!(ascan_process: slicer Process);
+ascan_core::export_library!(ascan_process: slicer Process, projector ProcessProjector, attributor ProcessAttributor);

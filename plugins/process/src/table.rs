@@ -1,8 +1,9 @@
 //! A table as an Arrow batch: what is sent to the program.
 
+use crate::params::ProcessParams;
 use arrow::array::{ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Int32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
-use ascan_core::{Error, Result, SliceTable, TensorView};
+use ascan_core::{Context, Error, Result, SliceTable, TensorView};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -29,6 +30,14 @@ pub fn batch(table: &SliceTable, fit: bool, with_maps: bool, metadata: HashMap<S
         metadata.extend([("map_height".into(), h.to_string()), ("map_width".into(), w.to_string())]);
         columns.push(("map", lists("maps", maps)?));
     }
+    of_columns(columns, metadata)
+}
+
+/// A batch of these columns.
+///
+/// # Errors
+/// `Shape` for columns of different lengths.
+pub fn of_columns(columns: Vec<(&str, ArrayRef)>, metadata: HashMap<String, String>) -> Result<RecordBatch> {
     let fields: Vec<Field> =
         columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), false)).collect();
     let schema = Arc::new(Schema::new(fields).with_metadata(metadata));
@@ -36,8 +45,15 @@ pub fn batch(table: &SliceTable, fit: bool, with_maps: bool, metadata: HashMap<S
         .map_err(|error| Error::shape("table", "columns that Arrow can hold", error))
 }
 
+/// What every program is told of a run.
+pub fn told(params: &ProcessParams, context: &Context) -> HashMap<String, String> {
+    let params = serde_json::to_string(&params.params).unwrap_or_default();
+    let told = [("seed", context.seed.to_string()), ("n_threads", context.n_threads.to_string()), ("params", params)];
+    told.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
 /// Entries of the first axis, flat, as lists of one length.
-fn lists(what: &str, tensor: TensorView) -> Result<ArrayRef> {
+pub fn lists(what: &str, tensor: TensorView) -> Result<ArrayRef> {
     let size = i32::try_from(tensor.row_len()).unwrap_or(0);
     if size == 0 || tensor.n_rows() == 0 {
         return Err(Error::shape(what, "at least one image and one number per image", tensor.shape()));

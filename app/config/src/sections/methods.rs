@@ -2,6 +2,7 @@
 
 use ascan_core::params::{ParamMap, Params, Problems};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// `[attribution]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,6 +111,8 @@ pub struct FeaturesSection {
     pub sign: String,
     /// `f32` or `f16` on disk.
     pub dtype: String,
+    /// Vectors that somebody else computed, in place of a model: a .npy or .parquet.
+    pub source: Option<PathBuf>,
 }
 
 impl Default for FeaturesSection {
@@ -120,6 +123,7 @@ impl Default for FeaturesSection {
             direction: "forward".into(),
             sign: "positive".into(),
             dtype: "f32".into(),
+            source: None,
         }
     }
 }
@@ -131,6 +135,10 @@ impl Params for FeaturesSection {
         ("direction", "forward (what the model used), reverse (what it ignored), or both"),
         ("sign", "which part of a signed map counts as weight: positive or absolute"),
         ("dtype", "f32 or f16 on disk"),
+        (
+            "source",
+            "vectors of your own in place of a model: a .npy or .parquet with a row per image; leave [model] out",
+        ),
     ];
 
     fn check(&self, problems: &mut Problems) {

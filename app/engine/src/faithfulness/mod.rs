@@ -173,6 +173,7 @@ pub struct Settings {
 /// `File` if images or model have gone; `UnknownName` for a method that does not exist; `Cancelled`. A method that
 /// does not go with the model is no error: its report says why.
 pub fn faithfulness(scan: &Scan, settings: &Settings, host: &PluginHost, context: &Context) -> Result<Faithfulness> {
+    scan.plan.check_model("faithfulness")?;
     Question::has_classes(&scan.plan.model, "faithfulness")?;
     let table = scan.table()?;
     let rows = draw(&table, settings, context.seed)?;

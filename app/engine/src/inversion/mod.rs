@@ -69,6 +69,7 @@ pub fn invert(
     host: &PluginHost,
     context: &Context,
 ) -> Result<Vec<Inversion>> {
+    scan.plan.check_model("inversion")?;
     let open = scan.config.model.open(1);
     let runtime = runtime(host, &open)?;
     let size = scan.plan.model.input_shape;

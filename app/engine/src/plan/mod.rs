@@ -77,6 +77,11 @@ impl RunPlan {
     /// Everything that is wrong, with its place: what the configuration already had, plugins and their
     /// parameters, files that cannot be used, labels that do not map to the model's outputs.
     pub fn compile(mut loaded: LoadedConfig, host: &PluginHost) -> Result<Self, ConfigErrors> {
+        if loaded.config.features.source.is_some() {
+            let message = "vectors of `features.source` come without a model, which is asked here";
+            loaded.error_at(&["features", "source"], message, "use a configuration with a section [model]");
+            return Err(loaded.errors);
+        }
         loaded.resolve_plugins(host);
         if loaded.config.model.backend != backend::AUTO {
             loaded.resolve_backend(host);

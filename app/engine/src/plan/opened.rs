@@ -133,7 +133,9 @@ fn class_of_name(
 
 pub(super) fn feature_layer(loaded: &mut LoadedConfig, chosen: &backend::Chosen) -> Option<String> {
     let wanted = loaded.config.features.layer.clone();
-    let first = chosen.requirements.first().and_then(|first| first.layers.first());
+    // Attentions, which a method may read too, are no feature maps.
+    let layers = chosen.requirements.first().map(|first| &first.layers[..]).unwrap_or_default();
+    let first = layers.iter().find(|layer| chosen.info.layer(layer).is_ok());
     let found = match (&*wanted, first) {
         ("auto", Some(layer)) => Ok(layer.clone()),
         _ => chosen.info.layer(&wanted).map(|layer| layer.name.clone()),

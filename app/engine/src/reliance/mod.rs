@@ -101,6 +101,7 @@ impl Reliance {
     /// `File` if images or model have gone; `Unsupported` for a model without a feature map, or one that takes all images
     /// for the same class; what the engine reports; `Cancelled`.
     pub fn measure(scan: &Scan, set: &SliceSet, host: &PluginHost, context: &Context) -> Result<Self> {
+        scan.plan.check_model("reliance on the region")?;
         Question::has_classes(&scan.plan.model, "reliance on the region")?;
         let (table, images) = (scan.table()?, scanned::images(scan)?);
         let model = ScannedModel::open(scan, host, "burn", context.n_threads)?;

@@ -41,6 +41,7 @@ impl RepairPlan {
     /// for settings that do not fit the data; `Unsupported` for a backend that cannot train.
     pub fn compile(scan: &Scan, also: Option<&Scan>, config: RepairConfig, host: &PluginHost) -> Result<Self> {
         let repair = &config.repair;
+        scan.plan.check_model("a repair")?;
         Question::has_classes(&scan.plan.model, "a repair")?;
         let n_threads = config.run.threads();
         // First: without the model nothing can be done.

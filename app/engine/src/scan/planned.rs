@@ -155,6 +155,7 @@ fn scan_plan(plan: &RunPlan) -> Result<ScanPlan> {
             n_dims: FeatureRule::new(&settings)?.n_dims(layer.shape[0]),
             settings,
             layer_shape: layer.shape,
+            source_hash: None,
         },
         seed: config.run.seed,
         batch_size: plan.batch_size,

@@ -27,7 +27,8 @@ pub(super) fn title(config: &RunConfig) -> String {
         _ => "images".to_owned(),
     };
     let split = data.split.as_ref().map_or_else(String::new, |split| format!(", split {split}"));
-    format!("{} on {source}{split}", stem(&config.model.path))
+    let made_by = config.features.source.as_ref().unwrap_or(&config.model.path);
+    format!("{} on {source}{split}", stem(made_by))
 }
 
 /// What was scanned and how, as names and values for the report.
@@ -74,6 +75,14 @@ pub fn scanned(scan: &Scan, set: &SliceSet) -> Vec<(String, String)> {
     if let Some(nmi) = set.nmi_group {
         facts.push(("Agreement of slices with known groups (NMI)", format!("{nmi:.3}")));
     }
-    facts.push(("Model sha256", plan.model.sha256.clone()));
+    match &config.features.source {
+        None => facts.push(("Model sha256", plan.model.sha256.clone())),
+        Some(vectors) => {
+            let of_model = ["Model", "Input", "Backend", "Attribution", "Method", "Layer", "Features"];
+            facts.retain(|(name, _)| !of_model.contains(name));
+            let said = format!("{} with {} dimensions; no model, so there are no maps", name(vectors), features.n_dims);
+            facts.insert(0, ("Vectors", said));
+        }
+    }
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -1,0 +1,5 @@
+"""`python -m ascan`: the program of this environment."""
+
+from .program import main
+
+main()
