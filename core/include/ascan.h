@@ -14,7 +14,7 @@
 #define ASCAN_ABI_MAJOR 1
 
 // Libraries of a newer minor version are refused; older ones are welcome.
-#define ASCAN_ABI_MINOR 3
+#define ASCAN_ABI_MINOR 4
 
 // The kinds of plugin.
 enum AscanKind
@@ -224,7 +224,7 @@ typedef int32_t (*AscanCotangent)(void *state, struct AscanTensor feature_map, f
 
 // Functions of an opened model.
 //
-// Entries from `pullback` on are of minor version 1: a table that ends before them, or has NULL there, does without.
+// Entries from `pullback` on are of minor version 1, `pass` is of 4: a table that ends before them, or has NULL there, does without.
 typedef struct AscanBackendTable {
   // `sizeof(AscanBackendTable)` on the library's side.
   size_t size;
@@ -275,6 +275,17 @@ typedef struct AscanBackendTable {
                        struct AscanStr rule,
                        struct AscanTensor baselines,
                        struct AscanReply *reply);
+  // `forward` and `gradients` in one pass: names of layers, one class an image (`SIZE_MAX`: the one that this pass predicts,
+  // the first of equal logits), names of tensors, perhaps none → `logits`, a tensor for each layer, `gradient:<name>` for
+  // each tensor. NULL: the two are called one after the other.
+  int32_t (*pass)(void *backend,
+                  struct AscanTensor images,
+                  const struct AscanStr *layers,
+                  size_t n_layers,
+                  const size_t *target_classes,
+                  const struct AscanStr *gradients_of,
+                  size_t n_gradients,
+                  struct AscanReply *reply);
 } AscanBackendTable;
 
 // Functions of an engine.

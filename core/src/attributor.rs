@@ -1,6 +1,7 @@
 //! [`Attributor`]: where in the image the evidence for a class lies.
 
-use crate::backend::{Forward, ModelBackend, ModelInfo};
+use crate::backend::{ModelBackend, ModelInfo};
+use crate::pass::Forward;
 use crate::{Context, Error, Result, Tensor, TensorView};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -18,8 +19,8 @@ pub struct Requirements {
     pub relevance: bool,
     /// Layers, attentions or the input whose gradients of the target logit the method looks at.
     ///
-    /// Whoever runs several methods computes the gradients that any of them names in one call of
-    /// [`ModelBackend::gradients`] and hands them to all, as [`AttributionBatch::gradients`].
+    /// Whoever runs several methods has the gradients that any of them names computed in the pass that predicts
+    /// ([`ModelBackend::pass`]), and hands them to all, as [`AttributionBatch::gradients`].
     #[serde(default)]
     pub gradients_of: Vec<String>,
     /// Size `[h, w]` of the maps.
@@ -29,7 +30,7 @@ pub struct Requirements {
 }
 
 impl Requirements {
-    /// What several methods need together: one forward pass and one call for gradients serve them all.
+    /// What several methods need together: one pass serves them all.
     /// Size and name of the maps stay each method's own.
     pub fn union<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut union = Self::default();

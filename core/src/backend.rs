@@ -1,6 +1,7 @@
 //! [`ModelBackend`]: a classifier that can be run, explained and, where the engine can, trained.
 
 use crate::output::{OutputChoice, OutputKind};
+use crate::pass::{Forward, Gradients, Pass, PassRequest};
 use crate::relevance::RelevanceRule;
 use crate::trainer::{Trainer, TrainerOptions};
 use crate::{Error, Result, Tensor, TensorView};
@@ -43,13 +44,17 @@ pub struct OpenModel {
     /// Which output is explained, and what it means.
     #[serde(default)]
     pub output: OutputChoice,
+    /// Whether gradients will be asked for: what an engine can only tell by trying, it then tries
+    /// ([`ModelInfo::no_gradients`]).
+    #[serde(default)]
+    pub gradients: bool,
 }
 
 impl OpenModel {
     /// A model on one CPU thread.
     pub fn new(path: impl AsRef<Path>) -> Self {
         let (path, device) = (path.as_ref().to_owned(), "cpu".into());
-        Self { path, device, n_threads: 1, image_size: None, output: OutputChoice::default() }
+        Self { path, device, n_threads: 1, image_size: None, output: OutputChoice::default(), gradients: false }
     }
 }
 
@@ -185,34 +190,6 @@ pub struct LinearHead {
     pub weight: Tensor,
 }
 
-/// Logits and feature maps of a batch.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Forward {
-    /// `[n, n_classes]`, before softmax or sigmoid.
-    pub logits: Tensor,
-    /// The feature maps asked for, in the order asked, each `[n, c, h, w]`.
-    pub feature_maps: Vec<(String, Tensor)>,
-}
-
-impl Forward {
-    /// The feature map of this layer, if it was asked for.
-    pub fn feature_map(&self, layer: &str) -> Option<&Tensor> {
-        self.feature_maps.iter().find(|(name, _)| name == layer).map(|(_, map)| map)
-    }
-}
-
-/// Logits, and gradients of one logit an image.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Gradients {
-    /// `[n, n_classes]`, before softmax or sigmoid.
-    pub logits: Tensor,
-    /// ∂logit/∂tensor for each tensor asked for, in the order asked: shaped like the images
-    /// for the input, `[n, c, h, w]` for a feature map.
-    pub gradients: Vec<Tensor>,
-    /// The values of the same tensors, same shapes.
-    pub values: Vec<Tensor>,
-}
-
 /// A classifier, opened by an engine.
 ///
 /// One instance serves one thread at a time; open one for each worker.
@@ -247,6 +224,16 @@ pub trait ModelBackend: Send {
     fn gradients(&self, images: TensorView, target_classes: &[usize], with_respect_to: &[&str]) -> Result<Gradients> {
         let _ = (images, target_classes, with_respect_to);
         Err(lacks(self.info(), "has no gradients"))
+    }
+
+    /// Logits, feature maps and gradients of the target logits in one pass.
+    ///
+    /// A backend that does not say otherwise makes two: one forwards, to know the predicted classes, and one there and back.
+    ///
+    /// # Errors
+    /// As [`Self::forward`] and, where gradients are asked for, [`Self::gradients`].
+    fn pass(&self, request: &PassRequest) -> Result<Pass> {
+        pass_in_two(self, request)
     }
 
     /// The gradient of a function of a feature map with respect to the images, in one pass there and back.
@@ -322,6 +309,18 @@ pub trait ModelBackend: Send {
     fn as_any(&self) -> Option<&dyn Any> {
         None
     }
+}
+
+/// See [`ModelBackend::pass`].
+pub(crate) fn pass_in_two<B: ModelBackend + ?Sized>(backend: &B, request: &PassRequest) -> Result<Pass> {
+    let forward = backend.forward(request.images, request.layers)?;
+    let classes = request.classes(&forward.logits)?;
+    let mut pass = Pass { forward, ..Pass::default() };
+    if !request.gradients_of.is_empty() {
+        let made = backend.gradients(request.images, &classes, request.gradients_of)?.gradients;
+        pass.gradients = request.gradients_of.iter().map(|&name| name.to_owned()).zip(made).collect();
+    }
+    Ok(pass)
 }
 
 /// `∂f/∂A` of a function `f` of the feature map `A`; see [`ModelBackend::pullback`].
@@ -406,6 +405,17 @@ pub fn check_gradients(
         )),
         None => Ok(n),
     }
+}
+
+/// Checks the arguments of [`ModelBackend::pass`].
+///
+/// # Errors
+/// As [`check_gradients`].
+pub fn check_pass(info: &ModelInfo, request: &PassRequest) -> Result<usize> {
+    check_forward(info, request.images, request.layers)?;
+    // Class 0 is one that every model has.
+    let classes: Vec<usize> = request.target_classes.iter().map(|class| class.unwrap_or(0)).collect();
+    check_gradients(info, request.images, &classes, request.gradients_of)
 }
 
 /// Checks the arguments of [`ModelBackend::forward_from`].

@@ -76,6 +76,7 @@ pub mod metrics;
 pub mod output;
 pub mod output_names;
 pub mod params;
+pub mod pass;
 pub mod plugin;
 pub mod projector;
 pub mod regularizer;
@@ -87,13 +88,12 @@ pub mod testing;
 pub mod trainer;
 
 pub use attributor::{Attribution, AttributionBatch, Attributor, Requirements};
-pub use backend::{
-    AttentionInfo, Capabilities, Forward, Gradients, LayerInfo, LinearHead, ModelBackend, ModelInfo, OpenModel, Runtime,
-};
+pub use backend::{AttentionInfo, Capabilities, LayerInfo, LinearHead, ModelBackend, ModelInfo, OpenModel, Runtime};
 pub use context::{Context, Level, Reporter, Silent};
 pub use error::{Error, ErrorCode, PlainError, Result};
 pub use output::{OutputChoice, OutputKind};
 pub use params::{ParamMap, Params, Problems};
+pub use pass::{Forward, Gradients, Pass, PassRequest};
 pub use plugin::{Habits, Kind, Plugin, Strengths};
 pub use projector::{Projection, Projector};
 pub use regularizer::{RegularizedBatch, Regularizer, Selection, Suppression, TrainingBatch, TrainingSet};

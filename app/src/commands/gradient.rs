@@ -55,7 +55,7 @@ pub(crate) fn run(args: GradientArgs, globals: &Globals) -> Result {
     let sources = args.with_respect_to.iter().map(source).collect::<Result<Vec<_>, Error>>()?;
     let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
     let seed = args.of.as_deref().map_or(Seed::TargetClass, Seed::Cotangent);
-    let proto = gradient(&model, &classifier, &sources, seed)?;
+    let proto = gradient(&model, &classifier, &[], &sources, seed)?;
     let written = Model::from_proto(proto, &args.out);
     written.save(&args.out)?;
     let graph = written.graph()?;

@@ -107,7 +107,10 @@ impl Classifier {
             })
             .collect();
         let attentions = find_attentions(&view, &layers, |name| used.contains(name));
-        let linear_head = head::linear_head(&view, logits).map(|head| match chosen.kind {
+        // A head may pool the image itself, which is a layer only of a graph that gives it as one.
+        let is_layer = |name: &str| layers.iter().any(|layer| layer.info.name == name);
+        let linear_head = head::linear_head(&view, logits).filter(|head| is_layer(&head.layer));
+        let linear_head = linear_head.map(|head| match chosen.kind {
             OutputKind::Binary | OutputKind::MultiLabel => {
                 head::of_rows(&head, &[(chosen.class, -0.5), (chosen.class, 0.5)])
             }

@@ -1,5 +1,6 @@
 //! A model's graph made ready for analysis: functions inlined, image input found, batch size settled.
 
+use crate::branch;
 use crate::constant::int_proto;
 use crate::expand;
 use crate::infer::{Conflict, Declared, Facts};
@@ -24,17 +25,48 @@ pub(crate) struct Flat<'m> {
     pub batch: Option<usize>,
 }
 
+/// The nodes of a graph without calls of functions, and the constants that they read besides its own.
+pub(crate) fn nodes(model: &Model) -> Result<(Cow<'_, [NodeProto]>, Vec<TensorProto>)> {
+    let mut extra = Vec::new();
+    let nodes = inline::nodes(&model.path, model.graph()?, &model.proto.functions)?;
+    let nodes = expand::attention(nodes, &mut extra);
+    Ok((nodes, extra))
+}
+
 impl<'m> Flat<'m> {
     pub fn of(model: &'m Model, image_size: Option<[usize; 2]>) -> Result<Self> {
         let graph = model.graph()?;
-        let mut extra = Vec::new();
-        let nodes = inline::nodes(&model.path, graph, &model.proto.functions)?;
-        let nodes = expand::attention(nodes, &mut extra);
+        let (nodes, extra) = nodes(model)?;
         check_order(model, &nodes)?;
         let input = Input::find(model, graph, &nodes, image_size)?;
         let mut flat = Self { model, graph, nodes, extra, input, batch: None };
+        flat.take_branches();
         flat.settle_batch()?;
         Ok(flat)
+    }
+
+    /// Takes the branch of each `If` whose condition is the same at any batch size that the graph can take; where one is in a
+    /// branch, or follows from one, in several rounds.
+    fn take_branches(&mut self) {
+        let fixed = self.input.batch.unwrap_or(1);
+        while self.nodes.iter().any(branch::is_choice) {
+            let all: Vec<Facts> = (fixed..fixed + 3).filter_map(|batch| self.infer(batch).ok()).collect();
+            let value = |facts: &Facts, name: &str| Some(*facts.get(name)?.value.as_ref()?.first()? != 0.0);
+            let known: HashMap<String, bool> = self
+                .nodes
+                .iter()
+                .filter(|node| branch::is_choice(node))
+                .filter_map(|node| {
+                    let name = node.input(0)?;
+                    let first = value(all.first()?, name)?;
+                    all.iter().all(|facts| value(facts, name) == Some(first)).then(|| (name.to_owned(), first))
+                })
+                .collect();
+            drop(all);
+            if !branch::take(self.nodes.to_mut(), &mut self.extra, |name| known.get(name).copied()) {
+                return;
+            }
+        }
     }
 
     /// The graph with its input also as a tensor that a node gives, so that it can be a layer.

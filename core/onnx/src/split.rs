@@ -28,7 +28,7 @@ pub struct Split {
 /// # Errors
 /// As [`gradient`].
 pub fn pullback(model: &Model, classifier: &Classifier, layer: &str) -> Result<Split> {
-    let proto = gradient(model, classifier, &[&classifier.input], Seed::Cotangent(layer))?;
+    let proto = gradient(model, classifier, &[], &[&classifier.input], Seed::Cotangent(layer))?;
     let written = Model::from_proto(proto, &model.path);
     let graph = written.graph()?;
     let infos = graph.value_info.iter().chain(&graph.input).chain(&graph.output);

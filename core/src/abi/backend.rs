@@ -2,7 +2,7 @@
 
 use super::explain::{self, AscanCotangent};
 use super::library::{free_state, into_state, state_ref};
-use super::reply::{Reply, answer, argument};
+use super::reply::{Reply, answer, argument, texts};
 use super::state::ManyThreads;
 use super::table::{Entry, Table};
 use super::tensor::{AscanTensor, slice};
@@ -38,7 +38,7 @@ unsafe impl Sync for AscanRuntimeTable {}
 
 /// Functions of an opened model.
 ///
-/// Entries from `pullback` on are of minor version 1: a table that ends before them, or has NULL there, does without.
+/// Entries from `pullback` on are of minor version 1, `pass` is of 4: a table that ends before them, or has NULL there, does without.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct AscanBackendTable {
@@ -109,6 +109,21 @@ pub struct AscanBackendTable {
             reply: *mut AscanReply,
         ) -> i32,
     >,
+    /// `forward` and `gradients` in one pass: names of layers, one class an image (`SIZE_MAX`: the one that this pass predicts,
+    /// the first of equal logits), names of tensors, perhaps none → `logits`, a tensor for each layer, `gradient:<name>` for
+    /// each tensor. NULL: the two are called one after the other.
+    pub pass: Option<
+        unsafe extern "C" fn(
+            backend: *mut c_void,
+            images: AscanTensor,
+            layers: *const AscanStr,
+            n_layers: usize,
+            target_classes: *const usize,
+            gradients_of: *const AscanStr,
+            n_gradients: usize,
+            reply: *mut AscanReply,
+        ) -> i32,
+    >,
 }
 
 // SAFETY: a size, then a function or pointer for each entry; those that may be NULL are pointers or `Option`s.
@@ -131,6 +146,7 @@ unsafe impl Table for AscanBackendTable {
         Entry::later("pullback"),
         Entry::later("forward_from"),
         Entry::later("relevance"),
+        Entry::later("pass"),
     ];
 }
 
@@ -171,6 +187,7 @@ pub(super) static BACKEND: AscanBackendTable = AscanBackendTable {
     pullback: Some(explain::pullback),
     forward_from: Some(explain::forward_from),
     relevance: Some(explain::relevance),
+    pass: Some(explain::pass),
 };
 
 unsafe extern "C" fn capabilities(runtime: *mut c_void, reply: *mut AscanReply) -> i32 {
@@ -285,11 +302,4 @@ unsafe extern "C" fn trainer(
 unsafe extern "C" fn destroy(backend: *mut c_void) {
     // SAFETY: the backend came from `open`.
     let _ = std::panic::catch_unwind(|| unsafe { free_state::<dyn ModelBackend>(backend) });
-}
-
-/// # Safety
-/// `names` points to `n` valid texts.
-unsafe fn texts(names: *const AscanStr, n: usize) -> Vec<String> {
-    // SAFETY: as required of the caller.
-    unsafe { slice(names, n).iter().map(|name| name.lossy().into_owned()).collect() }
 }

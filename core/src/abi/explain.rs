@@ -1,14 +1,14 @@
-//! What a backend offers to explanations beside forward passes and gradients, across the boundary: the export half of
-//! [`ModelBackend::pullback`], [`ModelBackend::forward_from`] and [`ModelBackend::relevance`].
+//! What a backend offers to explanations beside a call for each of forward pass and gradients, across the boundary: the export half of
+//! [`ModelBackend::pullback`], [`ModelBackend::forward_from`], [`ModelBackend::relevance`] and [`ModelBackend::pass`].
 //!
 //! These entries of the table are younger than it: a backend of an older minor version, or one that leaves them NULL,
 //! is one that does not have them.
 
 use super::library::state_ref;
-use super::reply::{Reply, answer, argument};
+use super::reply::{Reply, answer, argument, texts};
 use super::tensor::{AscanTensor, slice};
 use super::types::{AscanReply, AscanStr};
-use crate::{Error, ModelBackend, RelevanceRule, Tensor, TensorView};
+use crate::{Error, ModelBackend, PassRequest, RelevanceRule, Tensor, TensorView};
 use serde::{Deserialize, Serialize};
 use std::ffi::c_void;
 
@@ -16,6 +16,9 @@ use std::ffi::c_void;
 /// another number to end the call that asked for it.
 pub type AscanCotangent =
     unsafe extern "C" fn(state: *mut c_void, feature_map: AscanTensor, cotangent: *mut f32) -> i32;
+
+/// In place of a class: the one that the pass predicts.
+pub(super) const PREDICTED: usize = usize::MAX;
 
 /// [`RelevanceRule`] without its tensors.
 #[derive(Serialize, Deserialize)]
@@ -95,6 +98,38 @@ pub(super) unsafe extern "C" fn relevance(
             let classes = slice(target_classes, images.n_rows());
             let relevance = state_ref::<dyn ModelBackend>(backend).relevance(images, classes, &rule)?;
             Ok(Reply::tensors([("relevance", relevance)]))
+        })
+    }
+}
+
+pub(super) unsafe extern "C" fn pass(
+    backend: *mut c_void,
+    images: AscanTensor,
+    layers: *const AscanStr,
+    n_layers: usize,
+    target_classes: *const usize,
+    gradients_of: *const AscanStr,
+    n_gradients: usize,
+    reply: *mut AscanReply,
+) -> i32 {
+    // SAFETY: the caller keeps the contract of the boundary.
+    unsafe {
+        answer(reply, || {
+            let images = images.view()?;
+            let (layers, names) = (texts(layers, n_layers), texts(gradients_of, n_gradients));
+            let classes = slice(target_classes, images.n_rows()).iter();
+            let classes: Vec<Option<usize>> = classes.map(|&class| (class != PREDICTED).then_some(class)).collect();
+            let request = PassRequest {
+                images,
+                layers: &layers.iter().map(String::as_str).collect::<Vec<_>>(),
+                target_classes: &classes,
+                gradients_of: &names.iter().map(String::as_str).collect::<Vec<_>>(),
+            };
+            let made = state_ref::<dyn ModelBackend>(backend).pass(&request)?;
+            let mut reply = Reply::tensors([("logits", made.forward.logits)]);
+            reply.tensors.extend(made.forward.feature_maps);
+            reply.tensors.extend(made.gradients.into_iter().map(|(name, made)| (format!("gradient:{name}"), made)));
+            Ok(reply)
         })
     }
 }

@@ -240,3 +240,12 @@ pub(super) unsafe fn argument<T: DeserializeOwned>(text: AscanStr) -> Result<T> 
     serde_json::from_str(text)
         .map_err(|error| Error::param("params", error.to_string(), "this is a mistake in the host"))
 }
+
+/// Names that a call is given.
+///
+/// # Safety
+/// `names` points to `n` valid texts.
+pub(super) unsafe fn texts(names: *const AscanStr, n: usize) -> Vec<String> {
+    // SAFETY: as required of the caller.
+    unsafe { slice(names, n).iter().map(|name| name.lossy().into_owned()).collect() }
+}

@@ -8,7 +8,7 @@ pub const ASCAN_MAGIC: u64 = 0x4153_4341_4E50_4C47;
 /// Libraries of another major version are refused.
 pub const ASCAN_ABI_MAJOR: u32 = 1;
 /// Libraries of a newer minor version are refused; older ones are welcome.
-pub const ASCAN_ABI_MINOR: u32 = 3;
+pub const ASCAN_ABI_MINOR: u32 = 4;
 
 /// Most bytes of a text; a number above is a mistake.
 const MAX_TEXT: usize = 1 << 30;

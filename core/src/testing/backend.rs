@@ -38,6 +38,7 @@ pub fn check_backend(plugin: &str, open: &dyn Fn(usize) -> Box<dyn ModelBackend>
     if backend.info().capabilities.gradients {
         check_gradients(&laws, backend.as_ref(), expectations);
         for layer in probed_layers(backend.info()) {
+            explain::check_pass(&laws, backend.as_ref(), &expectations.images, layer);
             explain::check_pullback(&laws, backend.as_ref(), &expectations.images, layer);
             explain::check_forward_from(&laws, backend.as_ref(), &expectations.images, layer);
         }

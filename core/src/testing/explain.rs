@@ -1,7 +1,44 @@
 //! The laws of a [`ModelBackend`] that has gradients: what explanations ask for beside them.
 
 use super::laws::{Laws, take};
-use crate::{Error, ErrorCode, ModelBackend, RelevanceRule, Result, Tensor, TensorView};
+use crate::metrics::argmax;
+use crate::{Error, ErrorCode, ModelBackend, PassRequest, RelevanceRule, Result, Tensor, TensorView};
+
+/// One pass gives what a forward pass and the gradients of predicted and of given classes give.
+pub fn check_pass(laws: &Laws, backend: &dyn ModelBackend, images: &Tensor, layer: &str) {
+    let (info, images) = (backend.info(), take(images, &[0, 1]));
+    let forward = laws.succeeds("forward", || backend.forward(images.view(), &[layer]));
+    // One image with the class that is predicted, one with another.
+    let predicted = [0, 1].map(|i| argmax(forward.logits.row(i)));
+    let classes = [predicted[0], (predicted[1] + 1) % info.n_classes];
+    let names = [layer, info.input.as_str()];
+    let gradients = laws.succeeds("gradients", || backend.gradients(images.view(), &classes, &names)).gradients;
+    let target_classes = [None, Some(classes[1])];
+    let request =
+        PassRequest { images: images.view(), layers: &[layer], target_classes: &target_classes, gradients_of: &names };
+    let pass = laws.succeeds("a pass", || backend.pass(&request));
+    laws.close("a pass gives the logits of forward", pass.forward.logits.data(), forward.logits.data(), 1e-5);
+    let order: Vec<&str> = pass.forward.feature_maps.iter().chain(&pass.gradients).map(|(name, _)| &**name).collect();
+    laws.require(order == [layer, layer, names[1]], "maps and gradients of a pass come as they were asked for");
+    let map = forward.feature_maps[0].1.data();
+    laws.close("a pass gives the maps of forward", pass.forward.feature_maps[0].1.data(), map, 1e-5);
+    for ((_, made), expected) in pass.gradients.iter().zip(&gradients) {
+        laws.shape("the gradient of a pass", made, expected.shape());
+        laws.close("a pass gives the gradients of its target classes", made.data(), expected.data(), 1e-6);
+    }
+    let without =
+        laws.succeeds("a pass without gradients", || backend.pass(&PassRequest { gradients_of: &[], ..request }));
+    laws.close("a pass needs no gradients", without.forward.logits.data(), forward.logits.data(), 1e-5);
+    laws.fails("a pass with too few classes", || {
+        backend.pass(&PassRequest { target_classes: &target_classes[1..], ..request })
+    });
+    laws.fails("a pass for a class that does not exist", || {
+        backend.pass(&PassRequest { target_classes: &[None, Some(info.n_classes)], ..request })
+    });
+    laws.fails("a pass for a layer that does not exist", || {
+        backend.pass(&PassRequest { layers: &["no such layer"], ..request })
+    });
+}
 
 /// With the gradient of the logit as cotangent, what is pulled back is the gradient of the logit, as far as the image
 /// reaches the logits through this layer alone; with any cotangent, it is linear in it.

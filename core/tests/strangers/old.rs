@@ -5,8 +5,8 @@ use ascan_core::abi::Library;
 use ascan_core::params::ParamMap;
 use ascan_core::testing::{ToyBackend, ToyHead, toy_images, toy_slice_table, toy_training_batch};
 use ascan_core::{
-    AttributionBatch, Context, Error, Kind, ModelBackend, OpenModel, RelevanceRule, Selection, Tensor, TrainerOptions,
-    TrainingSet,
+    AttributionBatch, Context, Error, Kind, ModelBackend, OpenModel, PassRequest, RelevanceRule, Selection, Tensor,
+    TrainerOptions, TrainingSet,
 };
 use tempfile::tempdir;
 
@@ -47,6 +47,14 @@ fn an_old_backend_works_and_says_what_it_lacks() {
     let forward = model.forward(image.view(), &["pixel"]).unwrap();
     assert_eq!((forward.logits.data(), forward.feature_maps[0].1.data()), (&[3.0, -3.0][..], &[3.0][..]));
     assert_eq!(model.gradients(image.view(), &[1], &["image"]).unwrap().gradients[0].data(), [-1.0]);
+    let request =
+        PassRequest { images: image.view(), layers: &["pixel"], target_classes: &[None], gradients_of: &["image"] };
+    let pass = model.pass(&request).unwrap();
+    assert_eq!(
+        (pass.forward, pass.gradients[0].1.data()),
+        (forward, &[1.0][..]),
+        "of the predicted class, in two calls"
+    );
     let lacks = model.pullback(image.view(), "pixel", &mut |map| Ok(map.to_tensor())).unwrap_err();
     assert_eq!(lacks.to_string(), "old has no pullback");
     assert!(lacks.hint().unwrap().contains("a newer version of the backend plugin"));

@@ -3,10 +3,12 @@
 use crate::engine::{Compiled, Engine};
 use crate::gradients::{self, Sources};
 use crate::halves::{self, Halves};
-use crate::opened::Opened;
-use ascan_core::backend::{Cotangent, check_forward};
-use ascan_core::{Capabilities, Forward, Gradients, ModelBackend, ModelInfo, OpenModel, Result, Tensor, TensorView};
-use ascan_onnx::{Classifier, Model, Seed, calls, prepare};
+use crate::opened::{Known, Last, Opened};
+use ascan_core::backend::{Cotangent, check_forward, check_gradients, check_pass};
+use ascan_core::{
+    Forward, Gradients, ModelBackend, ModelInfo, OpenModel, Pass, PassRequest, Result, Tensor, TensorView,
+};
+use ascan_onnx::calls;
 use ort::environment::Environment;
 use std::cell::RefCell;
 
@@ -29,41 +31,40 @@ impl OrtBackend {
     ///
     /// # Errors
     /// `File` for a file that is no image classifier or that onnxruntime refuses.
-    pub fn open(request: &OpenModel, environment: &'static Environment, version: &str) -> Result<Self> {
-        let model = Model::load(&request.path)?;
-        let classifier = Classifier::analyse(&model, request.image_size, &request.output)?;
-        // Written once to know whether every operator has a rule; sessions are made when a gradient is asked for.
-        let gradient = ascan_onnx::gradient(&model, &classifier, &[&classifier.input], Seed::TargetClass);
-        let capabilities = Capabilities { gradients: gradient.is_ok(), ..Capabilities::default() };
-        let mut info = classifier.model_info(version, capabilities, classifier.batch.unwrap_or(1));
-        info.no_gradients = gradient.err().map(|error| error.to_string());
+    pub(crate) fn open(
+        request: &OpenModel,
+        last: &Last,
+        environment: &'static Environment,
+        version: &str,
+    ) -> Result<Self> {
+        let known = last.open(request, version)?;
         let engine = Engine { environment, n_threads: request.n_threads.max(1), path: request.path.clone() };
         let backend = Self {
-            opened: Opened { model, classifier, info, engine },
+            opened: Opened { known, engine },
             sessions: RefCell::default(),
             gradients: RefCell::default(),
             halves: RefCell::default(),
         };
-        let usual: Vec<&str> = backend.opened.info.default_layer.as_deref().into_iter().collect();
+        let usual: Vec<&str> = backend.info().default_layer.as_deref().into_iter().collect();
         let session = backend.compile(&usual)?;
         backend.sessions.borrow_mut().push(session);
         Ok(backend)
     }
 
     fn compile(&self, layers: &[&str]) -> Result<Layered> {
-        let Opened { model, classifier, engine, .. } = &self.opened;
-        let graph = engine.compile(prepare(model, classifier, layers, None)?)?;
+        let Opened { known, engine } = &self.opened;
+        let graph = engine.compile_file(&known.file(layers, &[])?)?;
         Ok(Layered { layers: layers.iter().map(|&layer| layer.to_owned()).collect(), graph })
     }
 }
 
 impl ModelBackend for OrtBackend {
     fn info(&self) -> &ModelInfo {
-        &self.opened.info
+        &self.opened.known.info
     }
 
     fn forward(&self, images: TensorView, layers: &[&str]) -> Result<Forward> {
-        let Opened { classifier, info, .. } = &self.opened;
+        let Known { classifier, info, .. } = &*self.opened.known;
         let n = check_forward(info, images, layers)?;
         let layers: Vec<&str> = layers.iter().map(|&name| Ok(info.tensor(name)?.0)).collect::<Result<_>>()?;
         let mut sessions = self.sessions.borrow_mut();
@@ -92,8 +93,10 @@ impl ModelBackend for OrtBackend {
                 map.extend_from_slice(plain.view().rows(0..n_rows));
             }
         }
-        let feature_maps =
-            layers.iter().zip(maps).map(|(&layer, data)| Ok((layer.to_owned(), self.opened.collect(layer, n, data)?)));
+        let feature_maps = layers
+            .iter()
+            .zip(maps)
+            .map(|(&layer, data)| Ok((layer.to_owned(), self.opened.known.collect(layer, n, data)?)));
         Ok(Forward {
             feature_maps: feature_maps.collect::<Result<_>>()?,
             logits: Tensor::new([n, info.n_classes], logits)?,
@@ -101,7 +104,29 @@ impl ModelBackend for OrtBackend {
     }
 
     fn gradients(&self, images: TensorView, target_classes: &[usize], with_respect_to: &[&str]) -> Result<Gradients> {
-        gradients::gradients(&self.opened, &mut self.gradients.borrow_mut(), images, target_classes, with_respect_to)
+        let info = self.info();
+        check_gradients(info, images, target_classes, with_respect_to)?;
+        let classes: Vec<Option<usize>> = target_classes.iter().copied().map(Some).collect();
+        let layers: Vec<&str> = with_respect_to.iter().copied().filter(|&name| name != info.input).collect();
+        let request = PassRequest { images, layers: &layers, target_classes: &classes, gradients_of: with_respect_to };
+        let Pass { forward, gradients } = gradients::pass(&self.opened, &mut self.gradients.borrow_mut(), &request)?;
+        let mut maps = forward.feature_maps.into_iter();
+        // The input's own value is what was given.
+        let value = |&name: &&str| match name == info.input {
+            true => Some(images.to_tensor()),
+            false => maps.next().map(|(_, map)| map),
+        };
+        let values = with_respect_to.iter().filter_map(value).collect();
+        let gradients = gradients.into_iter().map(|(_, gradient)| gradient).collect();
+        Ok(Gradients { logits: forward.logits, gradients, values })
+    }
+
+    fn pass(&self, request: &PassRequest) -> Result<Pass> {
+        check_pass(self.info(), request)?;
+        match request.gradients_of {
+            [] => Ok(Pass { forward: self.forward(request.images, request.layers)?, ..Pass::default() }),
+            _ => gradients::pass(&self.opened, &mut self.gradients.borrow_mut(), request),
+        }
     }
 
     fn pullback(&self, images: TensorView, layer: &str, cotangent: &mut Cotangent) -> Result<Tensor> {

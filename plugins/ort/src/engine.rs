@@ -72,11 +72,18 @@ impl Engine {
     /// # Errors
     /// `File` if onnxruntime refuses it.
     pub fn compile(&self, proto: ModelProto) -> Result<Compiled> {
+        self.compile_file(&Model::from_proto(proto, self.path.clone()).to_bytes())
+    }
+
+    /// Compiles a graph, given as the bytes of a file.
+    ///
+    /// # Errors
+    /// As [`Self::compile`].
+    pub fn compile_file(&self, bytes: &[u8]) -> Result<Compiled> {
         let fail = |error: &dyn Display| {
             let hint = "use `backend = \"burn\"` or `\"tract\"`";
             Error::file(&self.path, format!("onnxruntime cannot run this model: {error}"), hint)
         };
-        let bytes = Model::from_proto(proto, self.path.clone()).to_bytes();
         let build = || -> ort::Result<Session> {
             SessionBuilder::new(self.environment)?
                 .with_optimization_level(GraphOptimizationLevel::All)?
@@ -84,7 +91,7 @@ impl Engine {
                 .with_inter_threads(1)?
                 // Idle threads that spin would take the cores from decoding.
                 .with_intra_op_spinning(false)?
-                .commit_from_memory(&bytes)
+                .commit_from_memory(bytes)
         };
         let session = build().map_err(|error| fail(&error))?;
         let names = |outlets: &[ort::value::Outlet]| outlets.iter().map(|outlet| outlet.name().to_owned()).collect();

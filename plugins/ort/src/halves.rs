@@ -48,7 +48,7 @@ impl Halves {
             Direction::Back => split_pullback,
             Direction::On => behind,
         };
-        let Split { before, after, crossing } = split(&opened.model, &opened.classifier, layer)?;
+        let Split { before, after, crossing } = split(&opened.known.model, &opened.known.classifier, layer)?;
         let (before, after) = (opened.engine.compile(before)?, opened.engine.compile(after)?);
         all.push(Self { layer: layer.to_owned(), direction, before, after, crossing });
         let last = all.len() - 1;
@@ -57,11 +57,11 @@ impl Halves {
 
     /// Runs the first half on images of calls of `size`.
     fn run_before(&mut self, opened: &Opened, images: TensorView, size: usize) -> Result<Vec<Tape>> {
-        let shape = [&[size][..], &opened.info.input_shape].concat();
+        let shape = [&[size][..], &opened.known.info.input_shape].concat();
         let mut tapes = Vec::new();
         for (n_rows, values) in calls(images, size) {
             let image = self.before.floats(&shape, &values)?;
-            let outputs = self.before.run(vec![(&opened.info.input, image)])?;
+            let outputs = self.before.run(vec![(&opened.known.info.input, image)])?;
             tapes.push(Tape { images: values.into_owned(), outputs, n_rows });
         }
         Ok(tapes)
@@ -75,7 +75,7 @@ impl Halves {
         values: &[f32],
         tape: Option<&'t Tape>,
     ) -> Result<Vec<DynValue>> {
-        let image_shape = [&[shape[0]][..], &opened.info.input_shape].concat();
+        let image_shape = [&[shape[0]][..], &opened.known.info.input_shape].concat();
         let names = self.after.inputs.clone();
         let mut inputs: Vec<(&str, SessionInputValue)> = Vec::with_capacity(names.len());
         for (i, name) in names.iter().enumerate() {
@@ -112,11 +112,11 @@ pub(crate) fn pullback(
     layer: &str,
     cotangent: &mut Cotangent,
 ) -> Result<Tensor> {
-    let info = &opened.info;
+    let info = &opened.known.info;
     let n = check_forward(info, images, &[])?;
     let layer = info.layer(layer)?;
-    let layout = opened.classifier.layer(&layer.name)?.layout;
-    let size = opened.classifier.batch.unwrap_or(1);
+    let layout = opened.known.classifier.layer(&layer.name)?.layout;
+    let size = opened.known.classifier.batch.unwrap_or(1);
     let halves = Halves::at(opened, all, &layer.name, Direction::Back)?;
     let tapes = halves.run_before(opened, images, size)?;
     let mut map = Vec::new();
@@ -150,10 +150,10 @@ pub(crate) fn forward_from(
     feature_maps: TensorView,
     image_of: &[usize],
 ) -> Result<Tensor> {
-    let info = &opened.info;
+    let info = &opened.known.info;
     check_forward_from(info, images, layer, feature_maps, image_of)?;
     let layer = info.layer(layer)?;
-    let layout = opened.classifier.layer(&layer.name)?.layout;
+    let layout = opened.known.classifier.layer(&layer.name)?.layout;
     let halves = Halves::at(opened, all, &layer.name, Direction::On)?;
     // Which maps can share a call: any if nothing else of the image is read, otherwise those of one image.
     let plain = layout.own_shape(1, layer.shape).filter(|_| halves.crossing.is_empty());
@@ -161,7 +161,7 @@ pub(crate) fn forward_from(
     for (map, &image) in image_of.iter().enumerate() {
         by_image.entry(if plain.is_some() { 0 } else { image }).or_default().push(map);
     }
-    let fixed = opened.classifier.batch;
+    let fixed = opened.known.classifier.batch;
     let at_once = fixed.unwrap_or(if plain.is_some() { MAPS_AT_ONCE } else { 1 });
     let mut logits = Tensor::zeros([image_of.len(), info.n_classes]);
     for (image, maps) in by_image {

@@ -9,6 +9,7 @@ mod opened;
 
 use ascan_core::params::{Params, Problems};
 use ascan_core::{Capabilities, Error, ModelBackend, OpenModel, Plugin, Result, Runtime, Strengths};
+use opened::Last;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -33,8 +34,11 @@ impl Params for OrtParams {
 }
 
 /// The onnxruntime engine.
-#[derive(Debug, Clone)]
-pub struct OrtRuntime(OrtParams);
+#[derive(Debug)]
+pub struct OrtRuntime {
+    params: OrtParams,
+    last: Last,
+}
 
 impl Plugin for OrtRuntime {
     const NAME: &'static str = "ort";
@@ -45,7 +49,7 @@ impl Plugin for OrtRuntime {
     type Params = OrtParams;
 
     fn new(params: OrtParams) -> Result<Self> {
-        Ok(Self(params))
+        Ok(Self { params, last: Last::default() })
     }
 }
 
@@ -56,7 +60,7 @@ impl Runtime for OrtRuntime {
     }
 
     fn available(&self) -> Result<()> {
-        engine::environment(self.0.library.as_deref()).map(drop)
+        engine::environment(self.params.library.as_deref()).map(drop)
     }
 
     fn open(&self, request: &OpenModel) -> Result<Box<dyn ModelBackend>> {
@@ -67,8 +71,8 @@ impl Runtime for OrtRuntime {
                 "use `device = \"cpu\"`, or `backend = \"burn\"` built for that device",
             ));
         }
-        let (environment, version) = engine::environment(self.0.library.as_deref())?;
-        Ok(Box::new(OrtBackend::open(request, environment, version)?))
+        let (environment, version) = engine::environment(self.params.library.as_deref())?;
+        Ok(Box::new(OrtBackend::open(request, &self.last, environment, version)?))
     }
 }
 

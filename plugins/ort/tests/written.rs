@@ -23,10 +23,10 @@ fn a_written_file_takes_any_batch() {
             let file = family.open(&export.exporter).path;
             let model = Model::load(&file).unwrap();
             let classifier = Classifier::analyse(&model, None, &OutputChoice::default()).unwrap();
-            let proto = gradient(&model, &classifier, &[&classifier.input], Seed::TargetClass).unwrap();
+            let proto = gradient(&model, &classifier, &[], &[&classifier.input], Seed::TargetClass).unwrap();
             assert_eq!(
                 proto,
-                gradient(&model, &classifier, &[&classifier.input], Seed::TargetClass).unwrap(),
+                gradient(&model, &classifier, &[], &[&classifier.input], Seed::TargetClass).unwrap(),
                 "the same file again"
             );
             let path = folder.path().join("gradient.onnx");

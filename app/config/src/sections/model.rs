@@ -30,7 +30,7 @@ impl ModelSection {
     /// How a backend is asked to open this model.
     pub fn open(&self, n_threads: usize) -> OpenModel {
         let (path, device, image_size) = (self.path.clone(), self.device.clone(), self.image_size);
-        OpenModel { path, device, n_threads, image_size, output: self.output.choice() }
+        OpenModel { path, device, n_threads, image_size, output: self.output.choice(), gradients: false }
     }
 }
 

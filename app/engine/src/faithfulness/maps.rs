@@ -4,7 +4,7 @@ use crate::plan::RunPlan;
 use crate::scan::Images;
 use crate::seeds::seed_of;
 use crate::workers::Workers;
-use ascan_core::{AttributionBatch, Context, Error, ModelBackend, Result, TensorView};
+use ascan_core::{AttributionBatch, Context, Error, ModelBackend, PassRequest, Result, TensorView};
 use ascan_math::resize::resize_map;
 use ascan_onnx::Model;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -53,8 +53,12 @@ fn one(plan: &RunPlan, backend: &dyn ModelBackend, subject: Subject, context: &C
     let images = TensorView::new(&shape, &pixels)?;
     let start = Instant::now();
     let layers: Vec<&str> = plan.method.requirements.layers.iter().map(String::as_str).collect();
-    let forward = backend.forward(images, &layers)?;
-    let batch = AttributionBatch::new(images, std::slice::from_ref(&subject.target_class), &forward);
+    let names: Vec<&str> = plan.method.requirements.gradients_of.iter().map(String::as_str).collect();
+    let (classes, target_classes) = ([subject.target_class], [Some(subject.target_class)]);
+    let request = PassRequest { images, layers: &layers, target_classes: &target_classes, gradients_of: &names };
+    let pass = backend.pass(&request)?;
+    let batch =
+        AttributionBatch { gradients: &pass.gradients, ..AttributionBatch::new(images, &classes, &pass.forward) };
     let silent = Context { reporter: &ascan_core::Silent, ..*context };
     let found = plan.method.attributor.attribute(backend, &batch, &silent)?;
     let seconds = start.elapsed().as_secs_f64();

@@ -53,8 +53,10 @@ pub(super) fn choose(
         }
         return None;
     }
+    let needs_gradients =
+        attributors.iter().any(|attributor| attributor.requirements(&graph).is_ok_and(|needs| needs.gradients));
     let section = loaded.config.model.clone();
-    let request = section.open(1);
+    let request = OpenModel { gradients: needs_gradients, ..section.open(1) };
     let attempt = |name: &str| open(host, name, &section.params, &request, attributors);
     if section.backend != AUTO {
         return match attempt(&section.backend) {
@@ -81,8 +83,6 @@ pub(super) fn choose(
     }
     let reasons = if passed_over.is_empty() { "none was found".to_owned() } else { passed_over.join("; ") };
     let message = format!("no backend can do this: {reasons}");
-    let needs_gradients =
-        attributors.iter().any(|attributor| attributor.requirements(&graph).is_ok_and(|needs| needs.gradients));
     let hint = match needs_gradients {
         true => {
             "a method that only runs the model needs no gradients: `attribution.plugin = \"eigen_cam\"`, `\"score_cam\"` or \

@@ -1,9 +1,10 @@
 //! One batch through model, attributor and features: from pixels to rows.
 
-use super::job::{Job, Target};
+use super::job::Job;
 use super::stages::{Stage, Stages};
 use ascan_core::{
-    Attribution, AttributionBatch, Context, Error, Forward, ModelBackend, Result, Tensor, TensorView, guard, metrics,
+    Attribution, AttributionBatch, Context, Error, Forward, ModelBackend, PassRequest, Result, Tensor, TensorView,
+    guard,
 };
 use ascan_math::likeness::agreement;
 use ascan_math::resize::resize_map;
@@ -113,18 +114,22 @@ fn explain(
         return Ok(Vec::new());
     }
     let n_classes = job.question.n_logits();
-    let layers: Vec<&str> = job.layers.iter().map(String::as_str).collect();
-    let forward = stages.time(Stage::Forward, || guarded("the backend", || backend.forward(images, &layers)))?;
+    let names = |names: &'_ [String]| -> Vec<&str> { names.iter().map(String::as_str).collect() };
+    let target_classes: Vec<Option<usize>> = rows.iter().map(|&row| job.target.of(job.images.label(row))).collect();
+    let request = PassRequest {
+        images,
+        layers: &names(&job.layers),
+        target_classes: &target_classes,
+        gradients_of: &names(&job.gradients_of),
+    };
+    let pass = stages.time(Stage::Forward, || guarded("the backend", || backend.pass(&request)))?;
+    let forward = &pass.forward;
     check_shape("logits", &forward.logits, &[n, n_classes])?;
-
-    let targets: Vec<Result<usize, String>> =
-        (0..n).map(|i| target_class(job.target, forward.logits.row(i), job.images.label(rows[i]))).collect();
     // A row that has failed keeps its place in the call; what comes out for it is dropped.
-    let target_classes: Vec<usize> = targets.iter().map(|target| *target.as_ref().unwrap_or(&0)).collect();
+    let target_classes = request.classes(&forward.logits)?;
     let attributions = stages.time(Stage::Attribution, || -> Result<Vec<Attribution>> {
-        let gradients = shared_gradients(job, backend, images, &target_classes)?;
         let batch =
-            AttributionBatch { gradients: &gradients, ..AttributionBatch::new(images, &target_classes, &forward) };
+            AttributionBatch { gradients: &pass.gradients, ..AttributionBatch::new(images, &target_classes, forward) };
         job.attributors
             .iter()
             .map(|attributor| guarded("the attributor", || attributor.attribute(backend, &batch, context)))
@@ -146,41 +151,14 @@ fn explain(
         })?;
         let [c, h, w] = job.plan.features.layer_shape;
         check_shape("feature map", feature_map, &[n, c, h, w])?;
-        Ok(targets
-            .into_iter()
+        Ok(target_classes
+            .iter()
             .enumerate()
-            .map(|(i, target)| {
-                let target_class = target? as i32;
-                outcome(job, &forward, feature_map, &attributions, i, target_class, rows[i])
+            .map(|(i, &class)| {
+                outcome(job, forward, feature_map, &attributions, i, class as i32, rows[i])
                     .map_err(|error| reason(&error))
             })
             .collect())
-    })
-}
-
-/// The gradients that the methods share, in one backward pass; none if no method looks at any.
-fn shared_gradients(
-    job: &Job,
-    backend: &dyn ModelBackend,
-    images: TensorView,
-    target_classes: &[usize],
-) -> Result<Vec<(String, Tensor)>> {
-    let names: Vec<&str> = job.gradients_of.iter().map(String::as_str).collect();
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let made = guarded("the backend", || backend.gradients(images, target_classes, &names))?;
-    Ok(job.gradients_of.iter().cloned().zip(made.gradients).collect())
-}
-
-fn target_class(target: Target, logits: &[f32], label: i32) -> Result<usize, String> {
-    if !logits.iter().all(|v| v.is_finite()) {
-        return Err(Error::NotFinite { what: "the vector of logits".into() }.to_string());
-    }
-    Ok(match target {
-        Target::Predicted => metrics::argmax(logits),
-        Target::Class(class) => class,
-        Target::Label => usize::try_from(label).unwrap_or_else(|_| metrics::argmax(logits)),
     })
 }
 
@@ -194,6 +172,9 @@ fn outcome(
     row: usize,
 ) -> Result<Outcome> {
     let plan = &job.plan;
+    if !forward.logits.row(i).iter().all(|v| v.is_finite()) {
+        return Err(Error::NotFinite { what: "the vector of logits".into() });
+    }
     let scores = job.scores.as_ref().and_then(|scores| forward.feature_map(scores));
     let scores = scores.map_or(&[][..], |scores| scores.row(i));
     let (kind, label, truth) = (plan.model.output_kind(), job.images.label(row), job.images.truth(row));

@@ -53,6 +53,15 @@ impl Target {
             },
         }
     }
+
+    /// The class that is explained in an image with this label (−1 for none); `None` is the predicted one.
+    pub fn of(self, label: i32) -> Option<usize> {
+        match self {
+            Self::Predicted => None,
+            Self::Label => usize::try_from(label).ok(),
+            Self::Class(class) => Some(class),
+        }
+    }
 }
 
 /// A scan to be done.

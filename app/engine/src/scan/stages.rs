@@ -9,6 +9,7 @@ use std::time::Instant;
 pub(super) enum Stage {
     Open,
     Decode,
+    /// The pass through the model, with the gradients that the methods share.
     Forward,
     Attribution,
     Features,

@@ -8,6 +8,7 @@ mod absorb;
 mod file;
 mod flow;
 mod fold;
+mod lookup;
 mod patterns;
 mod rules;
 mod shape;
@@ -15,25 +16,41 @@ mod steps;
 mod tape;
 mod walk;
 
+use crate::branch::is_choice;
 use crate::classifier::Classifier;
+use crate::flat::{self, Flat};
 use crate::model::Model;
 use crate::operator::Operator;
 use crate::prepare::prepare;
 use crate::proto::ModelProto;
-use ascan_core::{Error, Result};
-
-/// Version of ONNX's operators from which on gradients can be written.
-const OLDEST_OPSET: i64 = 13;
+use crate::upgrade::upgrade;
+use ascan_core::Result;
 
 /// Whether gradients come back through an operator; not counting step functions, through which nothing comes.
 pub fn differentiates(operator: Operator) -> bool {
     !matches!(rules::of(operator), None | Some(rules::Rule::Steps))
 }
 
+/// Whether every operator on the way from the images to the logits has a rule. It is a look at operators alone, and quick;
+/// [`gradient`] may still refuse a node whose attributes its rule does not know.
+///
+/// # Errors
+/// As [`gradient`].
+pub fn differentiable(model: &Model, classifier: &Classifier) -> Result<()> {
+    let (input, logits) = (&classifier.input, &classifier.logits);
+    let (nodes, _) = flat::nodes(model)?;
+    if nodes.iter().any(is_choice) {
+        // Which branch is taken shows in the shapes.
+        let [_, h, w] = classifier.input_shape;
+        return lookup::lookup(model, &Flat::of(model, Some([h, w]))?.nodes, input, logits);
+    }
+    lookup::lookup(model, &nodes, input, logits)
+}
+
 /// What is differentiated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seed<'r> {
-    /// One logit an image: the file takes `target_class`, int64 `[n]`.
+    /// One logit an image: the file takes `target_class`, int64 `[n]`; −1 is the class that it predicts.
     TargetClass,
     /// A function of a layer, an attention or the logits, given by its own gradient: the file takes `cotangent`, float32, of
     /// the shape of that tensor.
@@ -43,25 +60,25 @@ pub enum Seed<'r> {
 /// Writes a model that gives gradients.
 ///
 /// - inputs: the images, float32 `[n, c, h, w]`, then `target_class` or `cotangent` (see [`Seed`]);
-/// - outputs, all float32: the logits (with a cotangent, the tensor that it belongs to), the layers of `with_respect_to` in
-///   their order, then `gradient/NAME` for each of `with_respect_to` in the same order. Layers are in the model's own layout
+/// - outputs, all float32: the logits (with a cotangent, the tensor that it belongs to), `layers` and the layers of
+///   `with_respect_to`, each once and in this order, then `gradient/NAME` for each of `with_respect_to` in their order. Layers are in the model's own layout
 ///   ([`Layer::layout`](crate::Layer::layout)), as are their gradients;
-/// - the version of ONNX's operators is the model's, or 16 where there is a max-pool, 17 where a layer normalisation was
-///   written out in nodes.
+/// - the version of ONNX's operators is the model's, but at least 13, or 16 where values are added up by index, 17 where a layer
+///   normalisation was written out in nodes.
 ///
 /// # Units
 /// Logits (with a cotangent, those of its function) per unit of the input or of the activation.
 ///
 /// # Errors
 /// `UnsupportedOperator`, with the node, for an operator without a rule; `UnknownName` for a tensor that is neither the input
-/// nor a layer or attention; `Unsupported` where the end does not depend on the tensor, or for operators older than version 13.
-pub fn gradient(model: &Model, classifier: &Classifier, with_respect_to: &[&str], seed: Seed) -> Result<ModelProto> {
-    if model.opset() < OLDEST_OPSET {
-        return Err(Error::unsupported(
-            format!("{} uses version {} of ONNX's operators: gradients need 13", model.path.display(), model.opset()),
-            "convert it with `onnx.version_converter.convert_version(model, 13)`, or use `backend = \"burn\"`",
-        ));
-    }
+/// nor a layer or attention; `Unsupported` where the end does not depend on the tensor.
+pub fn gradient(
+    model: &Model,
+    classifier: &Classifier,
+    layers: &[&str],
+    with_respect_to: &[&str],
+    seed: Seed,
+) -> Result<ModelProto> {
     let name = |name: &str| match name {
         input if input == classifier.input => Ok(classifier.input.clone()),
         layer => classifier.tensor(layer).map(str::to_owned),
@@ -72,8 +89,14 @@ pub fn gradient(model: &Model, classifier: &Classifier, with_respect_to: &[&str]
         Seed::Cotangent(tensor) if tensor == classifier.logits => classifier.logits.clone(),
         Seed::Cotangent(layer) => classifier.tensor(layer)?.to_owned(),
     };
-    let layers = sources.iter().chain([&end]).filter(|&name| *name != classifier.input && *name != classifier.logits);
-    let layers: Vec<&str> = layers.map(String::as_str).collect();
-    let prepared = Model::from_proto(prepare(model, classifier, &layers, None)?, &model.path);
-    walk::walk(&prepared, &sources, &end, seed == Seed::TargetClass)
+    let mut given = layers.iter().map(|layer| classifier.tensor(layer)).collect::<Result<Vec<_>>>()?;
+    for source in sources.iter().filter(|&name| *name != classifier.input) {
+        if !given.contains(&source.as_str()) {
+            given.push(source);
+        }
+    }
+    let layers = given.iter().copied().chain([end.as_str()]).filter(|&name| name != classifier.logits);
+    let prepared = prepare(model, classifier, &layers.collect::<Vec<_>>(), None)?;
+    let prepared = upgrade(Model::from_proto(prepared, &model.path))?;
+    walk::walk(&prepared, &given, &sources, &end, seed == Seed::TargetClass)
 }

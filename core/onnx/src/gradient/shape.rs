@@ -28,6 +28,11 @@ impl Shape {
         self.at[0][axis]
     }
 
+    /// Length of an axis at the smaller and at the larger batch.
+    pub fn both(&self, axis: usize) -> [usize; 2] {
+        [self.at[0][axis], self.at[1][axis]]
+    }
+
     /// The lengths at the smaller batch.
     pub fn lengths(&self) -> &[usize] {
         &self.at[0]

@@ -5,7 +5,7 @@ use super::tape::Tape;
 use crate::proto::NodeProto;
 use crate::proto::tensor_proto::DataType;
 
-/// `ScatterElements` adds up from this version of ONNX's operators on.
+/// `ScatterElements` and `ScatterND` add up from this version of ONNX's operators on.
 const ADDING_SINCE: i64 = 16;
 
 impl Tape {
@@ -156,9 +156,14 @@ impl Tape {
         Ok(self.op("ConstantOfShape", &[&lengths], shape))
     }
 
+    /// Makes the file declare a version in which scattered values are added up.
+    pub fn adds_up(&mut self) {
+        self.needs_opset = self.needs_opset.max(ADDING_SINCE);
+    }
+
     /// Zeros of the shape of `like`, with `values` added at `indices`, which count through it in a row.
     pub fn add_at(&mut self, like: &str, indices: &str, values: &str) -> Result<String, String> {
-        self.needs_opset = self.needs_opset.max(ADDING_SINCE);
+        self.adds_up();
         let shape = self.shape(like)?;
         let in_a_row = |shape: &Shape| shape.map(|lengths| vec![lengths.iter().product()]);
         let (row, places) = (in_a_row(&shape), in_a_row(&self.shape(indices)?));

@@ -4,6 +4,7 @@ use super::absorb;
 use super::file::assemble;
 use super::flow::{Flow, Part};
 use super::fold::fold;
+use super::lookup::no_rule;
 use super::patterns;
 use super::rules::{self, Pattern, Rule};
 use super::shape::Shape;
@@ -19,24 +20,31 @@ use crate::proto::{ModelProto, NodeProto};
 use ascan_core::{Error, Result};
 use std::collections::{HashMap, HashSet};
 
-/// Writes the gradients of `end` with respect to `sources` behind a prepared model; see [`super::gradient`].
-pub(super) fn walk(prepared: &Model, sources: &[String], end: &str, of_class: bool) -> Result<ModelProto> {
+/// Writes the gradients of `end` with respect to `sources` behind a prepared model, which also gives `layers`; see
+/// [`super::gradient`].
+pub(super) fn walk(
+    prepared: &Model,
+    layers: &[&str],
+    sources: &[String],
+    end: &str,
+    of_class: bool,
+) -> Result<ModelProto> {
     let flat = Flat::of(prepared, None)?;
     // Not 1: an axis of length 1 is repeated by broadcasting, and would hide what follows the batch.
     let batches = flat.batch.map_or([2, 3], |only| [only; 2]);
     let mut tape = Tape::new(prepared.opset(), known(&flat, batches)?);
     let refuse = |why: String| Error::unsupported(format!("{}: {why}", prepared.path.display()), FALL_BACK);
     let kept: HashSet<String> = sources.iter().cloned().chain([end.to_owned()]).collect();
-    let mut nodes = live(&flat.nodes, &kept.iter().map(String::as_str).collect::<Vec<_>>());
+    let given: HashSet<String> = kept.iter().cloned().chain(layers.iter().map(|&layer| layer.to_owned())).collect();
+    let mut nodes = live(&flat.nodes, &given.iter().map(String::as_str).collect::<Vec<_>>());
     let folded = fold(&tape, &mut nodes);
-    let patterns = patterns::rewrite(&mut tape, &mut nodes, &kept).map_err(refuse)?;
+    let patterns = patterns::rewrite(&mut tape, &mut nodes, &given).map_err(refuse)?;
     tape.wanted = between(&tape, &nodes, sources, end);
     if let Some(source) = sources.iter().find(|source| !tape.wants(source)) {
         return Err(Error::unsupported(format!("`{end}` does not depend on `{source}`"), "choose another layer"));
     }
     absorb::absorb(&mut tape, &nodes, &kept).map_err(refuse)?;
-    let shape = tape.shape(end).map_err(refuse)?;
-    let (input, seed) = seed(&mut tape, &shape, of_class).map_err(refuse)?;
+    let (input, seed) = seed(&mut tape, end, of_class).map_err(refuse)?;
     tape.seed.clone_from(&seed);
     let sums = HashMap::from([(end.to_owned(), vec![Part::Whole(Flow::of(seed))])]);
     let gradients = Back { patterns, model: prepared, sums }.walk(&mut tape, &nodes, sources)?;
@@ -48,7 +56,7 @@ pub(super) fn walk(prepared: &Model, sources: &[String], end: &str, of_class: bo
         }
     }
     let mut outputs = vec![end.to_owned()];
-    outputs.extend(sources.iter().filter(|name| **name != flat.input.name && *name != end).cloned());
+    outputs.extend(layers.iter().filter(|&&name| name != end).map(|&name| name.to_owned()));
     outputs.extend(gradients);
     let added = folded.into_iter().chain(std::mem::take(&mut tape.constants));
     let constants = flat.extra.iter().cloned().chain(added).collect();
@@ -107,19 +115,27 @@ fn between(tape: &Tape, nodes: &[NodeProto], sources: &[String], end: &str) -> H
 }
 
 /// The input that says what is differentiated, and the gradient of the end.
-fn seed(tape: &mut Tape, shape: &Shape, of_class: bool) -> Result<(String, String), String> {
+fn seed(tape: &mut Tape, end: &str, of_class: bool) -> Result<(String, String), String> {
+    let shape = tape.shape(end)?;
     if !of_class {
         let name = tape.fresh("cotangent");
-        tape.input(&name, shape.clone(), DataType::Float);
+        tape.input(&name, shape, DataType::Float);
         return Ok((name.clone(), name));
     }
     let name = tape.fresh("target_class");
-    tape.input(&name, shape.map(|lengths| lengths[..1].to_vec()), DataType::Int64);
-    tape.target_class = Some(name.clone());
+    let each = shape.map(|lengths| lengths[..1].to_vec());
+    tape.input(&name, each.clone(), DataType::Int64);
+    // No class: the one of the largest logit, the first of equals.
+    let largest = NodeProto::new("ArgMax", &[end], "").with_int("axis", 1).with_int("keepdims", 0);
+    let largest = tape.emit_as(largest, each.clone(), DataType::Int64);
+    let zero = tape.ints(&[0]);
+    let is_open = tape.compare("Less", &name, &zero)?;
+    let class = tape.emit_as(NodeProto::new("Where", &[&is_open, &largest, &name], ""), each, DataType::Int64);
+    tape.target_class = Some(class.clone());
     let depth = tape.ints(&[shape.length(1) as i64]);
     let values = tape.floats(&[2], vec![0.0, 1.0]);
-    let one_hot = NodeProto::new("OneHot", &[&name, &depth, &values], "").with_int("axis", -1);
-    Ok((name, tape.emit(one_hot, shape.clone())))
+    let one_hot = NodeProto::new("OneHot", &[&class, &depth, &values], "").with_int("axis", -1);
+    Ok((name, tape.emit(one_hot, shape)))
 }
 
 /// The state of the way back.
@@ -135,12 +151,7 @@ impl Back<'_> {
     fn walk(mut self, tape: &mut Tape, nodes: &[NodeProto], sources: &[String]) -> Result<Vec<String>> {
         let mut done: HashMap<&String, Option<Flow>> = HashMap::new();
         for node in nodes.iter().rev() {
-            let fail = |why: String| Error::UnsupportedOperator {
-                operator: node.operator(),
-                node: node.display_name().to_owned(),
-                model: self.model.path.display().to_string(),
-                why: format!("its gradient: {why}"),
-            };
+            let fail = |why: String| no_rule(self.model, node, &why);
             let mut flows = Vec::with_capacity(node.output.len());
             for name in &node.output {
                 let parts = self.sums.remove(name).unwrap_or_default();

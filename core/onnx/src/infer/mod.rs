@@ -145,7 +145,8 @@ impl<'g> Facts<'g> {
             let conflict =
                 |message| Conflict { node: node.display_name().to_owned(), operator: node.operator(), message };
             let outputs = match Operator::of(node) {
-                Some(Operator::If) => self.branch(node, opset)?,
+                // It is not checked whether a branch reads the image: assume that it does.
+                Some(Operator::If) => vec![Fact { image: true, ..Fact::unknown(None) }; node.output.len()],
                 _ => self.node(node, opset).map_err(conflict)?,
             };
             for (name, mut fact) in node.output.iter().zip(outputs) {
@@ -181,26 +182,6 @@ impl<'g> Facts<'g> {
             output.image = image && output.value.is_none();
         }
         Ok(outputs)
-    }
-
-    /// The branch of an `If` whose condition is known; otherwise nothing is known of its outputs.
-    fn branch(&mut self, node: &'g NodeProto, opset: i64) -> Result<Vec<Fact>, Conflict> {
-        let condition = node.input(0).and_then(|name| self.map.get(name)).and_then(|fact| fact.value.as_ref()?.first());
-        let graph = match condition {
-            Some(&condition) => node.attr_graph(if condition != 0.0 { "then_branch" } else { "else_branch" }),
-            None => None,
-        };
-        let Some(graph) = graph else {
-            // It is not checked whether a branch reads the image: assume that it does.
-            return Ok(vec![Fact { image: true, ..Fact::unknown(None) }; node.output.len()]);
-        };
-        for tensor in &graph.initializer {
-            if let Ok(fact) = Fact::of_constant(tensor) {
-                self.map.insert(&tensor.name, fact);
-            }
-        }
-        self.nodes(&graph.node, opset)?;
-        Ok(graph.output.iter().map(|output| self.get(&output.name).cloned().unwrap_or_default()).collect())
     }
 
     /// What is known of this tensor; `None` if there is no such tensor.

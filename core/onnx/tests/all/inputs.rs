@@ -85,6 +85,18 @@ fn a_model_without_maps_explains_its_input() {
 }
 
 #[test]
+fn a_head_that_pools_the_image_is_one_of_its_input() {
+    let mut graph = GraphBuilder::new("image", [3, 8, 6], 1);
+    let x = graph.global_average_pool("pooled", "image");
+    let x = graph.flatten("flat", &x);
+    graph.linear("logits", &x, 3, 4);
+    let found = analyse(&finish(graph, &open([4])));
+    assert_eq!((found.default_layer.as_deref(), found.input_is_layer), (Some("image/pixels"), true));
+    assert_eq!(found.linear_head.map(|head| head.layer).as_deref(), Some("image/pixels"));
+    assert!(found.layers.iter().any(|layer| layer.info.name == "image/pixels"));
+}
+
+#[test]
 fn batch_normalisation_in_training_is_told() {
     let model = |training: i64| {
         let mut graph = GraphBuilder::empty(15, 1);

@@ -1,5 +1,6 @@
 //! ONNX classifiers: reading, understanding, rewriting.
 
+mod branches;
 mod constants;
 mod families;
 mod graphs;

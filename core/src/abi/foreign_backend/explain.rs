@@ -1,12 +1,13 @@
-//! The foreign half of [`ModelBackend::pullback`], [`ModelBackend::forward_from`] and [`ModelBackend::relevance`].
+//! The foreign half of [`ModelBackend::pullback`], [`ModelBackend::forward_from`], [`ModelBackend::relevance`] and
+//! [`ModelBackend::pass`].
 
-use super::ForeignBackend;
-use crate::abi::explain::Rule;
+use super::{ForeignBackend, of_each};
+use crate::abi::explain::{PREDICTED, Rule};
 use crate::abi::reply::{CONTRACT, ask, to_json};
 use crate::abi::tensor::{AscanTensor, is_readable};
 use crate::abi::types::AscanStr;
-use crate::backend::{Cotangent, check_forward};
-use crate::{Error, ModelBackend, RelevanceRule, Result, Tensor, TensorView};
+use crate::backend::{Cotangent, check_forward, check_pass, pass_in_two};
+use crate::{Error, ModelBackend, Pass, PassRequest, RelevanceRule, Result, Tensor, TensorView};
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -133,5 +134,35 @@ impl ForeignBackend {
             })
         }?;
         made.take("relevance", images.shape())
+    }
+
+    pub(super) fn ask_pass(&self, request: &PassRequest) -> Result<Pass> {
+        let Some(function) = self.table().pass else { return pass_in_two(self, request) };
+        let PassRequest { images, layers, target_classes, gradients_of } = *request;
+        let n = check_pass(self.info(), request)?;
+        let texts = |names: &[&str]| names.iter().map(|name| AscanStr::new(name)).collect::<Vec<_>>();
+        let (names, gradients) = (texts(layers), texts(gradients_of));
+        let classes: Vec<usize> = target_classes.iter().map(|class| class.unwrap_or(PREDICTED)).collect();
+        // SAFETY: the arguments are valid for the call, with one class an image.
+        let mut sent = unsafe {
+            ask(self.plugin(), |reply| {
+                let (images, wanted) = (AscanTensor::new(images), gradients.as_ptr());
+                let (layers, n_layers) = (names.as_ptr(), names.len());
+                function(self.ptr(), images, layers, n_layers, classes.as_ptr(), wanted, gradients.len(), reply)
+            })
+        }?;
+        let shape = |name: &str| match name == self.info().input {
+            true => Ok(images.shape().to_vec()),
+            false => self.info().tensor(name).map(|(_, shape)| of_each(n, &shape)),
+        };
+        let mut pass = Pass::default();
+        pass.forward.logits = sent.take("logits", &[n, self.info().n_classes])?;
+        for &name in layers {
+            pass.forward.feature_maps.push((name.to_owned(), sent.take(name, &shape(name)?)?));
+        }
+        for &name in gradients_of {
+            pass.gradients.push((name.to_owned(), sent.take(&format!("gradient:{name}"), &shape(name)?)?));
+        }
+        Ok(pass)
     }
 }

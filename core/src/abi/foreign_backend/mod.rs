@@ -12,8 +12,8 @@ use crate::abi::trainer::{ForeignTrainer, read_trainers};
 use crate::abi::types::AscanStr;
 use crate::backend::{Cotangent, check_gradients, check_info};
 use crate::{
-    Error, Forward, Gradients, LinearHead, ModelBackend, ModelInfo, RelevanceRule, Result, Tensor, TensorView, Trainer,
-    TrainerOptions,
+    Error, Forward, Gradients, LinearHead, ModelBackend, ModelInfo, Pass, PassRequest, RelevanceRule, Result, Tensor,
+    TensorView, Trainer, TrainerOptions,
 };
 use std::any::Any;
 use std::cell::RefCell;
@@ -142,6 +142,10 @@ impl ModelBackend for ForeignBackend {
         };
         let (gradients, values) = (take("gradient")?, take("value")?);
         Ok(Gradients { gradients, values, logits: sent.take("logits", &[n, self.info.n_classes])? })
+    }
+
+    fn pass(&self, request: &PassRequest) -> Result<Pass> {
+        self.ask_pass(request)
     }
 
     fn pullback(&self, images: TensorView, layer: &str, cotangent: &mut Cotangent) -> Result<Tensor> {

@@ -90,7 +90,7 @@ fn cases() -> Vec<Case> {
         case("runtime", Kind::Backend, words(&backend::EXPORT)),
         Case {
             n_needed: 7,
-            may_be_null: &[5, 7, 8, 9],
+            may_be_null: &[5, 7, 8, 9, 10],
             wrap: in_runtime,
             ..case("backend", Kind::Backend, words(&backend::BACKEND))
         },

@@ -147,6 +147,13 @@ fn exercise_backend(backend: &dyn ModelBackend, images: TensorView, classes: &[u
     let info = backend.info();
     let forward = backend.forward(images, &["conv"])?;
     backend.gradients(images, classes, &[&info.input, "conv"])?;
+    let target_classes = [Some(0), None];
+    backend.pass(&PassRequest {
+        images,
+        layers: &["conv"],
+        target_classes: &target_classes,
+        gradients_of: &["conv"],
+    })?;
     lacking(backend.pullback(images, "conv", &mut |map| Ok(map.to_tensor())))?;
     lacking(backend.forward_from(images, "conv", forward.feature_maps[0].1.view(), &[0, 1]))?;
     lacking(backend.relevance(images, classes, &RelevanceRule::LrpEpsilon { epsilon: 0.1 }))?;

@@ -7,7 +7,9 @@ mod activations;
 mod arithmetic;
 mod arrangements;
 mod convolutions;
+mod indexing;
 mod norms;
+mod older;
 mod pools;
 
 use ascan_core::{OpenModel, Runtime, Tensor};
@@ -113,10 +115,9 @@ fn check(runtime: &OrtRuntime, case: &Case, channels: usize) -> Result<(), Strin
 }
 
 fn all() -> Vec<&'static Case> {
-    [activations::CASES, arithmetic::CASES, arrangements::CASES, convolutions::CASES, norms::CASES, pools::CASES]
-        .into_iter()
-        .flatten()
-        .collect()
+    let small = [activations::CASES, arithmetic::CASES, arrangements::CASES, indexing::CASES];
+    let large = [convolutions::CASES, norms::CASES, pools::CASES, older::CASES];
+    small.into_iter().chain(large).flatten().collect()
 }
 
 #[test]

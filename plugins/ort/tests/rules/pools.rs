@@ -50,6 +50,25 @@ pub const CASES: &[Case] = &[
         pool(g, x, "MaxPool", [3, 3], &[("strides", &[2, 2]), ("pads", &[1, 1, 1, 1])])
     }),
     case("MaxPool, ceil", C * 9, |g, x| pool(g, x, "MaxPool", [3, 3], &[("strides", &[2, 2]), ("ceil_mode", &[1])])),
+    case("MaxPool behind a Relu", C * 16, |g, x| {
+        let low = g.node("Relu", &[x], "low");
+        pool(g, &low, "MaxPool", [3, 3], &[])
+    }),
+    case("MaxPool of large windows", C * 4, |g, x| {
+        let x = resize(g, x, [2.0, 2.0], &[("mode", "linear")]);
+        let mut pooled = pool(g, &x, "MaxPool", [9, 9], &[("strides", &[3, 3])]);
+        pooled = g.relu("on", &pooled);
+        pooled
+    }),
+    case("MaxPool, strides above the window", C * 4, |g, x| pool(g, x, "MaxPool", [2, 2], &[("strides", &[3, 3])])),
+    case("MaxPool, same", C * 9, |g, x| {
+        let node = node("MaxPool", &[x]).with_ints("kernel_shape", &[3, 3]).with_ints("strides", &[2, 2]);
+        g.push(node.with_string("auto_pad", "SAME_UPPER"))
+    }),
+    case("MaxPool, one side", C * 6 * 3, |g, x| pool(g, x, "MaxPool", [1, 2], &[("strides", &[1, 2])])),
+    case("MaxPool, dilated and strided", C * 4, |g, x| {
+        pool(g, x, "MaxPool", [2, 2], &[("dilations", &[3, 3]), ("strides", &[2, 2])])
+    }),
     case("MaxPool, dilated", C * 4, |g, x| pool(g, x, "MaxPool", [3, 3], &[("dilations", &[2, 2])])),
     case("AveragePool", C * 9, |g, x| pool(g, x, "AveragePool", [2, 2], &[("strides", &[2, 2])])),
     case("AveragePool, stride 1", C * 36, |g, x| pool(g, x, "AveragePool", [3, 3], &[("pads", &[1, 1, 1, 1])])),

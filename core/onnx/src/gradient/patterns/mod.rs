@@ -4,6 +4,7 @@
 mod blocks;
 mod gelu;
 mod layer_norm;
+mod pools;
 
 use super::rules::Pattern;
 use super::tape::Tape;
@@ -57,6 +58,7 @@ pub(super) fn rewrite(
     let mut found = HashMap::new();
     layer_norm::rewrite(tape, nodes, kept);
     gelu::rewrite(tape, nodes, kept, &mut found);
+    pools::rewrite(tape, nodes, kept);
     blocks::rewrite(tape, nodes, &mut found)?;
     products(nodes, kept, &mut found);
     Ok(found)

@@ -3,8 +3,11 @@
 
 mod activation;
 mod convolution;
+mod einsum;
 mod elementwise;
+mod indexing;
 mod linear;
+mod max_pool;
 mod normalisation;
 mod pattern;
 mod pooling;
@@ -86,11 +89,12 @@ pub(super) fn of(operator: Operator) -> Option<Rule> {
         O::Conv => Carrying(convolution::conv),
         O::ConvTranspose => Plain(convolution::conv_transpose),
         O::MatMul => Carrying(linear::matmul),
+        O::Einsum => Plain(einsum::einsum),
         O::Gemm => Plain(linear::gemm),
         O::Softmax => Plain(linear::softmax),
         O::LogSoftmax => Plain(linear::log_softmax),
         // Pooling.
-        O::MaxPool => Plain(pooling::max_pool),
+        O::MaxPool => Plain(max_pool::max_pool),
         O::AveragePool => Plain(pooling::average_pool),
         O::GlobalAveragePool => Plain(pooling::global_average_pool),
         O::GlobalMaxPool => Plain(pooling::global_max_pool),
@@ -127,8 +131,15 @@ pub(super) fn of(operator: Operator) -> Option<Rule> {
         O::Gather => Plain(selection::gather),
         O::Pad => Plain(selection::pad),
         O::Trilu => Plain(selection::trilu),
+        O::GatherElements => Plain(indexing::gather_elements),
+        O::GatherND => Plain(indexing::gather_nd),
+        O::Scatter | O::ScatterElements => Plain(indexing::scatter_elements),
+        O::ScatterND => Plain(indexing::scatter_nd),
+        O::TopK => Plain(indexing::top_k),
+        O::CumSum => Plain(indexing::cum_sum),
         // Other sizes.
-        O::Resize => Plain(resizing::resize),
+        // `Upsample` and `Scatter` are older names.
+        O::Resize | O::Upsample => Plain(resizing::resize),
         // Quantised: gradients pass rounding straight through.
         O::QuantizeLinear => Plain(quantised::quantize_linear),
         O::DequantizeLinear => Plain(quantised::dequantize_linear),
@@ -166,10 +177,6 @@ pub(super) fn of(operator: Operator) -> Option<Rule> {
         | O::Atan
         | O::Attention
         | O::Cosh
-        | O::CumSum
-        | O::Einsum
-        | O::GatherElements
-        | O::GatherND
         | O::GlobalLpPool
         | O::If
         | O::LpPool
@@ -181,13 +188,8 @@ pub(super) fn of(operator: Operator) -> Option<Rule> {
         | O::QLinearMatMul
         | O::Range
         | O::ReduceProd
-        | O::Scatter
-        | O::ScatterElements
-        | O::ScatterND
         | O::Shrink
         | O::Sinh
-        | O::Tan
-        | O::TopK
-        | O::Upsample => return None,
+        | O::Tan => return None,
     })
 }

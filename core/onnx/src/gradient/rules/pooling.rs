@@ -1,4 +1,4 @@
-//! Pooling.
+//! Pools that average, and pools of whole maps.
 
 use super::super::flow::only;
 use super::super::shape::Shape;
@@ -6,26 +6,13 @@ use super::super::tape::Tape;
 use super::Written;
 use super::convolution::{Kernel, Window, repeated, transposed};
 use crate::proto::NodeProto;
-use crate::proto::tensor_proto::DataType;
 
 /// The window of a pool.
-fn window(tape: &Tape, node: &NodeProto) -> Result<Window, String> {
+pub(super) fn window(tape: &Tape, node: &NodeProto) -> Result<Window, String> {
     let (input, output) = (tape.shape(&node.input[0])?, tape.shape(&node.output[0])?);
     let kernel = node.attr_ints("kernel_shape").unwrap_or_default();
     let kernel: Vec<usize> = kernel.iter().map(|&length| usize::try_from(length).unwrap_or(1).max(1)).collect();
     Window::of(node, &kernel, &input.lengths()[2..], &output.lengths()[2..])
-}
-
-/// Each window's gradient is added at its largest value, of which the node itself gives the index.
-pub(super) fn max_pool(tape: &mut Tape, node: &NodeProto, g: &str) -> Written {
-    if node.attr_int("storage_order").unwrap_or(0) != 0 {
-        return Err("`storage_order` counts indices column by column".to_owned());
-    }
-    let output = tape.shape(&node.output[0])?;
-    let g = tape.expand(g, &output)?;
-    // They count through all images of the call.
-    let indices = tape.output(node, 1, "indices", output, DataType::Int64);
-    Ok(only(tape.add_at(&node.input[0], &indices, &g)?))
 }
 
 pub(super) fn average_pool(tape: &mut Tape, node: &NodeProto, g: &str) -> Written {

@@ -10,7 +10,7 @@ use crate::proto::NodeProto;
 const MAX_MATRIX: usize = 1 << 20;
 
 /// An axis of an attribute, counted from the front.
-fn axis_of(node: &NodeProto, rank: usize, default: i64) -> usize {
+pub(super) fn axis_of(node: &NodeProto, rank: usize, default: i64) -> usize {
     node.attr_int("axis").unwrap_or(default).rem_euclid(rank.max(1) as i64) as usize
 }
 

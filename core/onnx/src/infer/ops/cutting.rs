@@ -4,6 +4,7 @@ use super::super::Fact;
 use super::{Inputs, Outputs, axis, checked_axis, elem, fact, shape, unknown};
 use crate::axes::{Axis, NCHW};
 use crate::proto::NodeProto;
+use crate::proto::tensor_proto::DataType;
 
 pub(super) fn concat(node: &NodeProto, inputs: &Inputs) -> Result<Fact, String> {
     let shapes: Option<Vec<&[usize]>> = (0..inputs.len()).map(|i| shape(inputs, i)).collect();
@@ -152,6 +153,21 @@ pub(super) fn gather_nd(node: &NodeProto, inputs: &Inputs) -> Result<Fact, Strin
     let kept = axes[..batch].iter().copied().chain(vec![Axis::Other; places.len() - batch]);
     let axes = kept.chain(axes[first..].iter().copied()).collect();
     Ok(Fact::with_axes(*elem, [places, &x[first..]].concat(), axes))
+}
+
+/// The chosen values, and where they stood.
+pub(super) fn top_k(node: &NodeProto, inputs: &Inputs) -> Result<Vec<Fact>, String> {
+    let Some(Fact { shape: Some(x), axes, elem, .. }) = fact(inputs, 0) else { return Ok(vec![]) };
+    let k = match fact(inputs, 1) {
+        Some(fact) => fact.integers().and_then(|values| values.first().copied()),
+        None => node.attr_int("k"),
+    };
+    let Some(k) = k.and_then(|k| usize::try_from(k).ok()) else { return Ok(vec![]) };
+    let axis = checked_axis(node.attr_int("axis").unwrap_or(-1), x.len())?;
+    let (mut out, mut axes) = (x.clone(), axes.clone());
+    (out[axis], axes[axis]) = (k, Axis::Other);
+    let of = |elem| Fact::with_axes(elem, out.clone(), axes.clone());
+    Ok(vec![of(*elem), of(Some(DataType::Int64))])
 }
 
 pub(super) fn pad(node: &NodeProto, inputs: &Inputs) -> Result<Fact, String> {

@@ -11,7 +11,7 @@ use crate::operator::Operator;
 use crate::proto::NodeProto;
 use crate::proto::tensor_proto::DataType;
 pub(super) use cutting::ranges;
-use cutting::{concat, depth_to_space, gather, gather_nd, pad, resize, slice, space_to_depth, split};
+use cutting::{concat, depth_to_space, gather, gather_nd, pad, resize, slice, space_to_depth, split, top_k};
 use reshaping::{constant_of_shape, expand, flatten, range, reshape, squeeze, tile, transpose, unsqueeze};
 use sums::{attention, conv, conv_transpose, einsum, gemm, global_pool, matmul, pool, reduce, reduced_axes};
 
@@ -157,8 +157,9 @@ pub(super) fn infer(node: &NodeProto, inputs: &Inputs, opset: i64) -> Outputs {
             whole.into_iter().chain([scalar(DataType::Float), scalar(DataType::Uint8)]).collect()
         }
         O::GatherND => vec![gather_nd(node, inputs)?],
-        // Nothing is inferred: they are rare in classifiers before the logits, or (`If`) not this function's business.
-        O::If | O::MaxUnpool | O::NonZero | O::OneHot | O::TopK => vec![],
+        O::TopK => top_k(node, inputs)?,
+        // Nothing is inferred: they are rare in classifiers before the logits, or (`If`) may be anything.
+        O::If | O::MaxUnpool | O::NonZero | O::OneHot => vec![],
     })
 }
 

@@ -4,6 +4,7 @@ use super::super::{Fact, window};
 use super::reshaping::listed_axes;
 use super::{Inputs, broadcast_shapes, checked_axis, elem, fact, shape, unknown};
 use crate::axes::{Axis, NCHW};
+use crate::equation::Equation;
 use crate::proto::NodeProto;
 use crate::proto::tensor_proto::DataType;
 
@@ -116,17 +117,17 @@ pub(super) fn matmul(inputs: &Inputs, second: usize) -> Result<Fact, String> {
 
 pub(super) fn einsum(node: &NodeProto, inputs: &Inputs) -> Fact {
     let dims = || {
-        let equation: String = node.attr_string("equation")?.split_whitespace().collect();
-        let (terms, result) = equation.split_once("->")?;
+        let shapes = (0..inputs.len()).map(|i| shape(inputs, i)).collect::<Option<Vec<_>>>()?;
+        let ranks: Vec<usize> = shapes.iter().map(|shape| shape.len()).collect();
+        let equation = Equation::read(node.attr_string("equation")?, &ranks).ok()?;
         let mut lengths = std::collections::HashMap::new();
-        for (i, term) in terms.split(',').enumerate() {
-            let shape = shape(inputs, i)?;
-            if term.len() != shape.len() || !term.is_ascii() {
-                return None;
+        for (letters, shape) in equation.operands.iter().zip(shapes) {
+            for (&letter, &length) in letters.iter().zip(shape) {
+                // Of length 1 it is repeated.
+                lengths.entry(letter).and_modify(|known| *known = length.max(*known)).or_insert(length);
             }
-            lengths.extend(term.chars().zip(shape.iter().copied()));
         }
-        result.chars().map(|letter| lengths.get(&letter).copied()).collect::<Option<Vec<usize>>>()
+        equation.result.iter().map(|letter| lengths.get(letter).copied()).collect::<Option<Vec<usize>>>()
     };
     dims().map_or_else(|| unknown(inputs), |dims| Fact::new(elem(inputs, 0), dims))
 }
