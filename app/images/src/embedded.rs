@@ -54,7 +54,7 @@ impl Embedded {
         let Some(embeddings) = floats(EMBEDDING).map_err(wrong)? else {
             return Err(wrong(format!("has no column `{EMBEDDING}`")));
         };
-        let predictions = batch.column_by_name(PREDICTION).map(|column| texts(column)).transpose().map_err(wrong)?;
+        let predictions = batch.column_by_name(PREDICTION).map(texts).transpose().map_err(wrong)?;
         let predictions = predictions.map(|said| places.iter().map(|&row| said[row].clone()).collect());
         let probs = floats(PROBS).map_err(wrong)?;
         if probs.as_ref().is_some_and(|probs| probs.data().iter().any(|p| !(0.0..=1.0).contains(p))) {

@@ -175,6 +175,7 @@ fn plan(batch_size: usize) -> ScanPlan {
             settings: ascan_config::sections::FeaturesSection { layer: "conv".into(), ..Default::default() },
             layer_shape: [2, 1, 2],
             n_dims: 2,
+            source_hash: None,
         },
         batch_size,
         shard_rows: SHARD_ROWS,
