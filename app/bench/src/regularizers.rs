@@ -135,7 +135,7 @@ pub fn table(
                 .and_then(|mut plan| {
                     let names = [Some(scan), also].into_iter().flatten().map(|scan| name_of(&scan.dir));
                     basis = Some(Basis::of(&plan, names));
-                    repair(&mut plan, host, &folder, reporter)
+                    repair(&mut plan, host, &folder, (reporter, ""))
                 })
                 .and_then(|summary| judge.judge(&folder.join(MODEL), &summary, n_threads));
             if done == Err(Error::Cancelled) {

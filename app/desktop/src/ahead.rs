@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// Seconds before anything is said: a pace needs some images.
-const MIN_SECONDS: f64 = 2.0;
+pub const MIN_SECONDS: f64 = 2.0;
 
 /// `40 s`, `7 min`, `1.5 h`.
 pub fn duration(seconds: f64) -> String {

@@ -1,6 +1,7 @@
 //! Long tasks over a scan: slicing it anew, repairing its model, and comparing both models.
 
 use super::ahead::Ahead;
+use super::model::ASK;
 use ascan_config::LoadedConfig;
 use ascan_config::host::PluginHost;
 use ascan_config::repair::RepairConfig;
@@ -97,7 +98,7 @@ pub fn mend(dir: &Path, order: &RepairOrder, host: &PluginHost, reporter: &dyn R
     let mut plan = RepairPlan::compile(&scan, also.as_ref(), config, host)?;
     plan.notes.iter().for_each(|note| reporter.log(Level::Info, note));
     let passes = plan.passes();
-    let summary = repair(&mut plan, host, &order.out, &Ahead::new(reporter, passes))?;
+    let summary = repair(&mut plan, host, &order.out, (&Ahead::new(reporter, passes), ASK))?;
     curves::draw(&order.out)?;
     Ok(summary)
 }

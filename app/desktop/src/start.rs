@@ -179,6 +179,11 @@ impl Start {
         self.guessing.waits || self.guessing.n_running > 0
     }
 
+    /// Whether a scan begins as soon as the configuration is there.
+    pub fn is_about_to_run(&self) -> bool {
+        self.guessing.then_run && self.is_guessing()
+    }
+
     /// Begins to write the configuration in the background, if model and images are there.
     pub fn begin_guess(&mut self, host: Arc<PluginHost>, wake: Wake) {
         self.guessing.waits = false;

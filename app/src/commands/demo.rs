@@ -94,7 +94,7 @@ fn repaired(folder: &Path, made: &Demo, globals: &Globals, host: &PluginHost, co
     let config = RepairConfig::load(&made.config, &globals.with_overrides(&[]), host)?;
     let mut plan = RepairPlan::compile(&review, None, config, host)?;
     let out = folder.join("repair");
-    let summary = repair(&mut plan, host, &out, context.reporter)?;
+    let summary = repair(&mut plan, host, &out, (context.reporter, super::repair::HOW))?;
     ascan_report::curves::draw(&out)?;
     note(globals, format_args!("repaired: {}", summary.model.display()));
     scan_of("scan-after", &[format!("model.path={}", summary.model.display())])

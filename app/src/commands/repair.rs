@@ -31,6 +31,10 @@ pub struct RepairArgs {
     pub plugin: Option<String>,
 }
 
+/// What to do about verdicts that the pictures do not bear out.
+pub(crate) const HOW: &str = "If you are sure of the verdict, ask the model (`ascan suggest`): what it confirms stands. \
+                              `repair.evidence = false` takes all verdicts as they are";
+
 impl RepairArgs {
     /// The overrides that these flags stand for.
     pub fn overrides(&self) -> Vec<String> {
@@ -48,7 +52,7 @@ pub(crate) fn run(args: RepairArgs, globals: &Globals) -> Result {
         note(globals, format_args!("note: {text}"));
     }
     let terminal = Terminal::new(globals.quiet);
-    let summary = match repair(&mut plan, &host, &args.out, &terminal) {
+    let summary = match repair(&mut plan, &host, &args.out, (&terminal, HOW)) {
         Err(Error::Cancelled) => {
             terminal.log(Level::Info, "stopped; finished work is kept: run the same command again to resume");
             return Ok(STOPPED.into());

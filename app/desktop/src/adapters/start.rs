@@ -91,7 +91,12 @@ impl StartAdapter {
         let progress = start.running.as_ref().map(|running| running.progress()).unwrap_or_default();
         vm.set_progress(progress.share);
         vm.set_live(list(progress.tiles.iter().map(opaque)));
-        let stage = if start.is_guessing() { "looking at model and images …".to_owned() } else { progress.stage };
+        vm.set_begins(start.is_about_to_run());
+        let stage = match (start.is_guessing(), start.is_about_to_run()) {
+            (true, true) => "looking at model and images; the scan begins then …".to_owned(),
+            (true, false) => "looking at model and images …".to_owned(),
+            (false, _) => progress.stage,
+        };
         vm.set_stage(stage.into());
         replace(&self.log, progress.log.iter().map(SharedString::from).collect());
     }

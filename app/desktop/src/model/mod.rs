@@ -183,7 +183,9 @@ impl Model {
         if !passing {
             self.toast.clear();
             self.toast_undo = false;
-            self.warned &= command == Command::Shell(crate::command::ShellCommand::Leave);
+            // That the words about it go by themselves is no second thought.
+            use crate::command::ShellCommand::{ForgetToast, Leave};
+            self.warned &= matches!(command, Command::Shell(Leave | ForgetToast));
         }
         let shell = if passing { Changes::NONE } else { Changes::SHELL };
         shell

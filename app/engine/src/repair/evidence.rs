@@ -65,7 +65,8 @@ impl Findings {
 
     /// What a person should know, one sentence each; `how` says what to do about verdicts that are set aside.
     pub fn notes(&self, how: &str) -> Vec<String> {
-        let mut notes: Vec<String> = self.set_aside().map(|text| format!("{text}. {how}")).into_iter().collect();
+        let mut notes: Vec<String> =
+            self.set_aside().map(|text| format!("{text}. {how}").trim_end().to_owned()).into_iter().collect();
         if let Some(Cue { accuracy, chance, is_better, n_against }) = self.cue {
             let percent = |share: f64| format!("{:.0} %", share * 100.0);
             let says = format!("the surroundings alone say the right class of {} of the images", percent(accuracy));
@@ -144,9 +145,9 @@ fn cues(plan: &RepairPlan, objects: Option<Objects>, context: &Context) -> Resul
     let (n, seed) = (plan.training.data.n(), plan.config.run.seed);
     let mut extractor = Extractor::new(&plan.model, context)?;
     let keep = Keep::Cue(objects);
-    let mut draws = (0..stage::N_CUES).map(|draw| {
+    let mut draws = (0u64..).zip(stage::CUES).map(|(draw, stage)| {
         let mixed = Mixed::round(keep.clone(), n, seed_of(seed, [6, draw]));
-        mixed.vectors(plan, &plan.training.data, ("cue", draw), &mut extractor, stage::CUE)
+        mixed.vectors(plan, &plan.training.data, ("cue", draw), &mut extractor, stage)
     });
     let first = draws.next().unwrap_or_else(|| Ok(vec![None; n]))?;
     draws.try_fold(first, |sums, draw| {

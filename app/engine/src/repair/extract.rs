@@ -9,7 +9,8 @@ use crate::scanned::{Extractor, Vectors};
 use crate::seeds::seed_of;
 use crate::tensors::Named;
 use ascan_core::{
-    Context, RegularizedBatch, Regularizer, Result, Suppression, Tensor, Trainer, TrainingSet, TrainingStep,
+    Context, Level, RegularizedBatch, Regularizer, Reporter, Result, Suppression, Tensor, Trainer, TrainingSet,
+    TrainingStep,
 };
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -123,7 +124,7 @@ fn disturbed(
     extractor: &mut Extractor,
     regularizer: &mut dyn Regularizer,
     draw: u64,
-    (context, progress): (&Context, &dyn Fn(usize) -> Result<()>),
+    (context, progress): (&Context, &(dyn Fn(usize) -> Result<()> + Sync)),
 ) -> Result<Draw> {
     extractor.cached(json!({ "pictures": plan.picture_facts(), "draw": draw }), draw_from, draw_to, |extractor| {
         let mut order: Vec<Chosen> = plan.training.data.labels.iter().copied().enumerate().collect();
@@ -132,13 +133,28 @@ fn disturbed(
         for (i, chosen) in order.chunks(CHUNK).enumerate() {
             progress(i * CHUNK)?;
             let batch = plan.reader().read(chosen, draw)?;
-            let made = regularizer.prepare(&batch.view(seed_of(draw, [4, i as u64])), context)?;
+            let go_on = || progress(i * CHUNK).is_ok();
+            let context = Context { reporter: &Within(context.reporter, &go_on), ..*context };
+            let made = regularizer.prepare(&batch.view(seed_of(draw, [4, i as u64])), &context)?;
             for (source, row) in rows_of(plan, &made, extractor)? {
                 rows[batch.places[source]].push(row);
             }
         }
         Ok(rows)
     })
+}
+
+/// The reporter of a method within a stage: how far it is with a chunk of images is nothing to tell.
+struct Within<'a>(&'a dyn Reporter, &'a (dyn Fn() -> bool + Sync));
+
+impl Reporter for Within<'_> {
+    fn log(&self, level: Level, message: &str) {
+        self.0.log(level, message);
+    }
+
+    fn progress(&self, _stage: &str, _done: u64, _total: u64) -> bool {
+        (self.1)()
+    }
 }
 
 /// The rows of a disturbed batch, each with the image of the batch that it comes from.

@@ -64,12 +64,17 @@ const PLAN: &str = "plan.json";
 const NET: &str = "net.onnx";
 
 /// Repairs the model of a plan into the folder `out`, or goes on with the run that is there; then trains the control, and
-/// says whether the repair helped.
+/// says whether the repair helped. `how` says what to do about verdicts that are set aside.
 ///
 /// # Errors
 /// `File` if `out` cannot be written, or holds a run of another plan; whatever the regularizer or the trainer reports
 /// before training; `Cancelled` on request. What was done until then is kept in the checkpoint.
-pub fn repair(plan: &mut RepairPlan, host: &PluginHost, out: &Path, reporter: &dyn Reporter) -> Result<RepairSummary> {
+pub fn repair(
+    plan: &mut RepairPlan,
+    host: &PluginHost,
+    out: &Path,
+    (reporter, how): (&dyn Reporter, &str),
+) -> Result<RepairSummary> {
     let start = Instant::now();
     let _lock = ScanLock::take(out)?;
     let storage = LocalStorage::new(out);
@@ -93,7 +98,7 @@ pub fn repair(plan: &mut RepairPlan, host: &PluginHost, out: &Path, reporter: &d
         true => (Findings::default(), None),
         false => evidence::gather(plan, &context)?,
     };
-    for text in findings.notes(HOW) {
+    for text in findings.notes(how) {
         reporter.log(Level::Info, &format!("note: {text}"));
     }
     let mut summary = train(plan, mixed.as_ref(), host, out, &context)?;
@@ -117,9 +122,6 @@ pub fn repair(plan: &mut RepairPlan, host: &PluginHost, out: &Path, reporter: &d
     Ok(summary)
 }
 
-/// What to do on the command line about verdicts that are set aside.
-const HOW: &str = "If you are sure of the verdict, ask the model (`ascan suggest`): what it confirms stands. \
-                   `repair.evidence = false` takes all verdicts as they are";
 /// Where the control is trained.
 const CONTROL_FOLDER: &str = "control";
 /// The regularizer that changes nothing.

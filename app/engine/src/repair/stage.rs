@@ -3,12 +3,11 @@
 use super::RepairPlan;
 use ascan_config::sections::Groups;
 
-/// Copies of each image from which the cue is read; their features are averaged.
-pub(super) const N_CUES: u64 = 2;
-
 pub(super) const OBJECTS: &str = "object maps of training images";
 pub(super) const VALIDATION_OBJECTS: &str = "object maps of validation images";
-pub(super) const CUE: &str = "what the surroundings say";
+/// A copy of each image from which the cue is read; their features are averaged.
+pub(super) const CUES: [&str; 2] =
+    ["what the surroundings say, first of two", "what the surroundings say, second of two"];
 pub(super) const MIXED: &str = "validation images with other surroundings";
 pub(super) const VALIDATION: &str = "features of validation images";
 pub(super) const DISTURBED: &str = "features of disturbed copies";
@@ -24,7 +23,7 @@ impl RepairPlan {
             passes.extend([(OBJECTS, n), (VALIDATION_OBJECTS, n_validation)]);
         }
         if repair.groups == Groups::Cue {
-            passes.extend([(CUE, n); N_CUES as usize]);
+            passes.extend(CUES.map(|name| (name, n)));
         }
         if repair.layers == "head" {
             passes.extend([(MIXED, n_validation), (VALIDATION, n_validation), (DISTURBED, repair.n_draws * n)]);
