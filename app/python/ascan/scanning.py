@@ -87,8 +87,9 @@ def scan(
             print(note, file=sys.stderr)
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "scan.toml"
-    # `init` writes plugins with their parameters, and "none" is no plugin.
-    late = {key: chosen[key] for key in ("projection.plugin",) if chosen.get(key) == "none"}
+    # `init` writes parameters that it knows: not those of "none", and not those that a function gets.
+    sections = [key.partition(".")[0] for key, value in chosen.items() if value in ("none", "process") and key.endswith(".plugin")]
+    late = {key: value for key, value in chosen.items() if key.partition(".")[0] in sections}
     kept = {key: value for key, value in chosen.items() if key not in late}
     program.run("init", prepared.path, source.path, "-o", config, "--force", *flags(kept), progress=progress, as_json=False)
     program.run("scan", config, "--out", out, *flags(late), progress=progress)

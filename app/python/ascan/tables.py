@@ -73,7 +73,8 @@ def samples(folder: Path, plan: dict[str, Any], config: dict[str, Any]) -> pa.Ta
         raise AscanError(message, hint="scan again with the same `out` to go on")
     root = _root(config["data"])
     uris = table["uri"].combine_chunks()
-    columns: dict[str, Any] = {"path": pc.binary_join_element_wise(root, uris, "") if root else uris}
+    is_whole = pc.match_substring_regex(uris, "^(/|[A-Za-z]:)")
+    columns: dict[str, Any] = {"path": pc.if_else(is_whole, uris, pc.binary_join_element_wise(root, uris, ""))}
     classes = plan["model"]["class_names"]
     for column in ("label", "prediction"):
         indices = pc.if_else(pc.less(table[column], 0), None, table[column])
