@@ -1,5 +1,6 @@
 //! What stands out, in words.
 
+use crate::figures::NEARLY_ALL;
 use crate::mosaic::Scene;
 use ascan_engine::question::{WITHIN, figures_of_quantity};
 use ascan_engine::sanity::doubts;
@@ -86,6 +87,11 @@ pub fn headline(set: &SliceSet) -> Option<String> {
 }
 
 fn concentration(set: &SliceSet, flagged: &[&SliceReport]) -> String {
+    if flagged.is_empty() && set.accuracy.is_some_and(|accuracy| accuracy >= NEARLY_ALL) {
+        return "Most likely it was trained on these images: its errors do not show here. Scan images that it has not seen, and judge \
+                those first."
+            .to_owned();
+    }
     if flagged.is_empty() {
         return "No slice is clearly worse than the whole: none is at least ten points below it by more than chance \
                 explains."
