@@ -114,14 +114,10 @@ fn explain(
         return Ok(Vec::new());
     }
     let n_classes = job.question.n_logits();
-    let names = |names: &'_ [String]| -> Vec<&str> { names.iter().map(String::as_str).collect() };
+    let [layers, gradients_of] =
+        [&job.layers, &job.gradients_of].map(|names| names.iter().map(String::as_str).collect::<Vec<_>>());
     let target_classes: Vec<Option<usize>> = rows.iter().map(|&row| job.target.of(job.images.label(row))).collect();
-    let request = PassRequest {
-        images,
-        layers: &names(&job.layers),
-        target_classes: &target_classes,
-        gradients_of: &names(&job.gradients_of),
-    };
+    let request = PassRequest { images, layers: &layers, target_classes: &target_classes, gradients_of: &gradients_of };
     let pass = stages.time(Stage::Forward, || guarded("the backend", || backend.pass(&request)))?;
     let forward = &pass.forward;
     check_shape("logits", &forward.logits, &[n, n_classes])?;
