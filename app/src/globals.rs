@@ -26,7 +26,7 @@ pub struct Globals {
     /// Seed of everything random (run.seed)
     #[arg(long, global = true)]
     pub seed: Option<u64>,
-    /// Where the model runs: cpu, wgpu or cuda (model.device)
+    /// Where the model runs: cpu, wgpu, cuda, openvino, … (model.device)
     #[arg(long, global = true)]
     pub device: Option<String>,
     /// Images per call of the model (run.batch_size)

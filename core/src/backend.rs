@@ -30,12 +30,15 @@ pub trait Runtime: Send + Sync {
     fn open(&self, request: &OpenModel) -> Result<Box<dyn ModelBackend>>;
 }
 
+/// Where a model may run; what an engine has of it, it says when it opens one.
+pub const DEVICES: [&str; 8] = ["cpu", "wgpu", "cuda", "tensorrt", "coreml", "directml", "openvino", "webgpu"];
+
 /// Which model to open, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenModel {
     /// The ONNX file.
     pub path: PathBuf,
-    /// `cpu`, `wgpu` or `cuda`.
+    /// One of [`DEVICES`].
     pub device: String,
     /// Threads this one instance may use inside a call.
     pub n_threads: usize,
@@ -321,6 +324,32 @@ pub(crate) fn pass_in_two<B: ModelBackend + ?Sized>(backend: &B, request: &PassR
         pass.gradients = request.gradients_of.iter().map(|&name| name.to_owned()).zip(made).collect();
     }
     Ok(pass)
+}
+
+/// [`ModelBackend::gradients`] by a pass that brings the layers along: the arguments are checked, and `pass` is asked once.
+///
+/// # Errors
+/// As [`check_gradients`], and whatever `pass` reports.
+pub fn gradients_by_pass(
+    info: &ModelInfo,
+    images: TensorView,
+    target_classes: &[usize],
+    with_respect_to: &[&str],
+    pass: impl FnOnce(&PassRequest) -> Result<Pass>,
+) -> Result<Gradients> {
+    check_gradients(info, images, target_classes, with_respect_to)?;
+    let classes: Vec<Option<usize>> = target_classes.iter().copied().map(Some).collect();
+    let layers: Vec<&str> = with_respect_to.iter().copied().filter(|&name| name != info.input).collect();
+    let request = PassRequest { images, layers: &layers, target_classes: &classes, gradients_of: with_respect_to };
+    let Pass { forward, gradients } = pass(&request)?;
+    let mut maps = forward.feature_maps.into_iter();
+    // The input's own value is what was given.
+    let value = |&name: &&str| match name == info.input {
+        true => Some(images.to_tensor()),
+        false => maps.next().map(|(_, map)| map),
+    };
+    let values = with_respect_to.iter().filter_map(value).collect();
+    Ok(Gradients { logits: forward.logits, gradients: gradients.into_iter().map(|(_, made)| made).collect(), values })
 }
 
 /// `∂f/∂A` of a function `f` of the feature map `A`; see [`ModelBackend::pullback`].

@@ -189,7 +189,7 @@ error: `model.preprocess.mean`: expected a number, got the string "x"
 7 | preprocess = { preset = "imagnet", mean = [0.5, "x"] }
   |                                           ^^^^^^^^^^
 
-error: `model.device`: must be one of cpu, wgpu, cuda, got "tpu"
+error: `model.device`: must be one of cpu, wgpu, cuda, tensorrt, coreml, directml, openvino, webgpu, got "tpu"
  --> run.toml:8:10
   |
 8 | device = "tpu"
@@ -284,7 +284,7 @@ error: `data.images`: exactly one of `images`, `manifest`, `archive`, `idx` must
 
 #[test]
 fn errors_of_flags_point_at_the_flag() {
-    let expected = r#"error: `model.device`: must be one of cpu, wgpu, cuda, got "tpu"
+    let expected = r#"error: `model.device`: must be one of cpu, wgpu, cuda, tensorrt, coreml, directml, openvino, webgpu, got "tpu"
 --> --set model.device=tpu
 
 error: expected key=value

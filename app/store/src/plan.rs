@@ -82,7 +82,7 @@ pub struct ModelPlan {
     pub engine: String,
     /// Parameters of the backend.
     pub params: ParamMap,
-    /// `cpu`, `wgpu` or `cuda`.
+    /// `cpu`, or another device of the backend.
     pub device: String,
     /// `[c, h, w]`.
     pub input_shape: [usize; 3],

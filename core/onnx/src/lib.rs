@@ -54,6 +54,7 @@ mod tail;
 mod unknown;
 mod upgrade;
 mod view;
+mod wanted;
 
 pub use axes::Layout;
 pub use batch::calls;
@@ -64,3 +65,4 @@ pub use model::Model;
 pub use operator::Operator;
 pub use prepare::{cut_after, prepare};
 pub use split::{Split, behind, pullback};
+pub use wanted::{Output, Wanted};

@@ -1,29 +1,22 @@
-//! A model on onnxruntime: one session for each set of layers asked for, and one for each gradient.
+//! A model on onnxruntime: a session for each set of layers and gradients asked for.
 
+use crate::device::Device;
 use crate::engine::{Compiled, Engine};
-use crate::gradients::{self, Sources};
 use crate::halves::{self, Halves};
-use crate::opened::{Known, Last, Opened};
-use ascan_core::backend::{Cotangent, check_forward, check_gradients, check_pass};
+use crate::opened::{Last, Opened};
+use ascan_core::backend::{Cotangent, check_forward, check_pass, gradients_by_pass};
 use ascan_core::{
     Forward, Gradients, ModelBackend, ModelInfo, OpenModel, Pass, PassRequest, Result, Tensor, TensorView,
 };
-use ascan_onnx::calls;
+use ascan_onnx::{Output, Wanted};
 use ort::environment::Environment;
 use std::cell::RefCell;
 
 /// A model opened by onnxruntime.
 pub struct OrtBackend {
     opened: Opened,
-    sessions: RefCell<Vec<Layered>>,
-    gradients: RefCell<Vec<Sources>>,
+    sessions: RefCell<Vec<(Wanted, Compiled)>>,
     halves: RefCell<Vec<Halves>>,
-}
-
-/// The model with logits and some layers as its outputs.
-struct Layered {
-    layers: Vec<String>,
-    graph: Compiled,
 }
 
 impl OrtBackend {
@@ -33,28 +26,48 @@ impl OrtBackend {
     /// `File` for a file that is no image classifier or that onnxruntime refuses.
     pub(crate) fn open(
         request: &OpenModel,
+        device: Device,
         last: &Last,
         environment: &'static Environment,
         version: &str,
     ) -> Result<Self> {
-        let known = last.open(request, version)?;
-        let engine = Engine { environment, n_threads: request.n_threads.max(1), path: request.path.clone() };
-        let backend = Self {
-            opened: Opened { known, engine },
-            sessions: RefCell::default(),
-            gradients: RefCell::default(),
-            halves: RefCell::default(),
-        };
-        let usual: Vec<&str> = backend.info().default_layer.as_deref().into_iter().collect();
-        let session = backend.compile(&usual)?;
-        backend.sessions.borrow_mut().push(session);
+        let engine = Engine { environment, n_threads: request.n_threads.max(1), device, path: request.path.clone() };
+        let known = last.open(request, &engine, version)?;
+        let backend =
+            Self { opened: Opened { known, engine }, sessions: RefCell::default(), halves: RefCell::default() };
+        backend.session(&backend.opened.known.usual()?)?;
         Ok(backend)
     }
 
-    fn compile(&self, layers: &[&str]) -> Result<Layered> {
+    /// The place of a session that gives this, which is made if there is none yet.
+    fn session(&self, wanted: &Wanted) -> Result<usize> {
+        let mut sessions = self.sessions.borrow_mut();
+        if let Some(at) = sessions.iter().position(|(given, _)| wanted.is_served_by(given)) {
+            return Ok(at);
+        }
         let Opened { known, engine } = &self.opened;
-        let graph = engine.compile_file(&known.file(layers, &[])?)?;
-        Ok(Layered { layers: layers.iter().map(|&layer| layer.to_owned()).collect(), graph })
+        sessions.push((wanted.clone(), engine.compile_file(&known.file(wanted)?)?));
+        Ok(sessions.len() - 1)
+    }
+
+    fn run(&self, request: &PassRequest) -> Result<Pass> {
+        let Opened { known, engine } = &self.opened;
+        let at = self.session(&Wanted::of(&known.info, request.layers, request.gradients_of)?)?;
+        let (given, graph) = &mut self.sessions.borrow_mut()[at];
+        let inputs = graph.inputs.clone();
+        // There and back, one image at a time is fastest on the CPU.
+        let n = if given.has_gradients() && engine.device.is_cpu() { 1 } else { request.images.n_rows() };
+        let size = known.classifier.batch.unwrap_or(n);
+        let shape = [&[size][..], &known.info.input_shape].concat();
+        given.pass((&known.classifier, &known.info), request, size, &mut |images, classes| {
+            let values = [graph.floats(&shape, images)?, graph.integers(classes)?];
+            let outputs = graph.run(inputs.iter().map(String::as_str).zip(values).collect())?;
+            let read = |output| -> Result<Output> {
+                let (shape, values) = graph.read(output)?;
+                Ok((shape, values.to_vec()))
+            };
+            outputs.iter().map(read).collect()
+        })
     }
 }
 
@@ -64,69 +77,23 @@ impl ModelBackend for OrtBackend {
     }
 
     fn forward(&self, images: TensorView, layers: &[&str]) -> Result<Forward> {
-        let Known { classifier, info, .. } = &*self.opened.known;
-        let n = check_forward(info, images, layers)?;
-        let layers: Vec<&str> = layers.iter().map(|&name| Ok(info.tensor(name)?.0)).collect::<Result<_>>()?;
-        let mut sessions = self.sessions.borrow_mut();
-        let gives = |kept: &Layered| layers.iter().all(|&layer| kept.layers.iter().any(|known| known == layer));
-        let at = match sessions.iter().position(gives) {
-            Some(at) => at,
-            None => {
-                sessions.push(self.compile(&layers)?);
-                sessions.len() - 1
-            }
-        };
-        let graph = &mut sessions[at].graph;
-        let size = classifier.batch.unwrap_or(n);
-        let shape = [&[size][..], &info.input_shape].concat();
-        let mut logits = Vec::with_capacity(n * info.n_classes);
-        let mut maps: Vec<Vec<f32>> = vec![Vec::new(); layers.len()];
-        for (n_rows, values) in calls(images, size) {
-            let image = graph.floats(&shape, &values)?;
-            let outputs = graph.run(vec![(&info.input, image)])?;
-            logits.extend_from_slice(&graph.read(&outputs[0])?.1[..n_rows * info.n_classes]);
-            for (map, &layer) in maps.iter_mut().zip(&layers) {
-                let output = graph.outputs.iter().zip(&outputs).find(|(name, _)| *name == layer);
-                let Some((_, output)) = output else { continue };
-                let (shape, data) = graph.read(output)?;
-                let plain = classifier.to_plain(layer, &shape, data)?;
-                map.extend_from_slice(plain.view().rows(0..n_rows));
-            }
-        }
-        let feature_maps = layers
-            .iter()
-            .zip(maps)
-            .map(|(&layer, data)| Ok((layer.to_owned(), self.opened.known.collect(layer, n, data)?)));
-        Ok(Forward {
-            feature_maps: feature_maps.collect::<Result<_>>()?,
-            logits: Tensor::new([n, info.n_classes], logits)?,
-        })
+        check_forward(self.info(), images, layers)?;
+        Ok(self.run(&PassRequest { images, layers, target_classes: &[], gradients_of: &[] })?.forward)
     }
 
     fn gradients(&self, images: TensorView, target_classes: &[usize], with_respect_to: &[&str]) -> Result<Gradients> {
-        let info = self.info();
-        check_gradients(info, images, target_classes, with_respect_to)?;
-        let classes: Vec<Option<usize>> = target_classes.iter().copied().map(Some).collect();
-        let layers: Vec<&str> = with_respect_to.iter().copied().filter(|&name| name != info.input).collect();
-        let request = PassRequest { images, layers: &layers, target_classes: &classes, gradients_of: with_respect_to };
-        let Pass { forward, gradients } = gradients::pass(&self.opened, &mut self.gradients.borrow_mut(), &request)?;
-        let mut maps = forward.feature_maps.into_iter();
-        // The input's own value is what was given.
-        let value = |&name: &&str| match name == info.input {
-            true => Some(images.to_tensor()),
-            false => maps.next().map(|(_, map)| map),
-        };
-        let values = with_respect_to.iter().filter_map(value).collect();
-        let gradients = gradients.into_iter().map(|(_, gradient)| gradient).collect();
-        Ok(Gradients { logits: forward.logits, gradients, values })
+        gradients_by_pass(self.info(), images, target_classes, with_respect_to, |request| self.run(request))
     }
 
     fn pass(&self, request: &PassRequest) -> Result<Pass> {
         check_pass(self.info(), request)?;
-        match request.gradients_of {
-            [] => Ok(Pass { forward: self.forward(request.images, request.layers)?, ..Pass::default() }),
-            _ => gradients::pass(&self.opened, &mut self.gradients.borrow_mut(), request),
+        let wanted = Wanted::of(self.info(), request.layers, request.gradients_of)?;
+        let is_there = self.sessions.borrow().iter().any(|(given, _)| wanted.is_served_by(given));
+        if wanted.has_gradients() && !is_there {
+            // A scan that goes there and back in one pass makes no other: its weights need not lie in memory twice.
+            self.sessions.borrow_mut().retain(|(given, _)| given.has_gradients());
         }
+        self.run(request)
     }
 
     fn pullback(&self, images: TensorView, layer: &str, cotangent: &mut Cotangent) -> Result<Tensor> {

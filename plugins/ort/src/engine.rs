@@ -1,5 +1,6 @@
 //! onnxruntime itself: the library, sessions, and values in and out.
 
+use crate::device::Device;
 use crate::find::find_library;
 use ascan_core::{Error, Result};
 use ascan_onnx::Model;
@@ -12,12 +13,17 @@ use std::fmt::Display;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How far a device may be from the CPU, as a share of the largest value: room for half precision.
+const MAX_OFF: f32 = 0.02;
 
 /// What makes the sessions of one model.
 #[derive(Debug)]
 pub(crate) struct Engine {
     pub environment: &'static Environment,
     pub n_threads: usize,
+    pub device: Device,
     /// The model's file, for messages.
     pub path: PathBuf,
 }
@@ -80,27 +86,77 @@ impl Engine {
     /// # Errors
     /// As [`Self::compile`].
     pub fn compile_file(&self, bytes: &[u8]) -> Result<Compiled> {
+        self.compile_with(bytes, None)
+    }
+
+    fn compile_with(&self, bytes: &[u8], profile: Option<&Path>) -> Result<Compiled> {
         let fail = |error: &dyn Display| {
             let hint = "use `backend = \"burn\"` or `\"tract\"`";
             Error::file(&self.path, format!("onnxruntime cannot run this model: {error}"), hint)
         };
-        let build = || -> ort::Result<Session> {
-            SessionBuilder::new(self.environment)?
+        let builder = || -> ort::Result<SessionBuilder> {
+            let builder = SessionBuilder::new(self.environment)?
                 .with_optimization_level(GraphOptimizationLevel::All)?
                 .with_intra_threads(self.n_threads)?
                 .with_inter_threads(1)?
                 // Idle threads that spin would take the cores from decoding.
-                .with_intra_op_spinning(false)?
-                .commit_from_memory(bytes)
+                .with_intra_op_spinning(false)?;
+            match profile {
+                Some(profile) => Ok(builder.with_profiling(profile)?),
+                None => Ok(builder),
+            }
         };
-        let session = build().map_err(|error| fail(&error))?;
+        let builder = builder().map_err(|error| fail(&error))?;
+        let providers = self.device.providers(self.n_threads);
+        let mut builder = builder.with_execution_providers(providers).map_err(|error| self.device.missing(&error))?;
+        let session = builder.commit_from_memory(bytes).map_err(|error| fail(&error))?;
         let names = |outlets: &[ort::value::Outlet]| outlets.iter().map(|outlet| outlet.name().to_owned()).collect();
         let (inputs, outputs) = (names(session.inputs()), names(session.outputs()));
         Ok(Compiled { session, path: self.path.clone(), inputs, outputs })
     }
+
+    /// Tries a graph on the device with an image of noise, and says what ran where. The numbers have to be those of the CPU.
+    ///
+    /// # Errors
+    /// `Unsupported` if the device is not there, takes no node, or gives other numbers.
+    pub fn trial(&self, bytes: &[u8], image: &[usize]) -> Result<String> {
+        static N_PROFILES: AtomicUsize = AtomicUsize::new(0);
+        let number = N_PROFILES.fetch_add(1, Ordering::Relaxed);
+        let profile = std::env::temp_dir().join(format!("ascan-profile-{}-{number}", std::process::id()));
+        let mut there = self.compile_with(bytes, Some(&profile))?;
+        let found = there.try_out(image);
+        let file = there.session.end_profiling().map_err(|error| failure(&self.path, &error))?;
+        let events = std::fs::read_to_string(&file).unwrap_or_default();
+        // What is left of it is in the folder of temporary files.
+        let _ = std::fs::remove_file(&file);
+        let (found, said) = (found?, self.device.census(&events)?);
+        let here = Self { device: Device::default(), path: self.path.clone(), ..*self };
+        let expected = here.compile_file(bytes)?.try_out(image)?;
+        for ((name, found), expected) in there.outputs.iter().zip(found).zip(expected) {
+            let size = expected.iter().fold(0.0f32, |size, value| size.max(value.abs()));
+            let off = found.iter().zip(&expected).fold(0.0f32, |off, (a, b)| off.max((a - b).abs()));
+            if found.len() != expected.len() || off.is_nan() || off > MAX_OFF * size {
+                let off = f64::from(off) / f64::from(size);
+                return Err(self
+                    .device
+                    .missing(&format!("its `{name}` is off by {off:.1e} of the CPU's largest value")));
+            }
+        }
+        Ok(said)
+    }
 }
 
 impl Compiled {
+    /// All outputs for an image of noise and, where classes are asked for, class 0.
+    fn try_out(&mut self, image: &[usize]) -> Result<Vec<Vec<f32>>> {
+        let noise = (0..image.iter().product()).map(|i| (i as f64 * 0.618_033_988_75).fract() as f32 * 4.0 - 2.0);
+        let (noise, classes): (Vec<f32>, _) = (noise.collect(), vec![0; image[0]]);
+        let values = [self.floats(image, &noise)?, self.integers(&classes)?];
+        let names = self.inputs.clone();
+        let outputs = self.run(names.iter().map(String::as_str).zip(values).collect())?;
+        outputs.iter().map(|output| Ok(self.read(output)?.1.to_vec())).collect()
+    }
+
     /// Runs the graph; returns all outputs in their order.
     ///
     /// # Errors

@@ -1,16 +1,18 @@
 //! Backend plugin `ort`: inference and gradients on an onnxruntime that is found at run time, never downloaded.
 
 mod backend;
+mod device;
 mod engine;
 mod find;
-mod gradients;
 mod halves;
 mod opened;
 
 use ascan_core::params::{Params, Problems};
-use ascan_core::{Capabilities, Error, ModelBackend, OpenModel, Plugin, Result, Runtime, Strengths};
+use ascan_core::{Capabilities, ModelBackend, OpenModel, Plugin, Result, Runtime, Strengths};
+use device::Device;
 use opened::Last;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use backend::OrtBackend;
@@ -22,13 +24,17 @@ pub use find::find_library;
 pub struct OrtParams {
     /// The onnxruntime library; searched for where it is not given.
     pub library: Option<PathBuf>,
+    /// Options of the execution provider, handed on as they are: `provider = { device_type = "GPU" }`.
+    pub provider: BTreeMap<String, String>,
 }
 
 impl Params for OrtParams {
-    const HELP: &'static [(&'static str, &'static str)] =
-        &[("library", "the onnxruntime library; default: ORT_DYLIB_PATH, beside the plugins, in a Python environment")];
+    const HELP: &'static [(&'static str, &'static str)] = &[
+        ("library", "the onnxruntime library; default: ORT_DYLIB_PATH, beside the plugins, in a Python environment"),
+        ("provider", "options of the execution provider of the device, such as { device_type = \"GPU\" }"),
+    ];
 
-    const RUNS: &'static [&'static str] = &["library"];
+    const RUNS: &'static [&'static str] = &["library", "provider"];
 
     fn check(&self, _problems: &mut Problems) {}
 }
@@ -64,15 +70,9 @@ impl Runtime for OrtRuntime {
     }
 
     fn open(&self, request: &OpenModel) -> Result<Box<dyn ModelBackend>> {
-        if request.device != "cpu" {
-            let what = format!("this plugin runs onnxruntime on the CPU, not on `{}`", request.device);
-            return Err(Error::unsupported(
-                what,
-                "use `device = \"cpu\"`, or `backend = \"burn\"` built for that device",
-            ));
-        }
+        let device = Device::new(&request.device, &self.params.provider)?;
         let (environment, version) = engine::environment(self.params.library.as_deref())?;
-        Ok(Box::new(OrtBackend::open(request, &self.last, environment, version)?))
+        Ok(Box::new(OrtBackend::open(request, device, &self.last, environment, version)?))
     }
 }
 

@@ -1,8 +1,8 @@
 //! A model that was opened: read and analysed once for all workers of a scan, with the files that their sessions are made of.
 
 use crate::engine::Engine;
-use ascan_core::{Capabilities, ModelInfo, OpenModel, Result, Tensor};
-use ascan_onnx::{Classifier, Model, Seed, differentiable, gradient, prepare};
+use ascan_core::{Capabilities, ModelInfo, OpenModel, Result};
+use ascan_onnx::{Classifier, Model, Seed, Wanted, differentiable, gradient};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 
@@ -29,10 +29,9 @@ struct Stamp {
     modified: Option<SystemTime>,
 }
 
-/// The bytes of a file with these outputs, as long as somebody reads them.
+/// The bytes of a file that gives this, as long as somebody reads them.
 struct Written {
-    layers: Vec<String>,
-    gradients_of: Vec<String>,
+    wanted: Wanted,
     bytes: Weak<Vec<u8>>,
 }
 
@@ -55,7 +54,7 @@ impl Last {
     ///
     /// # Errors
     /// `File` for a file that is no image classifier.
-    pub fn open(&self, request: &OpenModel, version: &str) -> Result<Arc<Known>> {
+    pub fn open(&self, request: &OpenModel, engine: &Engine, version: &str) -> Result<Arc<Known>> {
         let file = std::fs::metadata(&request.path).ok();
         let stamp = Stamp {
             request: OpenModel { n_threads: 1, ..request.clone() },
@@ -66,14 +65,14 @@ impl Last {
         if let Some(known) = last.upgrade().filter(|known| known.stamp == stamp) {
             return Ok(known);
         }
-        let known = Arc::new(Known::read(request, version, stamp)?);
+        let known = Arc::new(Known::read(request, engine, version, stamp)?);
         *last = Arc::downgrade(&known);
         Ok(known)
     }
 }
 
 impl Known {
-    fn read(request: &OpenModel, version: &str, stamp: Stamp) -> Result<Self> {
+    fn read(request: &OpenModel, engine: &Engine, version: &str, stamp: Stamp) -> Result<Self> {
         let model = Model::load(&request.path)?;
         let classifier = Classifier::analyse(&model, request.image_size, &request.output)?;
         // Whether every operator has a rule shows without writing anything; whether each rule goes with its node does not.
@@ -84,40 +83,50 @@ impl Known {
         let capabilities = Capabilities { gradients: can.is_ok(), ..Capabilities::default() };
         let mut info = classifier.model_info(version, capabilities, classifier.batch.unwrap_or(1));
         info.no_gradients = can.err().map(|error| error.to_string());
-        Ok(Self { model, classifier, info, stamp, files: Mutex::default() })
+        let mut known = Self { model, classifier, info, stamp, files: Mutex::default() };
+        if !engine.device.is_cpu() {
+            known.try_on(engine, request.gradients)?;
+        }
+        Ok(known)
     }
 
-    /// The file with logits, `layers` and the gradients of `gradients_of`, if any, which workers share that compile it at the
-    /// same time.
+    /// Tries the model on the device, and says in `info` what ran there.
+    fn try_on(&mut self, engine: &Engine, gradients: bool) -> Result<()> {
+        let shape = [&[self.classifier.batch.unwrap_or(1)][..], &self.info.input_shape].concat();
+        let ran = engine.trial(&*self.file(&self.usual()?)?, &shape)?;
+        self.info.engine = format!("{}, {ran}", self.info.engine);
+        if gradients && self.info.capabilities.gradients {
+            let back = self.file(&Wanted::of(&self.info, &[], &[&self.info.input])?)?;
+            if let Err(error) = engine.trial(&back, &shape) {
+                self.info.capabilities.gradients = false;
+                self.info.no_gradients = Some(error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// What a scan will most probably ask for.
     ///
     /// # Errors
-    /// As [`prepare`] and [`gradient`].
-    pub fn file(&self, layers: &[&str], gradients_of: &[&str]) -> Result<Arc<Vec<u8>>> {
+    /// None that can happen.
+    pub fn usual(&self) -> Result<Wanted> {
+        let layers: Vec<&str> = self.info.default_layer.as_deref().into_iter().collect();
+        Wanted::of(&self.info, &layers, &[])
+    }
+
+    /// The bytes of the file that gives this, which workers share that compile it at the same time.
+    ///
+    /// # Errors
+    /// As [`Wanted::file`].
+    pub fn file(&self, wanted: &Wanted) -> Result<Arc<Vec<u8>>> {
         let mut files = locked(&self.files);
         files.retain(|file| file.bytes.strong_count() > 0);
-        let same = |file: &&Written| file.layers == layers && file.gradients_of == gradients_of;
-        if let Some(bytes) = files.iter().find(same).and_then(|file| file.bytes.upgrade()) {
+        if let Some(bytes) = files.iter().find(|file| file.wanted == *wanted).and_then(|file| file.bytes.upgrade()) {
             return Ok(bytes);
         }
-        let proto = match gradients_of {
-            [] => prepare(&self.model, &self.classifier, layers, None)?,
-            names => gradient(&self.model, &self.classifier, layers, names, Seed::TargetClass)?,
-        };
+        let proto = wanted.file(&self.model, &self.classifier, None)?;
         let bytes = Arc::new(Model::from_proto(proto, &self.model.path).to_bytes());
-        let [layers, gradients_of] = [layers, gradients_of].map(|names| names.iter().map(|&n| n.to_owned()).collect());
-        files.push(Written { layers, gradients_of, bytes: Arc::downgrade(&bytes) });
+        files.push(Written { wanted: wanted.clone(), bytes: Arc::downgrade(&bytes) });
         Ok(bytes)
-    }
-
-    /// The rows of all calls as one tensor, `[n, …]` of the shape of the input, a layer or an attention.
-    ///
-    /// # Errors
-    /// `UnknownName`; `Shape` for another number of values.
-    pub fn collect(&self, name: &str, n: usize, data: Vec<f32>) -> Result<Tensor> {
-        let shape = match name == self.info.input {
-            true => self.info.input_shape.to_vec(),
-            false => self.info.tensor(name)?.1,
-        };
-        Tensor::new([vec![n], shape].concat(), data)
     }
 }

@@ -49,6 +49,32 @@ fn a_net_without_a_feature_map_keeps_the_laws() {
     check_backend("ort", &open, &BackendExpectations::new(toy_images(3, [3, 8, 8], 1)));
 }
 
+/// Workers share what is read of a file, but not with those who open it after it was written anew.
+#[test]
+fn a_file_that_was_written_anew_is_read_anew() {
+    let Some(runtime) = super::runtime() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.onnx");
+    let write = |n_classes: usize| {
+        let mut graph = GraphBuilder::new("image", [3, 8, 8], 1);
+        let x = graph.conv("conv", "image", 3, 4, 3, 1);
+        let x = graph.global_average_pool("pooled", &x);
+        let x = graph.flatten("flat", &x);
+        let logits = graph.linear("logits", &x, 4, n_classes);
+        graph.finish(&logits, &path).save(&path).unwrap();
+    };
+    write(3);
+    let [first, second] =
+        [1, 2].map(|n_threads| runtime.open(&OpenModel { n_threads, ..OpenModel::new(&path) }).expect("the net opens"));
+    write(5);
+    let third = runtime.open(&OpenModel::new(&path)).expect("the net opens");
+    let n_classes = |model: &dyn ModelBackend| {
+        let forward = model.forward(toy_images(2, [3, 8, 8], 1).view(), &[]).unwrap();
+        (forward.logits.shape()[1], model.info().n_classes)
+    };
+    assert_eq!([&first, &second, &third].map(|model| n_classes(&**model)), [(3, 3), (3, 3), (5, 5)]);
+}
+
 #[test]
 fn an_operator_without_a_rule_is_named() {
     let Some(runtime) = super::runtime() else { return };

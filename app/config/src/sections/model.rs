@@ -1,6 +1,7 @@
 //! What is asked about the images: `[model]` and its preprocessing.
 
 use ascan_core::OpenModel;
+use ascan_core::backend::DEVICES;
 use ascan_core::output::{OutputChoice, OutputKind};
 use ascan_core::params::{ParamMap, Params, Problems};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ pub struct ModelSection {
     pub path: PathBuf,
     /// Backend plugin; `auto` is the fastest that can do what the attribution needs.
     pub backend: String,
-    /// `cpu`, `wgpu` or `cuda`.
+    /// One of [`DEVICES`].
     pub device: String,
     /// `[height, width]` for models that leave the image size open.
     pub image_size: Option<[usize; 2]>,
@@ -52,7 +53,7 @@ impl Params for ModelSection {
     const HELP: &'static [(&'static str, &'static str)] = &[
         ("path", "the ONNX file"),
         ("backend", "auto (the fastest that can do what the attribution needs), ort, tract or burn"),
-        ("device", "cpu, wgpu or cuda"),
+        ("device", "cpu; of burn wgpu or cuda; of ort cuda, tensorrt, coreml, directml, openvino or webgpu"),
         ("image_size", "[height, width], for models that leave it open"),
         ("output", "which output is explained, and what it means"),
         ("preprocess", "how pixels become the model's input"),
@@ -61,9 +62,8 @@ impl Params for ModelSection {
 
     fn check(&self, problems: &mut Problems) {
         problems.require(!self.path.as_os_str().is_empty(), "path", "the model is missing", "path = \"model.onnx\"");
-        let devices = ["cpu", "wgpu", "cuda"];
-        let got = format!("must be one of {}, got \"{}\"", devices.join(", "), self.device);
-        problems.require(devices.contains(&self.device.as_str()), "device", got, "");
+        let got = format!("must be one of {}, got \"{}\"", DEVICES.join(", "), self.device);
+        problems.require(DEVICES.contains(&self.device.as_str()), "device", got, "");
     }
 }
 

@@ -13,7 +13,7 @@
 use super::batch::{self, Batch, BatchOutcome, guarded};
 use super::job::Job;
 use super::stages::{Stage, Stages};
-use ascan_core::{Context, Error, Level, Reporter, Result};
+use ascan_core::{Context, Error, Level, OpenModel, Reporter, Result};
 use ascan_store::Outcome;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::collections::{BTreeMap, HashSet};
@@ -132,7 +132,10 @@ impl Shared<'_> {
     }
 
     fn run_batches(&self, batches: Receiver<Batch>, outcomes: Sender<Result<BatchOutcome>>, messages: &Messages) {
-        let open = || guarded("the backend", || self.job.runtime.open(&self.job.open));
+        // Where the device is not shared out among workers, the only one has all threads.
+        let n_threads = if self.job.open.device == "cpu" { self.job.open.n_threads } else { self.job.n_threads };
+        let request = OpenModel { n_threads, ..self.job.open.clone() };
+        let open = || guarded("the backend", || self.job.runtime.open(&request));
         let backend = match self.stages.time(Stage::Open, open) {
             Ok(backend) => backend,
             Err(error) => return drop(outcomes.send(Err(error))),
