@@ -20,6 +20,8 @@ pub struct Wanted {
 
 /// Shape and values of an output.
 pub type Output = (Vec<usize>, Vec<f32>);
+/// Runs a file on images and the class of each.
+pub type Run<'a> = dyn FnMut(&[f32], &[i64]) -> Result<Vec<Output>> + 'a;
 
 impl Wanted {
     /// What is asked for, each tensor once; where a gradient of a layer is asked for, the file gives the layer too.
@@ -74,7 +76,7 @@ impl Wanted {
         (classifier, info): (&Classifier, &ModelInfo),
         request: &PassRequest,
         size: usize,
-        run: &mut dyn FnMut(&[f32], &[i64]) -> Result<Vec<Output>>,
+        run: &mut Run,
     ) -> Result<Pass> {
         let images = request.images;
         let n = images.n_rows();

@@ -13,7 +13,6 @@ use std::fmt::Display;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How far a device may be from the CPU, as a share of the largest value: room for half precision.
 const MAX_OFF: f32 = 0.02;
@@ -120,15 +119,11 @@ impl Engine {
     /// # Errors
     /// `Unsupported` if the device is not there, takes no node, or gives other numbers.
     pub fn trial(&self, bytes: &[u8], image: &[usize]) -> Result<String> {
-        static N_PROFILES: AtomicUsize = AtomicUsize::new(0);
-        let number = N_PROFILES.fetch_add(1, Ordering::Relaxed);
-        let profile = std::env::temp_dir().join(format!("ascan-profile-{}-{number}", std::process::id()));
-        let mut there = self.compile_with(bytes, Some(&profile))?;
+        let folder = tempfile::tempdir().map_err(|error| failure(&self.path, &error))?;
+        let mut there = self.compile_with(bytes, Some(&folder.path().join("profile")))?;
         let found = there.try_out(image);
         let file = there.session.end_profiling().map_err(|error| failure(&self.path, &error))?;
         let events = std::fs::read_to_string(&file).unwrap_or_default();
-        // What is left of it is in the folder of temporary files.
-        let _ = std::fs::remove_file(&file);
         let (found, said) = (found?, self.device.census(&events)?);
         let here = Self { device: Device::default(), path: self.path.clone(), ..*self };
         let expected = here.compile_file(bytes)?.try_out(image)?;

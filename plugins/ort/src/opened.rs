@@ -93,7 +93,7 @@ impl Known {
     /// Tries the model on the device, and says in `info` what ran there.
     fn try_on(&mut self, engine: &Engine, gradients: bool) -> Result<()> {
         let shape = [&[self.classifier.batch.unwrap_or(1)][..], &self.info.input_shape].concat();
-        let ran = engine.trial(&*self.file(&self.usual()?)?, &shape)?;
+        let ran = engine.trial(&self.file(&self.usual()?)?, &shape)?;
         self.info.engine = format!("{}, {ran}", self.info.engine);
         if gradients && self.info.capabilities.gradients {
             let back = self.file(&Wanted::of(&self.info, &[], &[&self.info.input])?)?;
