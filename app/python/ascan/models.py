@@ -64,7 +64,8 @@ def prepare(model: Any, preprocess: Any, class_names: Any, transform: Any, folde
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "output_names.json"
         file.write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
-        prepared.settings["data.output_names"] = file.resolve()
+        # By name where a label is one of them, else by index.
+        prepared.settings |= {"data.output_names": file.resolve(), "data.class_map": "auto"}
         prepared.notes.append(f"the outputs are named {', '.join(names[:3])}, … ({len(names)} in all)")
     if isinstance(model, (str, os.PathLike)):
         prepared.path = Path(model)
