@@ -26,14 +26,14 @@ fn library(fields: &str) -> String {
 fn another_abi_major_is_refused() {
     let fields = ".magic = ASCAN_MAGIC, .abi_major = ASCAN_ABI_MAJOR + 1";
     let error = load_c(&library(fields), ENTRY).unwrap_err();
-    assert!(error.contains("speaks plugin ABI 2.0, this program 1.3") && error.contains("build the plugin"), "{error}");
+    assert!(error.contains("speaks plugin ABI 2.0, this program 1.4") && error.contains("build the plugin"), "{error}");
 }
 
 #[test]
 fn a_newer_abi_minor_is_refused() {
     let fields = ".magic = ASCAN_MAGIC, .abi_major = ASCAN_ABI_MAJOR, .abi_minor = ASCAN_ABI_MINOR + 1";
     let error = load_c(&library(fields), ENTRY).unwrap_err();
-    assert!(error.contains("speaks plugin ABI 1.4, this program 1.3"), "{error}");
+    assert!(error.contains("speaks plugin ABI 1.5, this program 1.4"), "{error}");
 }
 
 #[test]

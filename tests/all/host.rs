@@ -21,8 +21,8 @@ fn a_library_is_used_in_place_of_what_is_linked_in_and_it_is_said() {
     assert_eq!(rows[0].reason, format!("shadowed by {}", file.display()));
     let warnings = host.warnings();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    let said = format!("{} is used in place of what is built in: the slicer `kmeans`", file.display());
-    assert!(warnings[0].starts_with(&said) && warnings[0].contains("the slicer `gmm`"), "{warnings:?}");
+    let said = format!("{} is used in place of what is built in: the slicer `gmm`, ", file.display());
+    assert!(warnings[0].starts_with(&said) && warnings[0].contains("the slicer `kmeans`"), "{warnings:?}");
 
     // Cargo's own libraries beside a program that has its plugins linked in are not looked at: the tests' are in `deps`.
     let alone = PluginHost::with_static(&[entry]).unwrap().search(&[]);

@@ -31,6 +31,7 @@ impl Wish {
             Value::Null => true,
             Value::String(text) => text.is_empty(),
             Value::Array(parts) => parts.is_empty(),
+            Value::Object(parts) => parts.is_empty(),
             _ => false,
         };
         let values = resolved.runs.iter().filter_map(|key| Some((key, resolved.params.get(key)?)));
@@ -156,6 +157,7 @@ mod tests {
     #[test]
     fn only_what_runs_something_is_a_wish() {
         assert!(wishes(json!({ "command": [], "maps": true })).is_empty());
+        assert!(wishes(json!({ "command": {}, "maps": true })).is_empty());
         let wish = wishes(json!({ "command": ["sh", "-c", "\u{1b}[2J"], "maps": true })).remove(0);
         let said = wish.refusal().to_string();
         // What it says is for a terminal.
