@@ -38,7 +38,9 @@ pub(super) fn write(export: &Export, dir: &Path, samples: &Table) -> Result<Vec<
     make_dir(&heatmaps)?;
     for row in table.valid_rows() {
         let path = heatmaps.join(format!("{row:06}.png"));
-        if let Some(picture) = heatmap(&(export.parts)(row, Part::Maps)?) {
+        let map = (export.parts)(row, Part::Maps)?;
+        // Without a model there are none.
+        if let Some(picture) = heatmap(&map).filter(|_| !map.data().is_empty()) {
             save_png(&picture, &path)?;
         }
     }
