@@ -82,7 +82,7 @@ impl Findings {
     }
 }
 
-/// What [`gather`] will find out about the verdicts of a plan, before anything is trained. The object maps are kept in the
+/// What a repair will find out about the verdicts of a plan, before anything is trained. The object maps are kept in the
 /// scan's cache, where the repair finds them.
 ///
 /// # Errors
