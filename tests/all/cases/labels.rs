@@ -150,3 +150,19 @@ fn d_preprocessing_that_the_authors_publish_is_taken() {
     }
     dir.ascan(&["check", "scan.toml"]).exits(0);
 }
+
+#[test]
+fn names_that_the_user_gives_to_init_are_used_as_names() {
+    // By the alphabet the crow would be output 0, and the table of the user says that it is the second.
+    let dir = folders(&["tern", "crow"], None);
+    dir.write("given.txt", "tern\ncrow\n");
+    let init = ["init", "m/net.onnx", "images", "--set", "data.output_names=given.txt"];
+    let said = dir.ascan(&[&init[..], &["--set", "slicing.params.n_slices=4"]].concat()).exits(0).stderr;
+    assert!(
+        said.contains("data.class_map = \"name\"") && said.contains("`data.output_names` names the outputs"),
+        "{said}"
+    );
+    let unit = ["--set", "model.preprocess.preset=unit"];
+    let run = dir.ascan(&[&["scan", "scan.toml", "--out", "scan", "--json"][..], &unit].concat()).exits(0);
+    assert_eq!(run.json()["accuracy"], 1.0);
+}

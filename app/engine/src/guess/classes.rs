@@ -4,6 +4,7 @@ use super::Draft;
 use super::names::{self, files};
 use ascan_config::sections::{ClassNames, DataSection};
 use ascan_core::OutputKind;
+use ascan_images::labels::read_names;
 use ascan_images::{ImageSet, outputs};
 use ascan_onnx::Classifier;
 use serde_json::json;
@@ -26,7 +27,10 @@ pub(super) fn guess(
     }
     let folders = [model.parent().map(Path::to_owned), source_folder(section)];
     let folders: Vec<PathBuf> = folders.into_iter().flatten().collect();
-    let named = names_of_outputs(classifier, &folders, draft);
+    // The user's own names come before any that are found.
+    let given = section.output_names.as_ref().and_then(|names| read_names(names).ok());
+    let given = given.map(|names| (names, "`data.output_names`".to_owned()));
+    let named = given.or_else(|| names_of_outputs(classifier, &folders, draft));
     section.output_names =
         named.as_ref().map(|(names, _)| ClassNames::List(names.clone())).or(section.output_names.take());
     if question(images, section, classifier, draft) {
