@@ -13,10 +13,11 @@ use std::process::ExitCode;
 /// Runs the command that was typed.
 pub fn main() -> ExitCode {
     cli::Cli::parse().run().unwrap_or_else(|failure| {
-        match said::is_json() {
-            true => said::object(&failure.to_json()),
+        if said::is_json() {
+            said::object(&failure.to_json());
+        } else {
             // Coloured where standard error is a terminal that wants it, plain elsewhere.
-            false => anstream::eprintln!("{failure:#}"),
+            anstream::eprintln!("{failure:#}");
         }
         failure.exit_code()
     })

@@ -57,7 +57,10 @@ impl Terminal {
         let is_due = is_new || done >= total || told.is_none_or(|told| told.elapsed() >= PAUSE);
         if is_due && !self.quiet {
             *told = Some(Instant::now());
-            said::object(&json!({ "type": "progress", "stage": stage, "done": done, "total": total }));
+            // The program that ran this one is gone, perhaps killed: nobody is left to stop it, or to read what it finds.
+            if !said::object(&json!({ "type": "progress", "stage": stage, "done": done, "total": total })) {
+                STOP.store(true, Ordering::Relaxed);
+            }
         }
     }
 

@@ -41,17 +41,17 @@ pub fn is_json() -> bool {
 pub fn message(level: Level, text: &str) {
     let is_warning = level == Level::Warning;
     if is_json() {
-        return object(
-            &json!({ "type": "message", "level": if is_warning { "warning" } else { "info" }, "text": text }),
-        );
+        let level = if is_warning { "warning" } else { "info" };
+        object(&json!({ "type": "message", "level": level, "text": text }));
+        return;
     }
     let prefix = if is_warning { "warning: " } else { "" };
     // If the terminal is gone, nobody can be told.
     let _ = writeln!(std::io::stderr(), "{prefix}{}", plain_lines(text));
 }
 
-/// One JSON object on a line of its own.
-pub fn object(value: &Value) {
+/// One JSON object on a line of its own; whether anybody could take it.
+pub fn object(value: &Value) -> bool {
     // In one piece: threads do not write into each other's lines.
-    let _ = std::io::stderr().lock().write_all(format!("{value}\n").as_bytes());
+    std::io::stderr().lock().write_all(format!("{value}\n").as_bytes()).is_ok()
 }

@@ -2,6 +2,8 @@
 
 use crate::harness::Dir;
 use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
 /// Every line of standard error as JSON.
 fn lines(stderr: &str) -> Vec<Value> {
@@ -30,6 +32,21 @@ fn progress_notes_and_errors_are_json_where_asked() {
     let nowhere = dir.ascan(&["mosaic", "nowhere", "-o", "m.png", "--progress", "json"]).exits(1);
     let error = lines(&nowhere.stderr).pop().unwrap();
     assert!(error["message"].as_str().unwrap().contains("holds no scan") && error["hint"].is_string(), "{error}");
+}
+
+/// Who was told of progress and is killed leaves nothing behind that runs on.
+#[test]
+fn it_stops_when_nobody_listens_any_more() {
+    let dir = Dir::new();
+    dir.ascan(&["demo", "-o", "demo", "--quiet"]).exits(0);
+    let scan = ["--progress", "json", "scan", "demo/demo.toml", "--out", "scan", "--set", "run.shard_rows=16"];
+    let mut command = dir.command(&[&scan[..], &["--threads", "1"]].concat());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(told.any(|line| line.unwrap().contains(r#""type":"progress""#)));
+    drop(told);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    dir.ascan(&scan).exits(0);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The start page: recent scans, and a new one that runs in the background.
 
 use super::Wake;
-use super::ahead::duration;
+use super::ahead::{Pace, duration};
 use super::glance::watch;
 use super::model::methods::Method;
 use super::repairing::scan_and_slice;
@@ -79,6 +79,7 @@ pub struct Running {
     stop: AtomicBool,
     over: AtomicBool,
     state: Mutex<Progress>,
+    pace: Mutex<Option<Pace>>,
     wake: Wake,
 }
 
@@ -91,8 +92,6 @@ pub struct Progress {
     pub share: f32,
     /// Messages, the last ones.
     pub log: Vec<String>,
-    /// The stage, and when it began.
-    since: Option<(String, Instant)>,
     /// Some images of it, the newest ones.
     pub tiles: Vec<RgbImage>,
     /// How it ended.
@@ -270,6 +269,7 @@ impl Start {
             stop: AtomicBool::new(false),
             over: AtomicBool::new(false),
             state: Mutex::default(),
+            pace: Mutex::default(),
             wake,
         });
         self.running = Some(running.clone());
@@ -335,12 +335,12 @@ impl Reporter for Running {
 
     fn progress(&self, stage: &str, done: u64, total: u64) -> bool {
         {
+            let (mut known, now) = (self.pace.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
+            Pace::hear(&mut known, stage, done, now);
+            // What an earlier run has done says nothing of this one's pace.
+            let (seconds, n) = known.as_ref().map_or((0.0, 0), |pace| pace.so_far(now));
+            let pace = pace(seconds, n, total.saturating_sub(done.saturating_sub(n)));
             let mut state = self.state();
-            let (named, since) = state.since.get_or_insert_with(|| (stage.to_owned(), Instant::now()));
-            if named != stage {
-                (*named, *since) = (stage.to_owned(), Instant::now());
-            }
-            let pace = pace(since.elapsed().as_secs_f64(), done, total);
             state.stage = format!("{stage}: {done} of {total}{pace}");
             state.share = done as f32 / total.max(1) as f32;
         }

@@ -55,6 +55,16 @@ def test_vectors_and_probabilities_make_a_scan(pictures: list[tuple[Path, str]],
     assert again.plan == scan.plan and "emb" not in str(again.plan)
 
 
+def test_predictions_no_better_than_chance_are_told(pictures: list[tuple[Path, str]], tmp_path: Path) -> None:
+    paths, labels = zip(*sorted(pictures, key=lambda picture: picture[1]), strict=True)
+    said = [("disc", "square")[row % 2] for row in range(len(paths))]
+    with pytest.warns(ascan.AscanWarning, match="no better than chance"):
+        ascan.embeddings(
+            vectors_of(pictures), list(paths), list(labels), out=tmp_path / "scan", predictions=said,
+            class_names=["disc", "square"], projector="none", n_slices=2, progress=False,
+        )  # fmt: skip
+
+
 def test_a_table_is_matched_by_path_and_labels_alone_describe(pictures: list[tuple[Path, str]], tmp_path: Path) -> None:
     paths, labels = zip(*pictures, strict=True)
     vectors = vectors_of(pictures)

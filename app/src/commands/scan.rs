@@ -130,11 +130,7 @@ fn finish(
         }
     }
     let scanned = Scan::open(&args.out)?;
-    // Of vectors without a model there is nothing to doubt.
-    let doubts = match scanned.plan.features.source_hash {
-        None => doubts(&scanned.overview()?, &scanned.plan.model.class_names),
-        Some(_) => Vec::new(),
-    };
+    let doubts = doubts(&scanned.overview()?, &scanned.plan.model.class_names);
     warn(&doubts, terminal);
     if summary.failed.iter().any(|failed| may_pass(&failed.reason)) {
         note(globals, "note: some images were not there or could not be read now; the same command tries them again");

@@ -143,6 +143,9 @@ impl Model {
             }
             Answer::Weighed(basis, findings) => {
                 self.end(WEIGHING);
+                if self.busy.is_empty() {
+                    self.progress = None;
+                }
                 // Nobody asked for it: what stands in its way is told by the repair.
                 self.session.weighed = Some((basis, findings.unwrap_or_default()));
                 self.weigh();

@@ -65,7 +65,10 @@ pub fn doubts(table: &ScanTable, class_names: &[String]) -> Vec<Doubt> {
         doubts.extend(of_quantities(&truth, &values));
         return doubts;
     }
-    doubts.extend(constant(table, &rows));
+    // Who can say one thing only, says it of all: vectors without predictions have such a class.
+    if class_names.len() != 1 {
+        doubts.extend(constant(table, &rows));
+    }
     if doubts.iter().all(|doubt| !doubt.is_fatal) {
         let labels: Vec<i32> = rows.iter().map(|&row| table.labels[row]).collect();
         let found: Vec<i32> = rows.iter().map(|&row| table.predicted_classes[row]).collect();

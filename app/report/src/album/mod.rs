@@ -90,9 +90,7 @@ impl Album {
             None => error.to_string(),
         };
         // Of a scan that is not finished yet little can be said.
-        let has_model = scan.plan.features.source_hash.is_none();
-        let may_doubt = problems.is_empty() && has_model;
-        let doubts = if may_doubt { doubts(&table, &scan.plan.model.class_names) } else { Vec::new() };
+        let doubts = if problems.is_empty() { doubts(&table, &scan.plan.model.class_names) } else { Vec::new() };
         Self {
             class_names: scan.plan.model.class_names.clone(),
             title: heading::title(&scan.config),
