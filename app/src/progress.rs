@@ -18,7 +18,10 @@ pub const STOPPED: u8 = 130;
 /// A program is told of progress at most this often.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Draws on standard error: a bar with rate and time left on a terminal, none in a pipe; messages in both.
+/// Between two lines about progress in a file.
+const LINE_PAUSE: Duration = Duration::from_secs(30);
+
+/// Draws on standard error: a bar with rate and time left on a terminal, a line now and then in a file; messages in both.
 pub struct Terminal {
     quiet: bool,
     bar: ProgressBar,
@@ -64,6 +67,18 @@ impl Terminal {
         }
     }
 
+    /// Says in a file how far this stage has come, unless that was said not long ago.
+    fn write_line(&self, done: u64, total: u64, is_new: bool) {
+        let mut told = locked(&self.told);
+        if is_new {
+            *told = Some(Instant::now());
+        } else if told.is_some_and(|told| told.elapsed() >= LINE_PAUSE) {
+            *told = Some(Instant::now());
+            let (stage, left) = (self.bar.prefix(), indicatif::FormattedDuration(self.bar.eta()));
+            said::message(Level::Info, &format!("{stage}: {done} of {total}, {left} left"));
+        }
+    }
+
     /// Whether the user has not asked to stop.
     pub fn is_running(&self) -> bool {
         !STOP.load(Ordering::Relaxed)
@@ -99,9 +114,10 @@ impl Reporter for Terminal {
 
     fn progress(&self, stage: &str, done: u64, total: u64) -> bool {
         let mut current = locked(&self.stage);
-        let is_new = current.as_deref() != Some(stage) || self.bar.is_finished();
+        let is_other = current.as_deref() != Some(stage);
+        let is_new = is_other || self.bar.is_finished();
         if said::is_json() {
-            self.tell(stage, done, total, current.as_deref() != Some(stage));
+            self.tell(stage, done, total, is_other);
             *current = Some(stage.to_owned());
             return self.is_running();
         }
@@ -109,6 +125,9 @@ impl Reporter for Terminal {
             *current = Some(stage.to_owned());
             self.bar.reset();
             self.bar.set_prefix(stage.to_owned());
+        }
+        if self.bar.is_hidden() && !self.quiet {
+            self.write_line(done, total, is_other);
         }
         self.bar.update(|state| {
             state.set_len(total);

@@ -117,11 +117,11 @@ fn a_verdict_that_a_repair_will_not_follow_is_named_before_it() {
 }
 
 #[test]
-fn leaving_what_would_be_lost_is_asked_for_twice() {
+fn leaving_what_would_stop_is_asked_for_twice() {
     let (_dir, mut model) = model();
     model.apply(VerdictsCommand::AskModel);
     model.apply(ShellCommand::Leave);
-    assert!(!model.close_requested && model.toast.contains("is lost"), "{}", model.toast);
+    assert!(!model.close_requested && model.toast.contains("is kept"), "{}", model.toast);
     // Something else was done: it is asked again.
     model.apply(ShellCommand::Show(View::Images));
     model.apply(ShellCommand::Leave);

@@ -1,7 +1,13 @@
 //! What the model follows, which slices to judge first, and verdicts and images of a second scan.
 
 use crate::harness::Dir;
+use ascan_config::host::PluginHost;
+use ascan_core::{Context, Error, Level, Reporter};
+use ascan_engine::reliance::Reliance;
+use ascan_engine::slices::SliceSet;
+use ascan_store::Scan;
 use serde_json::Value;
+use std::sync::Mutex;
 
 /// The demo: `scan` of the test split, `review` of another, by the model that has learnt the ground.
 fn demo() -> Dir {
@@ -54,6 +60,55 @@ fn slices_come_with_what_they_follow_and_proposals_can_be_accepted() {
     let by = |author: &str| given.iter().filter(|verdict| verdict["author"] == author).count();
     assert_eq!((by("anna"), by("suggested")), (1, n_proposed));
     dir.ascan(&["suggest", "demo/scan", "--slices", "none"]).exits(2).says(&["none"]);
+}
+
+/// Stops whoever asks after this many images, and hears what is said.
+struct Stop {
+    after: u64,
+    heard: Mutex<String>,
+}
+
+impl Reporter for Stop {
+    fn log(&self, _level: Level, message: &str) {
+        self.heard.lock().unwrap().push_str(message);
+    }
+
+    fn progress(&self, _stage: &str, done: u64, _total: u64) -> bool {
+        done < self.after
+    }
+}
+
+#[test]
+fn what_the_model_has_said_is_kept_when_it_is_stopped() {
+    let dir = demo();
+    let scan = Scan::open(&dir.path().join("demo/scan")).unwrap();
+    let set = SliceSet::load(&scan, None).unwrap();
+    let host = PluginHost::discover(&[]);
+    let ask = |after: u64| {
+        let reporter = Stop { after, heard: Mutex::default() };
+        let context = Context { seed: 0, n_threads: 2, reporter: &reporter };
+        let found = Reliance::of_scan(&scan, &set, &host, &context);
+        (found, reporter.heard.into_inner().unwrap())
+    };
+    let (stopped, _) = ask(45);
+    assert!(matches!(stopped, Err(Error::Cancelled)), "{stopped:?}");
+    let begun = Reliance::kept(&scan, &set.id).expect("some slices were asked about");
+    assert_eq!((begun.slices.len(), begun.left.len()), (2, set.slices.len() - 2), "{begun:?}");
+    let (whole, heard) = ask(u64::MAX);
+    let whole = whole.unwrap();
+    assert!(whole.left.is_empty() && whole.slices.len() == set.slices.len(), "{whole:?}");
+    let n_images: usize = set.slices.iter().map(|slice| slice.size.min(20)).sum();
+    assert!(heard.starts_with(&format!("asking the model about {} images", n_images - 40)), "{heard}");
+    assert_eq!(ask(0).1, "", "nothing is asked twice");
+    // At one go it is the same.
+    std::fs::remove_dir_all(dir.path().join("demo/scan/cache")).unwrap();
+    let once = ask(u64::MAX).0.unwrap();
+    assert_eq!(once.slices.len(), whole.slices.len());
+    for (once, twice) in once.slices.iter().zip(&whole.slices) {
+        // The last digit of a number may not survive its file.
+        let differ = |a: f64, b: f64| (a - b).abs() > 1e-12;
+        assert!(once.slice == twice.slice && !differ(once.object.mean, twice.object.mean), "{once:?} {twice:?}");
+    }
 }
 
 #[test]

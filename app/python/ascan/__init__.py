@@ -16,7 +16,7 @@ from .embedded import embeddings
 from .errors import AscanError, AscanWarning, SettingsError, Stopped
 from .opened import Scan
 from .plugins import Plugin, attributor, projector, slicer
-from .results import Picture, Repair, Spread
+from .results import Comparison, Picture, Repair, Spread, Suggestion
 from .scanning import demo, open, scan  # noqa: A004
 from .slices import Slice, Slices
 
@@ -24,6 +24,7 @@ __all__ = [
     "AscanError",
     "AscanWarning",
     "Bench",
+    "Comparison",
     "Picture",
     "Plugin",
     "Repair",
@@ -33,6 +34,7 @@ __all__ = [
     "Slices",
     "Spread",
     "Stopped",
+    "Suggestion",
     "attributor",
     "bench",
     "demo",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import html
 import os
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from . import plugins, program, tables
 from .errors import AscanError
-from .results import Picture, Repair, Spread
+from .results import Comparison, Repair, Spread, Suggestion
 from .settings import Settings, flags
 from .slices import Slice, Slices, read_slices
+from .views import Views
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 StrPath = str | os.PathLike[str]
 
 
-class Scan:
+class Scan(Views):
     """A finished scan: `ascan.open(folder)` opens one, `ascan.scan(…)` makes one.
 
     Attributes:
@@ -188,6 +187,26 @@ class Scan:
             about = ["--images", ",".join(str(int(row)) for row in images or [])]
         program.run("mark", self.path, verdict, *about, "--note", note)
 
+    def suggest(self, *, accept: bool = False, progress: bool = True) -> list[Suggestion]:
+        """Asks the model itself what the predictions of each slice follow, and proposes verdicts; no labels are needed.
+
+        At most 20 images of a slice exchange object and surroundings with others, 57 forward passes each: minutes. What has been
+        asked is kept, so a call that was stopped goes on.
+
+        Args:
+            accept: Gives the proposed verdicts to slices without one, as author "suggested".
+            progress: Whether bars and notes are shown.
+
+        Returns:
+            One per slice, first those where a verdict would change most.
+
+        Raises:
+            AscanError: If the model or the images have gone, or the model has no feature map.
+        """
+        answer = program.run("suggest", self.path, *(["--accept"] if accept else []), progress=progress).output
+        every = answer["suggestions"]
+        return [Suggestion(said["slice"], said["proposal"], said["reason"], said["verdict"], said) for said in every]
+
     def spread(self, *, accept: bool = True, settings: Settings | None = None, progress: bool = True) -> Spread:
         """Spreads the verdicts to every image; its spuriousness is in `samples` from then on.
 
@@ -232,54 +251,26 @@ class Scan:
         summary = answer.output
         return Repair(Path(out), Path(summary["model"]), answer.exit_code == 0, summary)
 
-    # What people look at.
-
-    def mosaic(self, file: StrPath | None = None, *, slice_set: str | None = None) -> Picture:
-        """The slices as one picture, lit where the model looked; a notebook shows it.
+    def compare(self, after: Scan, *, report: StrPath | None = None, progress: bool = True) -> Comparison:
+        """This scan beside one of the same images by another model.
 
         Args:
-            file: Where to keep it, as PNG.
-            slice_set: By default the newest.
+            after: The other scan: `ascan.scan(repair.model, …)`.
+            report: Where to write the comparison as an HTML file.
+            progress: Whether bars and notes are shown.
+
+        Raises:
+            AscanError: If the images are not the same, or this scan has no slices.
         """
-        which = ["--slices", slice_set] if slice_set else []
-        with tempfile.TemporaryDirectory() as folder:
-            made = Path(file) if file else Path(folder) / "mosaic.png"
-            program.run("mosaic", self.path, "-o", made, *which, as_json=False)
-            return Picture(made.read_bytes())
+        page = ["-o", report] if report else []
+        found = program.run("compare", self.path, after.path, *page, progress=progress).output
 
-    def report(self, file: StrPath) -> Path:
-        """Writes the scan as one HTML file that needs nothing else, and gives its path."""
-        program.run("report", self.path, "-o", file, as_json=False)
-        return Path(file)
+        def pair(name: str) -> tuple[float, float] | None:
+            value = found[name]
+            return (value["before"], value["after"]) if value else None
 
-    def review(self, *, wait: bool = True) -> None:
-        """Opens the window. Verdicts that are given there are in `samples` at once.
-
-        Args:
-            wait: Whether to wait until it is closed.
-        """
-        window = subprocess.Popen([str(program.find()), "review", str(self.path)], env=program.environment())
-        if wait:
-            window.wait()
-
-    def to_fiftyone(self) -> Any:
-        """The scan as a `fiftyone.Dataset`, with classes, slices, verdicts and heat maps; FiftyOne has to be installed."""
-        import fiftyone
-
-        folder = self._exported("fiftyone")
-        return fiftyone.Dataset.from_dir(str(folder), dataset_type=fiftyone.types.FiftyOneDataset)
-
-    def to_hf(self) -> Any:
-        """The scan as a `datasets.Dataset` with its images; Hugging Face's `datasets` has to be installed."""
-        import datasets
-
-        return datasets.load_dataset("imagefolder", data_dir=str(self._exported("hf")), split="train")
-
-    def _exported(self, form: str) -> Path:
-        """The scan in another format, in its cache, anew."""
-        folder = self.path / "cache" / form
-        program.run("export", self.path, "--to", form, "-o", folder, as_json=False)
-        return folder
+        both = pair("accuracy") or (float("nan"), float("nan"))
+        return Comparison(both, pair("worst_class_accuracy"), pair("worst_slice_accuracy"), found)
 
     def _words(self) -> list[tuple[str, str]]:
         data, model = self.plan["data"], self.plan["model"]

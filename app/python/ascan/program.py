@@ -117,6 +117,8 @@ def run(*arguments: str | os.PathLike[str], progress: bool = False, as_json: boo
             child.wait()
         told.close()
         reader.join()
+        child.stdout.close()
+        child.stderr.close()
     if is_stopped or exit_code == _STOPPED:
         raise Stopped(told.last_note or "stopped")
     told.warn()

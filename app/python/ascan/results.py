@@ -81,3 +81,49 @@ class Repair:
 
     def __repr__(self) -> str:
         return f"<repair: {self.model}, {'better than before' if self.helped else 'it did not help: keep the model before'}>"
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What the model itself says of a slice when it is asked.
+
+    Attributes:
+        slice: Number of the slice.
+        proposal: `spurious`, `core`, or `None` where the model's answers do not decide.
+        reason: Why, in a sentence.
+        verdict: The verdict that was given; `None` if there is none.
+        report: Everything that the program says of it: `reliance` on `object` and on the attributed `region`, each with its
+            95 % interval.
+    """
+
+    slice: int
+    proposal: str | None
+    reason: str
+    verdict: str | None
+    report: dict[str, Any]
+
+    def __repr__(self) -> str:
+        given = f"; verdict: {self.verdict}" if self.verdict else ""
+        return f"<slice {self.slice}: {self.proposal or 'undecided'}: {self.reason}{given}>"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same images.
+
+    Attributes:
+        accuracy: Share of right predictions before and after.
+        worst_class: That of the class on which the model is worst.
+        worst_slice: That of the slice, cut on the scan before, on which the model is worst.
+        report: Everything that the program says: every class, group and slice.
+    """
+
+    accuracy: tuple[float, float]
+    worst_class: tuple[float, float] | None
+    worst_slice: tuple[float, float] | None
+    report: dict[str, Any]
+
+    def __repr__(self) -> str:
+        every = {"all images": self.accuracy, "worst class": self.worst_class, "worst slice": self.worst_slice}
+        said = (f"{name} {pair[0]:.1%} → {pair[1]:.1%}" for name, pair in every.items() if pair)
+        return f"<right predictions: {', '.join(said)}>"

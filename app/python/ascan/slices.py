@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import html
+import tempfile
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from . import tables
+from . import program, tables
 from .errors import AscanError
+from .results import Picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,6 +69,14 @@ class Slice:
         """Gives a verdict on this slice, as `Scan.mark`."""
         self._scan.mark(self, verdict, note=note)
 
+    def picture(self) -> Picture:
+        """Its images with their heat maps, as the window shows them."""
+        with tempfile.TemporaryDirectory() as folder:
+            made = Path(folder) / "slice.png"
+            which = ["--slices", self.slice_set, "--select", str(self.id)]
+            program.run("review", self._scan.path, "--view", "detail", "--screenshot", made, *which, as_json=False)
+            return Picture(made.read_bytes())
+
     def __len__(self) -> int:
         return self.size
 
@@ -110,7 +120,11 @@ class Slices(Sequence[Slice]):
     @overload
     def __getitem__(self, index: slice) -> list[Slice]: ...
     def __getitem__(self, index: int | slice) -> Slice | list[Slice]:
-        return self._slices[index]
+        try:
+            return self._slices[index]
+        except IndexError:
+            text = f"there are {len(self)} slices, in the order of their rank; `by_id` takes the number of a slice"
+            raise IndexError(text) from None
 
     def __iter__(self) -> Iterator[Slice]:
         return iter(self._slices)

@@ -104,8 +104,10 @@ def test_a_hundred_thousand_rows_open_at_once(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     vectors = random.normal(size=(n, 16)).astype(np.float32)
     paths = [f"{tmp_path}/pictures/{row}.png" for row in range(n)]
+    labels = random.integers(0, 2, n)
+    probs = np.where(labels[:, None] == [0, 1], 0.75, 0.25)
     scan = ascan.embeddings(
-        vectors, paths, random.integers(0, 2, n).tolist(), np.full((n, 2), 0.5), out=tmp_path / "scan", class_names=["a", "b"],
+        vectors, paths, labels.tolist(), probs, out=tmp_path / "scan", class_names=["a", "b"],
         projector="none", slicer="minibatch_kmeans", n_slices=8, progress=False,
     )  # fmt: skip
     start = time.monotonic()

@@ -90,10 +90,35 @@ def test_verdicts_are_given_spread_and_seen(scan: ascan.Scan) -> None:
         scan.mark(worst.id, "nonsense")
 
 
+def test_the_model_is_asked_and_its_proposals_are_verdicts(scan: ascan.Scan) -> None:
+    suggestions = scan.suggest(progress=False)
+    assert {found.slice for found in suggestions} == {found.id for found in scan.slices}
+    assert all(0 <= found.report["reliance"]["object"]["mean"] <= 1 for found in suggestions)
+    proposed = {found.slice: found.proposal for found in suggestions if found.proposal}
+    assert "spurious" in proposed.values() and repr(suggestions[0]).startswith(f"<slice {suggestions[0].slice}: ")
+    given = {found.slice: found.verdict for found in scan.suggest(accept=True, progress=False)}
+    assert set(given.values()) == {None}, "they are given after they were read"
+    assert {found.slice: found.verdict for found in scan.suggest(progress=False) if found.verdict} == proposed
+
+
+def test_two_models_are_compared(scan: ascan.Scan, tmp_path: Path) -> None:
+    found = scan.compare(scan, report=tmp_path / "compared.html", progress=False)
+    assert (
+        found.accuracy[0]
+        == found.accuracy[1]
+        == pytest.approx(np.mean(scan.samples["label_index"].to_numpy() == scan.samples["prediction_index"].to_numpy()))
+    )
+    assert found.worst_slice is not None and found.worst_slice[0] < found.accuracy[0] and "worst slice" in repr(found)
+    assert "<html" in (tmp_path / "compared.html").read_text(encoding="utf-8")
+
+
 def test_pictures_pages_and_words(scan: ascan.Scan, tmp_path: Path) -> None:
     picture = scan.mosaic(tmp_path / "mosaic.png")
     assert picture.png.startswith(b"\x89PNG") and picture._repr_png_() == (tmp_path / "mosaic.png").read_bytes()
     assert re.search(r"\d{3,} × \d{3,} pixels", repr(picture))
+    assert scan.slices[0].picture().png != scan.slices[1].picture().png
+    with pytest.raises(IndexError, match="there are 8 slices"):
+        scan.slices[999]
     page = scan.report(tmp_path / "r.html").read_text(encoding="utf-8")
     assert "disc → square" in page
     for text in (repr(scan), scan._repr_html_()):

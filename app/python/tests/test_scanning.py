@@ -12,7 +12,7 @@ import pytest
 
 import ascan
 from ascan import images as sources
-from ascan import program
+from ascan import program, progress
 
 
 def test_a_list_of_pictures_with_labels(demo: Path, pictures: list[tuple[Path, str]], tmp_path: Path) -> None:
@@ -83,9 +83,29 @@ def test_bars_and_notes_are_for_people(
     ascan.scan(demo / "shortcut.onnx", [path for path, _ in pictures], out=tmp_path / "scan", **arguments)  # type: ignore[arg-type]
     said = capsys.readouterr().err
     n = len(pictures)
-    assert f"a list of {n} images" in said and "scan" in said and f"{n}/{n}" in said
+    # Nobody watches a bar in a file.
+    assert f"a list of {n} images" in said and "\r" not in said
     ascan.open(tmp_path / "scan").slice("kmeans", n_slices=3, progress=False)
     assert capsys.readouterr().err == ""
+
+
+def test_where_nobody_watches_a_line_says_now_and_then_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seconds = iter([0.0, 5.0, 30.0, 31.0, 60.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(seconds))
+    bars = progress.Bars()
+    for done in (10, 12, 20, 21, 40):
+        bars.show("asking", done, 100)
+    assert capsys.readouterr().err.splitlines() == [
+        "asking: 20 of 100, about 4.0 min left",
+        "asking: 40 of 100, about 2.0 min left",
+    ]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    bars = progress.Bars()
+    bars.show("scan", 50, 50)
+    bars.close()
+    assert "50/50" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are another matter on Windows")

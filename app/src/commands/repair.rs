@@ -49,7 +49,7 @@ pub(crate) fn run(args: RepairArgs, globals: &Globals) -> Result {
     let also = args.also.as_deref().map(Scan::open).transpose()?;
     let mut plan = RepairPlan::compile(&scan, also.as_ref(), config, &host)?;
     for text in &plan.notes {
-        note(globals, format_args!("note: {text}"));
+        note(globals, format_args!("warning: {text}"));
     }
     let terminal = Terminal::new(globals.quiet);
     let summary = match repair(&mut plan, &host, &args.out, (&terminal, HOW)) {

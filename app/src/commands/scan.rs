@@ -11,8 +11,10 @@ use ascan_engine::sanity::{Doubt, Effort, doubts, trial};
 use ascan_engine::scan::{ScanSummary, scan};
 use ascan_engine::slices::{self, SliceSet};
 use ascan_images::may_pass;
+use ascan_report::figures::NEARLY_ALL;
 use ascan_store::Scan;
 use ascan_vectors::VectorPlan;
+use ascan_viz::words::percent;
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -132,6 +134,15 @@ fn finish(
     let scanned = Scan::open(&args.out)?;
     let doubts = doubts(&scanned.overview()?, &scanned.plan.model.class_names);
     warn(&doubts, terminal);
+    if let Some(set) = slices.filter(|set| set.accuracy.is_some_and(|accuracy| accuracy >= NEARLY_ALL)) {
+        let text = format_args!(
+            "note: the model is right on {} of these images, perhaps because it was trained on them: errors show no group here. Look \
+             for slices in which something else than the object is lit, ask the model (`ascan suggest`), or scan images that it \
+             has not seen",
+            percent(set.accuracy.unwrap_or_default())
+        );
+        note(globals, text);
+    }
     if summary.failed.iter().any(|failed| may_pass(&failed.reason)) {
         note(globals, "note: some images were not there or could not be read now; the same command tries them again");
     }

@@ -104,6 +104,11 @@ pub(crate) fn run(args: SpreadArgs, globals: &Globals) -> Result {
     review(&mut spread, &args)?;
     if is_new {
         spread.save(&scan)?;
+        if let Some(auroc) = spread.check.auroc.filter(|_| spread.check.is_chance()) {
+            let text = "warning: verdicts that were held out are predicted no better than chance";
+            let what = "verdicts contradict each other; look at their slices again before this is used";
+            note(globals, format_args!("{text} (AUROC {auroc:.2}, chance is 0.5): {what}"));
+        }
     } else {
         spread.save_review(&scan)?;
     }

@@ -124,7 +124,10 @@ fn outcome(summary: &RepairSummary) -> (String, Vec<String>) {
     let words = summary.outcome.words();
     let (first, rest) = words.split_at(1);
     let reasons = summary.outcome.reasons().iter().cloned();
-    (first.to_uppercase() + rest, reasons.chain(summary.findings.notes(ASK)).collect())
+    (
+        first.to_uppercase() + rest,
+        reasons.chain(summary.findings.notes(ASK).into_iter().map(|(_, text)| text)).collect(),
+    )
 }
 
 /// A figure of an evaluation, where it has it.

@@ -96,7 +96,7 @@ pub struct Model {
     pub stop_requested: bool,
     /// Another scan is to be opened.
     pub open_requested: Option<PathBuf>,
-    /// What runs would be lost by leaving, and that was said.
+    /// What runs would stop by leaving, and that was said.
     warned: bool,
     /// The user wants the start page.
     pub close_requested: bool,

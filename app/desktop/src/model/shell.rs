@@ -117,7 +117,7 @@ impl Model {
     /// What stops when this scan is left.
     fn would_stop(&self) -> Option<&'static str> {
         if self.busy.contains(&ASKING) {
-            return Some("The model is being asked: what it has said so far is lost if you leave now.");
+            return Some("The model is being asked: that stops if you leave now; what it has said so far is kept.");
         }
         self.is_repairing().then_some("The repair or the comparison stops if you leave now; what is done is kept.")
     }

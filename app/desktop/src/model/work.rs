@@ -7,6 +7,7 @@ use super::verdicts::{ASKING, CARRYING, WEIGHING, spread_words};
 use super::{Changes, Model};
 use crate::command::View;
 use ascan_core::Error;
+use ascan_engine::reliance::Reliance;
 use ascan_engine::slices::SliceSet;
 
 impl Model {
@@ -167,7 +168,12 @@ impl Model {
                         self.list.update(&self.session);
                         Changes::INSPECTOR | Changes::SHELL | Changes::LIST | Changes::TILES | Changes::STEPS
                     }
-                    Err(error) => self.fail(&error),
+                    Err(error) => {
+                        // What it has said so far counts.
+                        self.session.reliance = Reliance::kept(&self.session.album.scan, &self.session.set.id);
+                        self.list.update(&self.session);
+                        self.fail(&error) | Changes::INSPECTOR | Changes::LIST | Changes::TILES
+                    }
                 }
             }
             Answer::Carried(carried) => {

@@ -26,7 +26,7 @@ use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use swap::{OfImage, Swapper};
 
 /// Images of a slice that are tried.
@@ -46,6 +46,9 @@ pub struct Reliance {
     pub n_passes: usize,
     /// One per slice that has images which could be tried, by id.
     pub slices: Vec<SliceReliance>,
+    /// Slices that have not been asked about yet: the work was stopped.
+    #[serde(default)]
+    pub left: Vec<i32>,
 }
 
 /// What the predictions of a slice follow.
@@ -86,53 +89,59 @@ impl Estimate {
 }
 
 impl Reliance {
-    /// What was found out before, or what the model says now; see [`Self::measure`].
+    /// What was found out before, and what the model says now of the slices that are left; see [`Self::measure`].
     ///
     /// # Errors
     /// As [`Self::measure`].
     pub fn of_scan(scan: &Scan, set: &SliceSet, host: &PluginHost, context: &Context) -> Result<Self> {
-        let kept = Self::kept(scan, &set.id).filter(|kept| kept.seed == context.seed);
-        kept.map_or_else(|| Self::measure(scan, set, host, context), Ok)
+        let kept =
+            Self::kept(scan, &set.id).filter(|kept| (kept.seed, kept.n_passes) == (context.seed, swap::N_PASSES));
+        let begun = kept.unwrap_or_else(|| Self {
+            set: set.id.clone(),
+            seed: context.seed,
+            n_passes: swap::N_PASSES,
+            slices: Vec::new(),
+            left: set.slices.iter().map(|slice| slice.id).collect::<BTreeSet<_>>().into_iter().collect(),
+        });
+        if begun.left.is_empty() { Ok(begun) } else { begun.go_on(scan, set, host, context) }
     }
 
-    /// Asks the model about at most [`N_IMAGES`] images of each slice, and keeps the answers in the scan's cache.
+    /// Asks the model about at most [`N_IMAGES`] images of each slice that is left. Answers are kept in the scan's cache slice by
+    /// slice.
     ///
     /// # Errors
     /// `File` if images or model have gone; `Unsupported` for a model without a feature map, or one that takes all images
     /// for the same class; what the engine reports; `Cancelled`.
-    pub fn measure(scan: &Scan, set: &SliceSet, host: &PluginHost, context: &Context) -> Result<Self> {
+    fn go_on(mut self, scan: &Scan, set: &SliceSet, host: &PluginHost, context: &Context) -> Result<Self> {
         scan.plan.check_model("reliance on the region")?;
         Question::has_classes(&scan.plan.model, "reliance on the region")?;
         let (table, images) = (scan.table()?, scanned::images(scan)?);
         let model = ScannedModel::open(scan, host, "burn", context.n_threads)?;
         let lenders = lenders(&table, context.seed);
         let swapper = Swapper::new(&model, &table, &images, &lenders, context)?;
-        let tried: Vec<(i32, usize)> = (set.slices.iter())
-            .flat_map(|slice| {
-                some(set.rows(slice.id), seed_of(context.seed, [21, slice.id as u64])).map(|row| (slice.id, row))
-            })
+        let tried: Vec<(i32, Vec<usize>)> = (self.left.iter())
+            .map(|&slice| (slice, some(set.rows(slice), seed_of(context.seed, [21, slice as u64])).collect()))
             .collect();
-        let rows: Vec<usize> = tried.iter().map(|(_, row)| *row).collect();
-        let text = format!("asking the model about {} images, {} forward passes each", rows.len(), swap::N_PASSES);
+        let n: usize = tried.iter().map(|(_, rows)| rows.len()).sum();
+        let text = format!("asking the model about {n} images, {} forward passes each", self.n_passes);
         context.reporter.log(Level::Info, &text);
-        let found = swapper.ask(&rows, context)?;
-        let mut by_slice: BTreeMap<i32, Vec<OfImage>> = BTreeMap::new();
-        for ((slice, _), found) in tried.into_iter().zip(found) {
-            by_slice.entry(slice).or_default().extend(found);
+        let mut n_asked = 0;
+        for (slice, rows) in tried {
+            let found: Vec<OfImage> = swapper.ask(&rows, [n_asked, n], context)?.into_iter().flatten().collect();
+            n_asked += rows.len();
+            let of = |figure: fn(&OfImage) -> Option<f64>| Estimate::of(found.iter().filter_map(figure));
+            if !found.is_empty() {
+                let [region, object, on_object] =
+                    [of(|image| image.region), of(|image| image.object), of(|image| image.on_object)];
+                self.slices.push(SliceReliance { slice, region, object, on_object });
+            }
+            self.left.retain(|&left| left != slice);
+            // Whoever stops has what is there.
+            if let Ok(json) = serde_json::to_vec_pretty(&self) {
+                scan.cache(&file(&set.id), &json);
+            }
         }
-        let of = |found: &[OfImage], figure: fn(&OfImage) -> Option<f64>| Estimate::of(found.iter().filter_map(figure));
-        let slices = by_slice.into_iter().filter(|(_, found)| !found.is_empty()).map(|(slice, found)| SliceReliance {
-            slice,
-            region: of(&found, |image| image.region),
-            object: of(&found, |image| image.object),
-            on_object: of(&found, |image| image.on_object),
-        });
-        let reliance =
-            Self { set: set.id.clone(), seed: context.seed, n_passes: swap::N_PASSES, slices: slices.collect() };
-        if let Ok(json) = serde_json::to_vec_pretty(&reliance) {
-            scan.cache(&file(&set.id), &json);
-        }
-        Ok(reliance)
+        Ok(self)
     }
 
     /// What was measured before; `None` if nothing was.

@@ -89,13 +89,14 @@ impl<'a> Swapper<'a> {
         Ok(swapper)
     }
 
-    /// What the prediction of each of these images follows; `None` for one that cannot be read.
+    /// What the prediction of each of these images follows; `None` for one that cannot be read. `before` of `n` images have
+    /// been asked about before these.
     ///
     /// # Errors
     /// What the engine reports; `Cancelled`.
-    pub fn ask(&self, rows: &[usize], context: &Context) -> Result<Vec<Option<OfImage>>> {
+    pub fn ask(&self, rows: &[usize], [before, n]: [usize; 2], context: &Context) -> Result<Vec<Option<OfImage>>> {
         self.workers.map(rows.len(), |backend, i| {
-            context.progress("exchanging regions", i, rows.len())?;
+            context.progress("exchanging regions", before + i, n)?;
             self.of_image(backend, rows[i])
         })
     }

@@ -110,7 +110,7 @@ fn a_net_that_looks_at_the_object_is_told_from_one_that_looks_around_it() {
         };
         let context = Context::default();
         let swapper = Swapper::new(&model, &table, &images, &lenders(&table, 1), &context).unwrap();
-        swapper.ask(&(0..12).collect::<Vec<_>>(), &context).unwrap().into_iter().flatten().collect()
+        swapper.ask(&(0..12).collect::<Vec<_>>(), [0, 12], &context).unwrap().into_iter().flatten().collect()
     };
     for (looks_at_object, range) in [(true, 0.9..=1.0), (false, 0.0..=0.1)] {
         let found = ask(looks_at_object);

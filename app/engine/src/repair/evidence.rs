@@ -63,18 +63,25 @@ impl Findings {
         })
     }
 
-    /// What a person should know, one sentence each; `how` says what to do about verdicts that are set aside.
-    pub fn notes(&self, how: &str) -> Vec<String> {
-        let mut notes: Vec<String> =
-            self.set_aside().map(|text| format!("{text}. {how}").trim_end().to_owned()).into_iter().collect();
+    /// What a person should know, one sentence each; a warning is what speaks against the verdicts, or against what a repair can
+    /// do. `how` says what to do about verdicts that are set aside.
+    pub fn notes(&self, how: &str) -> Vec<(Level, String)> {
+        let set_aside = self.set_aside().map(|text| (Level::Warning, format!("{text}. {how}").trim_end().to_owned()));
+        let mut notes: Vec<(Level, String)> = set_aside.into_iter().collect();
         if let Some(Cue { accuracy, chance, is_better, n_against }) = self.cue {
             let percent = |share: f64| format!("{:.0} %", share * 100.0);
             let says = format!("the surroundings alone say the right class of {} of the images", percent(accuracy));
             notes.push(match is_better {
-                true => format!("{says} (classes counted alike); {n_against} images go against them and count as much as all others"),
-                false => format!(
-                    "{says} (classes counted alike), no better than chance ({}): they are no shortcut, or object maps hide it",
-                    percent(chance)
+                true => (
+                    Level::Info,
+                    format!("{says} (classes counted alike); {n_against} images go against them and count as much as all others"),
+                ),
+                false => (
+                    Level::Warning,
+                    format!(
+                        "{says} (classes counted alike), no better than chance ({}): they are no shortcut, or object maps hide it",
+                        percent(chance)
+                    ),
                 ),
             });
         }
@@ -277,7 +284,7 @@ mod tests {
         let (groups, cue) = against(&cues, &labels, 2, 0, |_| Ok(())).unwrap();
         assert!(!cue.is_better && cue.n_against == 0 && groups.iter().all(|&group| group == 0), "{cue:?}");
         let told = Findings { cue: Some(cue), ..Findings::default() }.notes("");
-        assert!(told[0].contains("no better than chance (50 %)"), "{}", told[0]);
+        assert!(told[0].0 == Level::Warning && told[0].1.contains("no better than chance (50 %)"), "{}", told[0].1);
     }
 
     #[test]
@@ -310,11 +317,12 @@ mod tests {
         let findings = Findings { n_spurious: 8, contradicted, n_overruled: 400, cue: Some(cue) };
         let notes = findings.notes("Ask the model.");
         assert!(
-            notes[0].starts_with("2 of 8 `spurious` verdicts")
-                && notes[0].ends_with("(slice 3, 12 picked images). Ask the model."),
+            notes[0].1.starts_with("2 of 8 `spurious` verdicts")
+                && notes[0].1.ends_with("(slice 3, 12 picked images). Ask the model."),
             "{}",
-            notes[0]
+            notes[0].1
         );
-        assert!(notes[1].contains("93 % of the images") && notes[1].contains("164 images"), "{}", notes[1]);
+        assert!(notes[1].1.contains("93 % of the images") && notes[1].1.contains("164 images"), "{}", notes[1].1);
+        assert_eq!([notes[0].0, notes[1].0], [Level::Warning, Level::Info]);
     }
 }

@@ -98,8 +98,9 @@ pub fn repair(
         true => (Findings::default(), None),
         false => evidence::gather(plan, &context)?,
     };
-    for text in findings.notes(how) {
-        reporter.log(Level::Info, &format!("note: {text}"));
+    for (level, text) in findings.notes(how) {
+        let word = if level == Level::Info { "note: " } else { "" };
+        reporter.log(level, &format!("{word}{text}"));
     }
     let mut summary = train(plan, mixed.as_ref(), host, out, &context)?;
     let repair = &plan.config.repair;
