@@ -4,7 +4,7 @@
 //! - [`Classifier`]: its input, logits, feature maps ([`Layer`], [`Layout`]) and head, found from the graph
 //! - [`prepare`]: the model in the one form that engines take; [`cut_after`]: the part behind a layer
 //! - [`gradient`]: the gradients of a model, as a model
-//! - [`pullback`], [`behind`]: a model in two halves, for a tensor that is given from outside
+//! - [`pullback`], [`behind`]: a model in two halves, for a tensor that is given from outside; [`Halved`] runs them on any engine
 //! - [`calls`]: images in calls of a fixed size
 //! - [`Operator`]: the operators that are known
 //! - [`decode`]: a constant as numbers ([`Constant`], [`Values`])
@@ -36,6 +36,7 @@ mod equation;
 mod expand;
 mod flat;
 mod gradient;
+mod halves;
 mod head;
 mod infer;
 mod inline;
@@ -61,6 +62,7 @@ pub use batch::calls;
 pub use classifier::{Classifier, Layer};
 pub use constant::{Constant, Values, decode};
 pub use gradient::{Seed, differentiable, differentiates, gradient};
+pub use halves::{Given, Graph, Halved, Halves};
 pub use model::Model;
 pub use operator::Operator;
 pub use prepare::{cut_after, prepare};

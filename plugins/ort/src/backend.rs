@@ -2,21 +2,24 @@
 
 use crate::device::Device;
 use crate::engine::{Compiled, Engine};
-use crate::halves::{self, Halves};
 use crate::opened::{Last, Opened};
 use ascan_core::backend::{Cotangent, check_forward, check_pass, gradients_by_pass};
 use ascan_core::{
     Forward, Gradients, ModelBackend, ModelInfo, OpenModel, Pass, PassRequest, Result, Tensor, TensorView,
 };
-use ascan_onnx::{Output, Wanted};
+use ascan_onnx::proto::ModelProto;
+use ascan_onnx::{Halved, Halves, Output, Wanted};
 use ort::environment::Environment;
 use std::cell::RefCell;
+
+/// Feature maps per call of the part behind a layer.
+const MAPS_AT_ONCE: usize = 16;
 
 /// A model opened by onnxruntime.
 pub struct OrtBackend {
     opened: Opened,
     sessions: RefCell<Vec<(Wanted, Compiled)>>,
-    halves: RefCell<Vec<Halves>>,
+    halves: RefCell<Vec<Halves<Compiled>>>,
 }
 
 impl OrtBackend {
@@ -48,6 +51,12 @@ impl OrtBackend {
         let Opened { known, engine } = &self.opened;
         sessions.push((wanted.clone(), engine.compile_file(&known.file(wanted)?)?));
         Ok(sessions.len() - 1)
+    }
+
+    fn halved<'a>(&'a self, compile: &'a dyn Fn(ModelProto) -> Result<Compiled>) -> Halved<'a, Compiled> {
+        let known = &self.opened.known;
+        let (model, classifier, info) = (&known.model, &known.classifier, &known.info);
+        Halved { model, classifier, info, maps_at_once: MAPS_AT_ONCE, compile }
     }
 
     fn run(&self, request: &PassRequest) -> Result<Pass> {
@@ -97,7 +106,8 @@ impl ModelBackend for OrtBackend {
     }
 
     fn pullback(&self, images: TensorView, layer: &str, cotangent: &mut Cotangent) -> Result<Tensor> {
-        halves::pullback(&self.opened, &mut self.halves.borrow_mut(), images, layer, cotangent)
+        let compile = |proto| self.opened.engine.compile(proto);
+        self.halved(&compile).pullback(&mut self.halves.borrow_mut(), images, layer, cotangent)
     }
 
     fn forward_from(
@@ -107,6 +117,8 @@ impl ModelBackend for OrtBackend {
         feature_maps: TensorView,
         image_of: &[usize],
     ) -> Result<Tensor> {
-        halves::forward_from(&self.opened, &mut self.halves.borrow_mut(), images, layer, feature_maps, image_of)
+        let compile = |proto| self.opened.engine.compile(proto);
+        let halved = self.halved(&compile);
+        halved.forward_from(&mut self.halves.borrow_mut(), images, layer, feature_maps, image_of)
     }
 }

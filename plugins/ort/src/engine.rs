@@ -3,12 +3,13 @@
 use crate::device::Device;
 use crate::find::find_library;
 use ascan_core::{Error, Result};
-use ascan_onnx::Model;
 use ascan_onnx::proto::ModelProto;
+use ascan_onnx::{Given, Graph, Model};
 use ort::environment::Environment;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, TensorRef};
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
@@ -190,6 +191,35 @@ impl Compiled {
     pub fn read<'v>(&self, value: &'v DynValue) -> Result<(Vec<usize>, &'v [f32])> {
         let (shape, data) = value.try_extract_tensor::<f32>().map_err(|error| failure(&self.path, &error))?;
         Ok((shape.iter().map(|&dim| dim as usize).collect(), data))
+    }
+}
+
+impl Graph for Compiled {
+    type Value = DynValue;
+
+    fn inputs(&self) -> &[String] {
+        &self.inputs
+    }
+
+    fn outputs(&self) -> &[String] {
+        &self.outputs
+    }
+
+    fn run(&mut self, inputs: Vec<(&str, Given<DynValue>)>) -> Result<Vec<DynValue>> {
+        let mut values: Vec<(&str, SessionInputValue)> = Vec::with_capacity(inputs.len());
+        for (name, given) in &inputs {
+            let value = match given {
+                Given::Floats(shape, values) => self.floats(shape, values)?,
+                Given::Value(value) => (*value).into(),
+            };
+            values.push((name, value));
+        }
+        Self::run(self, values)
+    }
+
+    fn read<'v>(&self, value: &'v DynValue) -> Result<(Vec<usize>, Cow<'v, [f32]>)> {
+        let (shape, values) = Self::read(self, value)?;
+        Ok((shape, Cow::Borrowed(values)))
     }
 }
 

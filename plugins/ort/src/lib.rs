@@ -4,7 +4,6 @@ mod backend;
 mod device;
 mod engine;
 mod find;
-mod halves;
 mod opened;
 
 use ascan_core::params::{Params, Problems};

@@ -1,9 +1,11 @@
-//! Backend plugin `tract`: inference in pure Rust, forward pass and feature maps.
+//! Backend plugin `tract`: inference in pure Rust, forward pass, feature maps, and gradients of most graphs.
 //!
 //! tract is fastest with one session a core at batch 1, so a session runs its images one by one
 //! and the scan opens a session for each worker.
 
 mod backend;
+mod compile;
+mod half;
 
 use ascan_core::params::NoParams;
 use ascan_core::{Capabilities, Error, ModelBackend, OpenModel, Plugin, Result, Runtime, Strengths};
@@ -16,7 +18,7 @@ pub struct TractRuntime;
 
 impl Plugin for TractRuntime {
     const NAME: &'static str = "tract";
-    const SUMMARY: &'static str = "pure Rust inference: forward pass and feature maps, no gradients";
+    const SUMMARY: &'static str = "pure Rust inference: forward pass and feature maps, and gradients of most graphs";
     /// 25 ms an image, PyTorch too.
     const STRENGTHS: Strengths = Strengths { speed: 100, ..Strengths::none() };
     type Params = NoParams;
@@ -28,7 +30,7 @@ impl Plugin for TractRuntime {
 
 impl Runtime for TractRuntime {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
+        Capabilities { gradients: true, ..Capabilities::default() }
     }
 
     fn open(&self, request: &OpenModel) -> Result<Box<dyn ModelBackend>> {

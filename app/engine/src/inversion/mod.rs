@@ -30,7 +30,7 @@ use crate::slices::SliceSet;
 use crate::workers::Workers;
 use ascan_config::host::PluginHost;
 use ascan_config::sections::ChannelOrder;
-use ascan_core::{Context, Error, Kind, OpenModel, ParamMap, Result, Runtime, Tensor};
+use ascan_core::{Context, Error, Kind, ModelBackend, OpenModel, ParamMap, Result, Runtime, Tensor};
 use ascan_images::unit::{Normalise, unit_pictures};
 use ascan_store::{Part, Scan};
 use ascent::{Goal, ascend};
@@ -71,12 +71,12 @@ pub fn invert(
 ) -> Result<Vec<Inversion>> {
     scan.plan.check_model("inversion")?;
     let open = scan.config.model.open(1);
-    let runtime = runtime(host, &open)?;
     let size = scan.plan.model.input_shape;
+    let layer = scan.plan.features.settings.layer.as_str();
+    let runtime = runtime(host, &open, layer)?;
     let normalise = Normalise::new(&scan.config.model.preprocess);
     let canvas = Canvas::new(size, &colours(scan, set)?);
     let features = mean_features(scan, set)?;
-    let layer = scan.plan.features.settings.layer.as_str();
     let workers = Workers::open(&*runtime, &open, context)?;
     let made = workers.map(slices.len(), |backend, i| {
         let slice = slices[i];
@@ -113,13 +113,16 @@ fn file(set: &str, slice: i32) -> String {
     format!("inversion-{set}-{slice}.png")
 }
 
-/// The fastest engine that has gradients of this model.
-fn runtime(host: &PluginHost, open: &OpenModel) -> Result<Box<dyn Runtime>> {
+/// The fastest engine that can pull back from this layer: who has gradients of logits may not have these, so each is tried.
+fn runtime(host: &PluginHost, open: &OpenModel, layer: &str) -> Result<Box<dyn Runtime>> {
+    let pulls_back = |model: Box<dyn ModelBackend>| {
+        let image = Tensor::zeros([&[1][..], &model.info().input_shape].concat());
+        model.pullback(image.view(), layer, &mut |map| Ok(map.to_tensor())).is_ok()
+    };
     for name in host.fastest_first() {
         let params = host.resolve(Kind::Backend, name, &ParamMap::new())?.params;
         let runtime = host.backend(name, &params)?;
-        let opens = || runtime.open(open).is_ok_and(|model| model.info().capabilities.gradients);
-        if runtime.capabilities().gradients && runtime.available().is_ok() && opens() {
+        if runtime.available().is_ok() && runtime.open(open).is_ok_and(pulls_back) {
             return Ok(runtime);
         }
     }

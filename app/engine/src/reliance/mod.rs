@@ -100,8 +100,8 @@ impl Reliance {
             set: set.id.clone(),
             seed: context.seed,
             n_passes: swap::N_PASSES,
-            slices: Vec::new(),
             left: set.slices.iter().map(|slice| slice.id).collect::<BTreeSet<_>>().into_iter().collect(),
+            ..Self::default()
         });
         if begun.left.is_empty() { Ok(begun) } else { begun.go_on(scan, set, host, context) }
     }
@@ -125,10 +125,10 @@ impl Reliance {
         let n: usize = tried.iter().map(|(_, rows)| rows.len()).sum();
         let text = format!("asking the model about {n} images, {} forward passes each", self.n_passes);
         context.reporter.log(Level::Info, &text);
-        let mut n_asked = 0;
+        let mut before = 0;
         for (slice, rows) in tried {
-            let found: Vec<OfImage> = swapper.ask(&rows, [n_asked, n], context)?.into_iter().flatten().collect();
-            n_asked += rows.len();
+            let found: Vec<OfImage> = swapper.ask(&rows, [before, n], context)?.into_iter().flatten().collect();
+            before += rows.len();
             let of = |figure: fn(&OfImage) -> Option<f64>| Estimate::of(found.iter().filter_map(figure));
             if !found.is_empty() {
                 let [region, object, on_object] =
@@ -136,10 +136,7 @@ impl Reliance {
                 self.slices.push(SliceReliance { slice, region, object, on_object });
             }
             self.left.retain(|&left| left != slice);
-            // Whoever stops has what is there.
-            if let Ok(json) = serde_json::to_vec_pretty(&self) {
-                scan.cache(&file(&set.id), &json);
-            }
+            scan.cache(&file(&set.id), &serde_json::to_vec_pretty(&self).unwrap_or_default());
         }
         Ok(self)
     }

@@ -99,8 +99,7 @@ pub fn repair(
         false => evidence::gather(plan, &context)?,
     };
     for (level, text) in findings.notes(how) {
-        let word = if level == Level::Info { "note: " } else { "" };
-        reporter.log(level, &format!("{word}{text}"));
+        reporter.log(level, &text);
     }
     let mut summary = train(plan, mixed.as_ref(), host, out, &context)?;
     let repair = &plan.config.repair;
