@@ -89,10 +89,12 @@ impl Estimate {
 }
 
 impl Reliance {
-    /// What was found out before, and what the model says now of the slices that are left; see [`Self::measure`].
+    /// What was found out before, and what the model says now: it is asked about at most [`N_IMAGES`] images of each slice that is
+    /// left. Answers are kept in the scan's cache slice by slice.
     ///
     /// # Errors
-    /// As [`Self::measure`].
+    /// `File` if images or model have gone; `Unsupported` for a model without a feature map, or one that takes all images
+    /// for the same class; what the engine reports; `Cancelled`.
     pub fn of_scan(scan: &Scan, set: &SliceSet, host: &PluginHost, context: &Context) -> Result<Self> {
         let kept =
             Self::kept(scan, &set.id).filter(|kept| (kept.seed, kept.n_passes) == (context.seed, swap::N_PASSES));
@@ -106,12 +108,6 @@ impl Reliance {
         if begun.left.is_empty() { Ok(begun) } else { begun.go_on(scan, set, host, context) }
     }
 
-    /// Asks the model about at most [`N_IMAGES`] images of each slice that is left. Answers are kept in the scan's cache slice by
-    /// slice.
-    ///
-    /// # Errors
-    /// `File` if images or model have gone; `Unsupported` for a model without a feature map, or one that takes all images
-    /// for the same class; what the engine reports; `Cancelled`.
     fn go_on(mut self, scan: &Scan, set: &SliceSet, host: &PluginHost, context: &Context) -> Result<Self> {
         scan.plan.check_model("reliance on the region")?;
         Question::has_classes(&scan.plan.model, "reliance on the region")?;

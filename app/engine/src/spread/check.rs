@@ -2,6 +2,7 @@
 
 use ascan_core::metrics;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Number of [`Check::bins`].
 const N_BINS: usize = 10;
@@ -66,7 +67,8 @@ pub struct Bin {
 #[derive(Default)]
 pub(super) struct Answers {
     pub n_marks: usize,
-    pub n_verdicts: usize,
+    /// Those that were held out whole; a slice may hold images of several classes.
+    pub verdicts: BTreeSet<usize>,
     pub given: Vec<f32>,
     /// Whether the mark is `spurious`.
     pub right: Vec<bool>,
@@ -79,7 +81,7 @@ impl Answers {
         Check {
             n_marks: self.n_marks,
             n_held_out: self.given.len(),
-            n_verdicts: self.n_verdicts,
+            n_verdicts: self.verdicts.len(),
             auroc: known(metrics::auroc(&self.given, &self.right)),
             brier: known(metrics::brier(&self.given, &self.right)),
             brier_of_share: known(metrics::brier(&vec![share; self.right.len()], &self.right)),

@@ -3,13 +3,14 @@
 use super::KINDS;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
+use std::collections::BTreeSet;
 
 /// Fewest verdicts of a kind of which one can be held out whole: two are left to predict it from.
 const FEWEST: usize = 3;
 /// Most parts into which verdicts are held out.
 const MOST_PARTS: usize = 5;
 
-/// Parts of the marks that are held out one after the other, each verdict whole and once, and the number of verdicts;
+/// Parts of the marks that are held out one after the other, each verdict whole and once, and these verdicts;
 /// `None` where a kind comes from too few of them.
 ///
 /// Images of one slice are alike, and mostly marked together: held out one by one they would be predicted from their
@@ -21,13 +22,13 @@ pub(super) fn whole_verdicts(
     kinds: &[Option<usize>],
     sources: &[Option<usize>],
     rng: &mut Xoshiro256PlusPlus,
-) -> Option<(Vec<Vec<usize>>, usize)> {
+) -> Option<(Vec<Vec<usize>>, BTreeSet<usize>)> {
     let marked = || (0..kinds.len()).filter(|&at| kinds[at].is_some());
     if marked().any(|at| sources[at].is_none()) {
         return None;
     }
     let mut parts = vec![Vec::new(); MOST_PARTS];
-    let mut n_verdicts = 0;
+    let mut held_out = BTreeSet::new();
     for kind in 0..KINDS.len() {
         let of_kind = || marked().filter(|&at| kinds[at] == Some(kind));
         let mut verdicts: Vec<Option<usize>> = of_kind().map(|at| sources[at]).collect();
@@ -36,13 +37,13 @@ pub(super) fn whole_verdicts(
         if verdicts.len() < FEWEST {
             return None;
         }
-        n_verdicts += verdicts.len();
+        held_out.extend(verdicts.iter().flatten());
         verdicts.shuffle(rng);
         for (i, verdict) in verdicts.into_iter().enumerate() {
             parts[i % MOST_PARTS].extend(of_kind().filter(|&at| sources[at] == verdict));
         }
     }
-    Some((parts, n_verdicts))
+    Some((parts, held_out))
 }
 
 /// A fifth of the marks of each kind, at least one, unless it is the only one.

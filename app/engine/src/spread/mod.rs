@@ -27,7 +27,7 @@ use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rayon::ThreadPool;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Spuriousness of every image, and how far it can be believed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -282,11 +282,11 @@ impl<'a> ClassSpread<'a> {
         }
 
         answers.n_marks += self.kinds.iter().flatten().count();
-        let (parts, n_verdicts) = match held::whole_verdicts(&self.kinds, &self.sources, rng) {
+        let (parts, verdicts) = match held::whole_verdicts(&self.kinds, &self.sources, rng) {
             Some(parts) => parts,
-            None => (vec![held::images(&self.kinds, rng)], 0),
+            None => (vec![held::images(&self.kinds, rng)], BTreeSet::new()),
         };
-        answers.n_verdicts += n_verdicts;
+        answers.verdicts.extend(verdicts);
         for held_out in parts.into_iter().filter(|part| !part.is_empty()) {
             let mut kept = self.kinds.clone();
             held_out.iter().for_each(|&at| kept[at] = None);

@@ -83,6 +83,12 @@ fn whole_verdicts_are_held_out_where_there_are_a_few() {
     assert!(whole.auroc.unwrap() < 0.9, "{whole:?}");
     // Too few verdicts of a kind: single images again.
     assert_eq!(check(&|i| Some(slice(i) / 6)).n_verdicts, 0);
+    // Each class is checked; a slice with images of both counts once.
+    let labels = (0..n).map(|i| (i / 12 % 2) as i32).collect();
+    let table = ScanTable { labels, ..table };
+    let sources: Vec<Option<usize>> = (0..n).map(|i| Some(slice(i))).collect();
+    let found = spread(&table, &marks, &sources, &plain(), &Context::default()).unwrap();
+    assert_eq!((found.classes.len(), found.check.n_verdicts, found.check.n_held_out), (2, 12, n));
 }
 
 #[test]
@@ -171,9 +177,9 @@ fn a_review_changes_what_is_used_and_not_what_was_computed() {
 fn bins_hold_every_answer_once() {
     let answers = Answers {
         n_marks: 20,
-        n_verdicts: 0,
         given: vec![0.0, 0.05, 0.1, 0.97, 1.0],
         right: vec![false, true, false, true, true],
+        ..Answers::default()
     };
     let check = answers.check();
     let counts: Vec<(usize, usize)> = check.bins.iter().map(|bin| (bin.n_core, bin.n_spurious)).collect();
@@ -190,7 +196,7 @@ fn bins_hold_every_answer_once() {
 fn without_answers_there_are_no_figures() {
     let check = Answers::default().check();
     assert_eq!((check.auroc, check.brier, check.brier_of_share), (None, None, None));
-    let one_kind = Answers { n_marks: 1, n_verdicts: 0, given: vec![0.5], right: vec![true] }.check();
+    let one_kind = Answers { given: vec![0.5], right: vec![true], ..Answers::default() }.check();
     assert_eq!((one_kind.auroc, one_kind.brier), (None, Some(0.25)));
 }
 
