@@ -62,6 +62,27 @@ fn slices_come_with_what_they_follow_and_proposals_can_be_accepted() {
     dir.ascan(&["suggest", "demo/scan", "--slices", "none"]).exits(2).says(&["none"]);
 }
 
+#[test]
+fn what_speaks_against_a_result_is_said() {
+    let dir = demo();
+    // The images that the network was trained on: its errors hardly show.
+    let trained = ["scan", "demo/demo.toml", "--out", "trained", "--set", "data.split=train"];
+    dir.ascan(&trained)
+        .exits(0)
+        .says(&["note: the model is right on 99 % of these images", "errors show no group here"]);
+    let unseen = dir.ascan(&["scan", "demo/demo.toml", "--out", "unseen"]).exits(0);
+    assert!(!unseen.stderr.contains("errors show no group"), "{}", unseen.stderr);
+    // Verdicts by lot, whatever the image shows.
+    for (kind, mark) in ["core", "spurious"].iter().enumerate() {
+        let rows = (0..400).filter(|row| row * 37 % 101 % 2 == kind);
+        let rows: Vec<String> = rows.map(|row| row.to_string()).collect();
+        dir.ascan(&["mark", "demo/scan", mark, "--images", &rows.join(",")]).exits(0);
+    }
+    dir.ascan(&["spread", "demo/scan"])
+        .exits(0)
+        .says(&["warning: verdicts that were held out", "no better than chance"]);
+}
+
 /// Stops whoever asks after this many images, and hears what is said.
 struct Stop {
     after: u64,

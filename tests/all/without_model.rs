@@ -47,6 +47,10 @@ fn vectors_give_slices_mosaic_and_window_without_a_model() {
         dir.ascan(&["slice", "scan", "--plugin", slicer]).exits(0);
     }
     dir.ascan(&["mosaic", "scan", "-o", "mosaic.png"]).exits(0);
+    // Nothing is lit, and nothing is in the dark.
+    let mosaic = image::open(dir.path().join("mosaic.png")).unwrap().into_rgb8();
+    let n_bright = mosaic.pixels().filter(|pixel| pixel.0.iter().max() > Some(&150)).count();
+    assert!(n_bright * 4 > (mosaic.width() * mosaic.height()) as usize, "{n_bright} bright pixels");
     dir.ascan(&["report", "scan", "-o", "report.html"]).exits(0);
     let report = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
     assert!(report.contains("no model, so there are no maps"));

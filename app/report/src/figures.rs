@@ -210,6 +210,11 @@ impl Figure {
     }
 }
 
+/// Whether confidences tell slices apart: vectors without predictions count as certain of their one answer.
+pub fn tells_confidence(set: &SliceSet) -> bool {
+    set.slices.iter().any(|slice| slice.mean_confidence < 1.0)
+}
+
 /// Mean loss of all images in slices; 1 where there is none.
 fn mean_loss(set: &SliceSet) -> f64 {
     let known = || set.slices.iter().chain(&set.noise).filter_map(|slice| Some((slice.size as f64, slice.mean_loss?)));

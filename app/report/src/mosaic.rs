@@ -1,5 +1,6 @@
 //! The Attribution Mosaic of a set of slices: every slice at a glance, similar ones next to each other.
 
+use crate::figures::tells_confidence;
 use crate::judged::{Judged, JudgedElsewhere, mark_color};
 use ascan_core::{Error, Result, Tensor};
 use ascan_engine::classes::{class_name, outcome, said_of, slice_title};
@@ -210,6 +211,7 @@ pub fn bar(slice: &SliceReport, set: &SliceSet) -> (Rgb, String) {
     match (slice.accuracy, set.accuracy) {
         (Some(accuracy), Some(overall)) => (color::diverging(accuracy, overall), percent(accuracy)),
         (None, _) if set.accuracy.is_some() => (color::diverging(f64::NAN, f64::NAN), "no labels".to_owned()),
+        _ if !tells_confidence(set) => (color::diverging(f64::NAN, f64::NAN), String::new()),
         _ => (color::sequential(slice.mean_confidence), format!("{} sure", percent(slice.mean_confidence))),
     }
 }
@@ -234,6 +236,16 @@ pub fn mosaic(scene: &Scene, set: &SliceSet) -> RgbImage {
     let mut members = members(set);
     members.truncate(cells.len());
     let means = scene.mean_heats(&members);
+    let caption = match means.iter().any(|mean| !mean.is_empty()) {
+        true => format!(
+            "The model looks where a picture is lit, up to the white line. In a tile: the most typical image; the attributed part of the \
+             next {}; the mean image under the mean attribution. Similar slices are neighbours.",
+            N_SMALL - 1
+        ),
+        false => "There are no attribution maps, so nothing is lit. In a tile: the most typical images, and their mean. Similar slices are \
+                  neighbours."
+            .to_owned(),
+    };
     let tiles = set.slices.par_iter().zip(members).zip(means).zip(cells);
     let tiles = tiles.map(|(((slice, members), mean), cell)| tile(scene, set, slice, &members, &mean, cell)).collect();
     let shown = match set.slices.len() {
@@ -243,11 +255,7 @@ pub fn mosaic(scene: &Scene, set: &SliceSet) -> RgbImage {
     Mosaic {
         title: scene.title.clone(),
         subtitle: format!("{shown} of {}", set.summary(thousands, percent)),
-        caption: format!(
-            "The model looks where a picture is lit, up to the white line. In a tile: the most typical image; the attributed part of the \
-             next {}; the mean image under the mean attribution. Similar slices are neighbours.",
-            N_SMALL - 1
-        ),
+        caption,
         legend: legend(set),
         columns,
         rows,
@@ -269,6 +277,9 @@ pub fn save_png<P: PixelWithColorType<Subpixel = u8>>(picture: &ImageBuffer<P, V
 }
 
 fn legend(set: &SliceSet) -> Vec<(Rgb, String)> {
+    if set.accuracy.is_none() && !tells_confidence(set) {
+        return Vec::new();
+    }
     let Some(overall) = set.accuracy else {
         return vec![
             (color::sequential(0.0), "unsure".to_owned()),

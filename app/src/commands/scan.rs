@@ -134,7 +134,8 @@ fn finish(
     let scanned = Scan::open(&args.out)?;
     let doubts = doubts(&scanned.overview()?, &scanned.plan.model.class_names);
     warn(&doubts, terminal);
-    if let Some(set) = slices.filter(|set| set.accuracy.is_some_and(|accuracy| accuracy >= NEARLY_ALL)) {
+    let has_model = scanned.plan.check_model("").is_ok();
+    if let Some(set) = slices.filter(|set| has_model && set.accuracy.is_some_and(|accuracy| accuracy >= NEARLY_ALL)) {
         let text = format_args!(
             "note: the model is right on {} of these images, perhaps because it was trained on them: errors show no group here. Look \
              for slices in which something else than the object is lit, ask the model (`ascan suggest`), or scan images that it \

@@ -1,6 +1,7 @@
 //! What runs in two halves on any engine, with a tensor from outside between them: pulling a cotangent back to the images,
 //! and running the part behind a layer.
 
+use crate::proto::ModelProto;
 use crate::split::{behind, pullback as split_pullback};
 use crate::{Classifier, Layout, Model, Split, calls};
 use ascan_core::backend::{Cotangent, check_forward, check_forward_from};
@@ -52,7 +53,7 @@ pub struct Halved<'a, G> {
     /// Feature maps per call, if what is behind the layer reads nothing else of the image.
     pub maps_at_once: usize,
     /// Compiles a half.
-    pub compile: &'a dyn Fn(crate::proto::ModelProto) -> Result<G>,
+    pub compile: &'a dyn Fn(ModelProto) -> Result<G>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

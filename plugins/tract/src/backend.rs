@@ -35,8 +35,7 @@ impl TractBackend {
         let info = classifier.model_info("tract 0.23", Capabilities::default(), classifier.batch.unwrap_or(1));
         let mut backend = Self { model, classifier, info, plans: RefCell::default(), halves: RefCell::default() };
         let usual: Vec<&str> = backend.info.default_layer.as_deref().into_iter().collect();
-        backend.plan(&Wanted::of(&backend.info, &usual, &[])?)?;
-        // Whether tract has the operators of the way back shows when it is compiled.
+        // Whether tract has the operators of the way back shows when it is compiled; that plan predicts, too.
         let can = match request.gradients {
             true => rules.and_then(|()| {
                 let all = [&[backend.info.input.as_str()][..], &usual].concat();
@@ -44,6 +43,9 @@ impl TractBackend {
             }),
             false => rules,
         };
+        if !request.gradients || can.is_err() {
+            backend.plan(&Wanted::of(&backend.info, &usual, &[])?)?;
+        }
         backend.info.capabilities.gradients = can.is_ok();
         backend.info.no_gradients = can.err().map(|error| error.to_string());
         Ok(backend)

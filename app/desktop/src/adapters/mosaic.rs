@@ -4,7 +4,7 @@ use super::images::short;
 use super::{Dispatch, color, list, mark, picture, replace, string_model};
 use crate::command::{ListCommand, MosaicCommand};
 use crate::done::TileRequest;
-use crate::model::figures::Figure;
+use crate::model::figures::{Figure, tells_confidence};
 use crate::model::mosaic::{LAYOUTS, Placed, SIZES};
 use crate::model::{Changes, Model};
 use crate::pictures::Pictures;
@@ -109,7 +109,7 @@ impl MosaicAdapter {
         let bar = figure.color(value, &session.set);
         let verdict = session.mark(slice.id);
         let metric = match figure {
-            Figure::Accuracy | Figure::Confidence if slice.accuracy.is_none() => {
+            Figure::Accuracy | Figure::Confidence if slice.accuracy.is_none() && tells_confidence(&session.set) => {
                 format!("{} sure", percent(slice.mean_confidence))
             }
             _ => figure.text(value),

@@ -10,7 +10,7 @@ use ascan_engine::repair::Findings;
 use ascan_engine::slices::{SliceReport, SliceSet};
 use ascan_engine::spread::Spread;
 use ascan_report::album::Album;
-use ascan_report::figures::{Beside, Figure};
+use ascan_report::figures::{Beside, Figure, tells_confidence};
 use ascan_store::annotations::{Annotator, Judgement, Mark, Subject, VerdictId};
 use ascan_viz::words::percent;
 use std::cell::OnceCell;
@@ -176,6 +176,9 @@ impl Session {
 
     /// The value of a figure of a slice, if it has one.
     pub fn value(&self, figure: Figure, slice: &SliceReport) -> Option<f64> {
+        if matches!(figure, Figure::Confidence | Figure::Confidences) && !tells_confidence(&self.set) {
+            return None;
+        }
         let reliance = self.slice_reliance(slice.id).map(|found| found.mean);
         figure.value(slice, Beside { spuriousness: self.slice_spuriousness(slice.id), reliance })
     }

@@ -57,8 +57,11 @@ impl Look {
     pub fn draw(&self, picture: &RgbImage, plane: &GrayImage) -> RgbImage {
         assert_eq!(picture.dimensions(), plane.dimensions(), "a picture and its attribution");
         let mut drawn = picture.clone();
+        let is_blank = || plane.pixels().all(|weight| weight.0[0] == 0);
         match (self.drawing, self.map) {
             (Drawing::Input, _) => {}
+            // Where nothing is known nothing can be lit, and the dark would say that nothing matters.
+            (Drawing::Overlay, Map::Focus) if is_blank() => {}
             (Drawing::Attribution, Map::Focus) => {
                 let weights = table(smooth);
                 each(&mut drawn, plane, |pixel, weight| {
@@ -139,6 +142,14 @@ mod tests {
             Look { opacity: 0.0, map: Map::Viridis, ..BARE },
         ] {
             assert!(draw(look).pixels().all(|pixel| pixel.0 == [200, 40, 40]), "{look:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_without_attribution_is_drawn_as_it_is() {
+        let red = RgbImage::from_pixel(70, 70, Rgb([200, 40, 40]));
+        for heat in [super::super::Heat::default(), super::super::Heat::new(&[0.0; 9], 3, 3, false)] {
+            assert_eq!(Look::default().draw(&red, &heat.plane(70, 70)), red);
         }
     }
 
