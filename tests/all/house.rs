@@ -21,6 +21,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("app/store", &["core", "app/config"]),
     ("app/images", &["core", "app/config"]),
     ("app/engine", &["core", "core/math", "core/onnx", "app/config", "app/images", "app/store"]),
+    ("app/demo", &["core", "core/onnx", "app/store", "app/engine"]),
     ("app/vectors", &["core", "app/config", "app/images", "app/store", "app/engine"]),
     ("app/bench", &["core", "core/math", "app/config", "app/images", "app/store", "app/engine"]),
     (
@@ -28,7 +29,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         &["core", "core/math", "app/config", "app/images", "app/store", "app/engine", "app/bench", "app/viz"],
     ),
     ("app/ui", &[]),
-    ("app/desktop", &["core", "app/config", "app/store", "app/engine", "app/report", "app/ui", "app/viz"]),
+    ("app/desktop", &["core", "app/config", "app/store", "app/engine", "app/demo", "app/report", "app/ui", "app/viz"]),
     (
         "app",
         &[
@@ -39,6 +40,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "app/images",
             "app/store",
             "app/engine",
+            "app/demo",
             "app/vectors",
             "app/bench",
             "app/report",

@@ -27,6 +27,7 @@ mod host;
 mod house;
 mod kept;
 mod moved;
+mod mutant_models;
 mod mutants;
 mod new_slicer;
 mod pages;

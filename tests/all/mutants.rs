@@ -1,7 +1,8 @@
 //! Scans and verdicts that somebody changed: damaged by a disk, or made to do harm. Whatever they hold, reading them ends soon,
 //! with a result or an error.
 //!
-//! By default for some seconds; `ASCAN_FUZZ_INPUTS=100000` tries so many of each. A seed is named by the message of a failure.
+//! By default for some seconds; `ASCAN_FUZZ_INPUTS=100000` tries so many of each, from `ASCAN_FUZZ_SEED` on. A seed is named by
+//! the message of a failure, and while it is tried by the file `ascan-NAME-seed` in the folder for temporary files.
 
 use crate::desktop::copy;
 use crate::harness::Dir;
@@ -23,23 +24,23 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Numbers of a seed: splitmix64 (Steele, Lea, Flood 2014).
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, n: usize) -> usize {
+    pub fn below(&mut self, n: usize) -> usize {
         (self.next() % n.max(1) as u64) as usize
     }
 }
 
 /// Numbers that are at the end of something.
-const NUMBERS: [&str; 12] = [
+pub const NUMBERS: [&str; 12] = [
     "0",
     "-1",
     "1",
@@ -55,7 +56,7 @@ const NUMBERS: [&str; 12] = [
 ];
 
 /// Another form of some bytes.
-fn mutant(bytes: &[u8], random: &mut Random) -> Vec<u8> {
+pub fn mutant(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..=random.below(3) {
         let at = random.below(bytes.len());
@@ -111,20 +112,32 @@ fn n_mutants() -> (u64, Duration) {
     }
 }
 
-/// Reads mutants of a scan until time is up; what went wrong, by its seed.
+/// Reads mutants of a scan until time is up.
 fn hunt(name: &str, dir: &Path, mut change: impl FnMut(&mut Random)) {
+    hunt_for(name, |random| {
+        change(random);
+        read_all(dir);
+    });
+}
+
+/// Does something with one mutant after the other until time is up; what went wrong is told by its seed.
+pub fn hunt_for(name: &str, mut attempt: impl FnMut(&mut Random)) {
     let (n, time) = n_mutants();
     let begin = Instant::now();
     let (mut n_tried, mut failures) = (0, Vec::new());
-    for seed in 0..n {
+    let first: u64 = std::env::var("ASCAN_FUZZ_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    for seed in first..first.saturating_add(n) {
         if begin.elapsed() > time || failures.len() > 20 {
             break;
         }
-        change(&mut Random(seed));
+        if time == Duration::MAX {
+            // What ends the whole process is named by what stays behind.
+            let _ = std::fs::write(std::env::temp_dir().join(format!("ascan-{name}-seed")), seed.to_string());
+        }
         let start = Instant::now();
         let read = guarded(
             || {
-                read_all(dir);
+                attempt(&mut Random(seed));
                 Ok(())
             },
             str::to_owned,

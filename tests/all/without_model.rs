@@ -1,6 +1,8 @@
 //! Vectors of one's own: a scan without a model.
 
+use crate::desktop::User;
 use crate::harness::Dir;
+use ascan_desktop::command::ListCommand;
 use std::fmt::Write as _;
 
 /// Two clusters of six dimensions for the demo's 400 test pictures, as `.npy`: by class, far apart.
@@ -59,6 +61,10 @@ fn vectors_give_slices_mosaic_and_window_without_a_model() {
         dir.ascan(&["review", "scan", "--view", view, "--screenshot", &file]).exits(0);
         assert!(dir.path().join(file).metadata().unwrap().len() > 10_000, "{view}");
     }
+    let user = User::sits_down(Some(&dir.path().join("scan")), 1280, 800, true);
+    user.does(ListCommand::Select(Some(0)));
+    assert!(user.shows("What do most of these images share?") && !user.shows("What is lit"), "{}", user.labels());
+    assert!(!user.shows("Ask the model"), "there is none: {}", user.labels());
     for format in ["csv", "parquet", "json", "npy", "fiftyone", "hf"] {
         dir.ascan(&["export", "scan", "--to", format, "-o", format]).exits(0);
     }

@@ -78,6 +78,50 @@ def plain():
     return net
 
 
+def mixer():
+    """Tokens of a convolution, attention of one head, layer normalisation of sums and GELU: what EXTENDED fuses."""
+    net = Net(opset=17)
+    ones, zeros = net.constant("ones", np.ones(8, np.float32)), net.constant("zeros", np.zeros(8, np.float32))
+    x = net.node("Conv", ["image", net.weight("patches", 8, 3, 4, 4), zeros], "grid", strides=[4, 4])
+    x = net.node("Reshape", [x, net.constant("tokens", np.array([0, 8, 16]))], "columns")
+    x = net.node("Transpose", [x], "sequence", perm=[0, 2, 1])
+    q, k, v = [net.node("MatMul", [x, net.weight(f"w_{part}", 8, 8)], part) for part in "qkv"]
+    k = net.node("Transpose", [k], "turned", perm=[0, 2, 1])
+    scores = net.node("Mul", [net.node("MatMul", [q, k], "products"), net.constant("factor", np.float32(0.4))], "scaled")
+    x2 = net.node("MatMul", [net.node("Softmax", [scores], "weights", axis=-1), v], "taken")
+    x = net.node("Add", [x, x2], "first_sum")
+    x = net.node("LayerNormalization", [x, ones, zeros], "norm1", axis=-1, epsilon=1e-5)
+    bias = net.constant("b_mlp", np.linspace(-0.3, 0.3, 8).astype(np.float32))
+    y = net.node("Add", [net.node("MatMul", [x, net.weight("w_mlp", 8, 8)], "mlp"), bias], "biased")
+    # GELU as PyTorch writes it.
+    erf = net.node("Erf", [net.node("Div", [y, net.constant("root", np.float32(np.sqrt(2)))], "by_root")], "erf")
+    gate = net.node("Add", [erf, net.constant("one", np.float32(1))], "gate")
+    y = net.node("Mul", [net.node("Mul", [y, gate], "twice"), net.constant("half", np.float32(0.5))], "gelu")
+    y = net.node("MatMul", [y, net.weight("w_out", 8, 8)], "mlp_out")
+    x = net.node("LayerNormalization", [net.node("Add", [x, y], "second_sum"), ones, zeros], "norm2", axis=-1, epsilon=1e-5)
+    x = net.node("ReduceMean", [x], "mean", axes=[1], keepdims=0)
+    w = net.weight("w4", CLASSES, 8)
+    net.node("Gemm", [x, w, net.constant("b4", np.zeros(CLASSES, np.float32))], "scores", transB=1)
+    net.output("scores", ["n", CLASSES])
+    return net
+
+
+def branched():
+    """A sum, a product, a join and poolings: what is quantised by operators of onnxruntime's own."""
+    net = Net()
+    x = net.trunk()
+    a = net.node("Conv", [x, net.weight("wa", 8, 8, 1, 1)], "a")
+    b = net.node("Sigmoid", [net.node("Conv", [x, net.weight("wb", 8, 8, 1, 1)], "b")], "gate")
+    x = net.node("Mul", [net.node("Add", [x, a], "sum"), b], "product")
+    c = net.node("LeakyRelu", [net.node("Conv", [x, net.weight("wc", 8, 8, 1, 1)], "c")], "leaky", alpha=0.1)
+    x = net.node("AveragePool", [net.node("Concat", [x, c], "joined", axis=1)], "small", kernel_shape=[2, 2], strides=[2, 2])
+    x = net.node("Flatten", [net.node("GlobalAveragePool", [x], "pool")], "flat")
+    w = net.weight("w4", CLASSES, 16)
+    net.node("Gemm", [x, w, net.constant("b4", np.linspace(-0.2, 0.2, CLASSES).astype(np.float32))], "scores", transB=1)
+    net.output("scores", ["n", CLASSES])
+    return net
+
+
 def run(path, feed=None, output=0):
     session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
     found = session.run(None, {session.get_inputs()[0].name: images() / 255 if feed is None else feed})
@@ -129,6 +173,28 @@ def main():
         options.optimized_model_filepath = str(FOLDER / f"{name}.onnx")
         ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         keep(name, run(FOLDER / f"{name}.onnx"), "logits")
+
+    path = mixer().save("mixer")
+    keep("mixer", run(path), "logits")
+    target = FOLDER / "fused.onnx"
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(target)
+    ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    keep("fused", run(target), "logits")
+
+    path = branched().save("branched")
+    keep("branched", run(path), "logits")
+    target = FOLDER / "whole.onnx"
+    quantize_static(path, target, Calibration(), quant_format=QuantFormat.QOperator, weight_type=QuantType.QInt8)
+    keep("whole", run(target), "logits")
+    target = FOLDER / "mixer_dynamic.onnx"
+    quantize_dynamic(FOLDER / "mixer.onnx", target, weight_type=QuantType.QInt8)
+    options.optimized_model_filepath = str(FOLDER / "fused_dynamic.onnx")
+    ort.InferenceSession(target, options, providers=["CPUExecutionProvider"])
+    for name in ["mixer_dynamic", "fused_dynamic"]:
+        rows = [run(FOLDER / f"{name}.onnx", images()[i : i + 1] / 255) for i in range(IMAGES)]
+        keep(name, np.concatenate(rows), "logits")
 
     net = plain()
     net.outputs = []

@@ -59,6 +59,8 @@ pub struct PlantedSummary {
     pub nmi: f64,
     /// Mean over the tables.
     pub ari: f64,
+    /// Slices that were made, mean over the tables.
+    pub n_slices: f64,
     /// Mean over the tables.
     pub seconds: f64,
     /// The most over the tables.
@@ -129,6 +131,7 @@ impl PlantedSummary {
             false_discoveries: (n_flagged > 0).then(|| n_false as f64 / n_flagged as f64),
             nmi: mean(scores.iter().map(|score| score.nmi)),
             ari: mean(scores.iter().map(|score| score.ari)),
+            n_slices: mean(scores.iter().map(|score| score.n_slices as f64)),
             seconds: mean(measured.iter().map(|measured| measured.seconds())),
             peak_mib: measured.iter().filter_map(|measured| measured.peak_mib).reduce(f64::max),
         })

@@ -37,13 +37,16 @@ impl BenchReport {
             &format!(
                 "{} tables of each kind and strength, {} rows of {} dimensions to fit and as many to score. \
                  *found*: precision@10 of 0.8 or more. *false*: share of the slices called clearly worse that hold no planted one. \
-                 Seconds and memory are those of one table, projection included.",
-                section.n_tables, section.n_rows, section.n_dims
+                 Seconds and memory are those of one table, projection included.{}",
+                section.n_tables,
+                section.n_rows,
+                section.n_dims,
+                more_tries(rows.iter().map(|(_, all)| all.n_slices))
             ),
         );
         let mut header = vec!["slicer".to_owned()];
         header.extend(kinds.iter().map(|kind| format!("{} P@10", kind.name().replace('_', " "))));
-        header.extend(["P@25", "AP", "found", "false", "NMI", "ARI", "s", "MiB"].map(str::to_owned));
+        header.extend(["P@25", "AP", "found", "false", "NMI", "ARI", "slices", "s", "MiB"].map(str::to_owned));
         let body = rows.iter().map(|(name, all)| {
             let of_kind = |kind: &PlantedKind| {
                 self.planted(name, |table| table.kind == *kind).map(|summary| summary.precision_at_10)
@@ -52,7 +55,8 @@ impl BenchReport {
             row.extend(kinds.iter().map(|kind| figure(of_kind(kind))));
             row.extend([all.precision_at_25, all.average_precision].map(|v| figure(Some(v))));
             row.extend([percent(Some(all.found)), percent(all.false_discoveries)]);
-            row.extend([figure(Some(all.nmi)), figure(Some(all.ari)), seconds(Some(all.seconds)), mib(all.peak_mib)]);
+            row.extend([figure(Some(all.nmi)), figure(Some(all.ari)), format!("{:.0}", all.n_slices)]);
+            row.extend([seconds(Some(all.seconds)), mib(all.peak_mib)]);
             row
         });
         table(text, &header, body);
@@ -78,9 +82,10 @@ impl BenchReport {
             self.slicers().filter_map(|name| Some((name, self.scan(name, scan, first)?.score.as_ref()?))).collect();
         let Some((_, any)) = scores.first() else { return };
         let groups: Vec<&str> = any.found.iter().map(|found| found.slice.as_str()).collect();
+        let more = more_tries(scores.iter().map(|(_, score)| score.n_slices as f64));
         let note = format!(
             "Fitted to one split, scored on the other; features: {}. AP is the mean over the groups, NMI and homogeneity are \
-             those with all known groups.",
+             those with all known groups.{more}",
             first.name()
         );
         heading(text, &format!("Scan {scan}"), &note);
@@ -225,6 +230,17 @@ fn heading(text: &mut String, title: &str, note: &str) {
     if !note.is_empty() {
         let _ = writeln!(text, "{note}\n");
     }
+}
+
+/// What to mind where methods made different numbers of slices; empty where they did not.
+pub(crate) fn more_tries(n_slices: impl Iterator<Item = f64>) -> String {
+    let (few, many) = n_slices.fold((f64::INFINITY, 0.0_f64), |(few, many), n| (few.min(n), many.max(n)));
+    if few >= many {
+        return String::new();
+    }
+    format!(
+        " The methods made {few:.0} to {many:.0} slices: a precision is that of the best slice, so that more slices are more tries."
+    )
 }
 
 fn table(text: &mut String, header: &[String], rows: impl Iterator<Item = Vec<String>>) {

@@ -117,6 +117,7 @@ fn a_bench_writes_its_tables_and_does_nothing_twice() {
     assert_eq!(report.planted("failing", |_| true), None);
     let markdown = std::fs::read_to_string(folder.path().join("table.md")).unwrap();
     assert!(markdown.contains("| cells | ") && markdown.contains("there are no maps"), "{markdown}");
+    assert!(markdown.contains("| ARI | slices |") && !markdown.contains("more tries"), "only one method: {markdown}");
     let csv = std::fs::read_to_string(folder.path().join("table.csv")).unwrap();
     assert!(csv.contains("cells,rare,0.1,") && csv.contains("cells,cost,1000,0,,fit_seconds,"), "{csv}");
     assert!(folder.path().join("results.json").is_file());
@@ -245,4 +246,12 @@ error: unknown section `slicer`
     let missing = load("[slicers.cells]\nplugin = \"by_cell\"\n[scans.birds]\nconfig = \"birds.toml\"\n").unwrap_err();
     assert!(missing.contains("cannot read the configuration") && missing.contains("--> bench.toml:4:10"), "{missing}");
     assert!(load("[planted]\n").unwrap_err().contains("no slicer is named"));
+}
+
+#[test]
+fn other_numbers_of_slices_are_told() {
+    use super::tables::more_tries;
+    assert_eq!(more_tries([4.0, 4.0].into_iter()), "");
+    assert_eq!(more_tries(std::iter::empty()), "");
+    assert!(more_tries([25.0, 4.0].into_iter()).contains("4 to 25 slices"));
 }

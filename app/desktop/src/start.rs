@@ -379,7 +379,7 @@ impl From<Error> for Failure {
 fn demo(folder: &Path, host: &PluginHost, reporter: &dyn Reporter) -> Result<PathBuf, Failure> {
     let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
     let context = Context { seed: 0, n_threads, reporter };
-    let made = ascan_engine::demo::make(folder, &*host.backend("burn", &ParamMap::new())?, &context)?;
+    let made = ascan_demo::make(folder, &*host.backend("burn", &ParamMap::new())?, &context)?;
     let loaded = LoadedConfig::read(&made.config, &[]).map_err(|errors| Failure::Words(errors.to_string()))?;
     let out = folder.join(SCAN);
     scan_and_slice(loaded, &out, host, reporter)?;

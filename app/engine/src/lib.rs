@@ -6,7 +6,6 @@
 //! another scan.
 
 pub mod classes;
-pub mod demo;
 pub mod faithfulness;
 pub mod features;
 pub mod guess;

@@ -7,7 +7,7 @@ use ascan_config::LoadedConfig;
 use ascan_config::host::PluginHost;
 use ascan_config::repair::RepairConfig;
 use ascan_core::{Context, Error, ParamMap};
-use ascan_engine::demo::{self, Demo, pictures};
+use ascan_demo::{Demo, pictures};
 use ascan_engine::plan::RunPlan;
 use ascan_engine::repair::{RepairPlan, repair};
 use ascan_engine::scan::scan;
@@ -43,7 +43,7 @@ pub(crate) fn run(args: DemoArgs, globals: &Globals) -> Result {
         ["train", "test"].map(|split| pictures::entries().iter().filter(|e| e.split == split).count());
     note(globals, format_args!("drawing discs and squares, training a small network on {n_train} of them"));
     let runtime = host.backend("burn", &ParamMap::new())?;
-    let made = demo::make(&args.output, &*runtime, &context)?;
+    let made = ascan_demo::make(&args.output, &*runtime, &context)?;
     note(globals, format_args!("its accuracy on them is {}; scanning {n_test} others", percent(made.train_accuracy)));
 
     let folder = args.output.join("scan");
@@ -84,7 +84,7 @@ fn repaired(folder: &Path, made: &Demo, globals: &Globals, host: &PluginHost, co
         Ok(out)
     };
     let (review, set) = sliced(&scan_of("review", &["data.split=review".to_owned()])?, host, context)?;
-    let [n_core, n_spurious] = demo::review(&review, &set, context)?;
+    let [n_core, n_spurious] = ascan_demo::review(&review, &set, context)?;
     note(
         globals,
         format_args!(

@@ -18,27 +18,40 @@ pub(crate) fn level(plane: &GrayImage, share: f32) -> Option<f32> {
     None
 }
 
+/// Corners of a square in the order around it; an edge lies between each and the next.
+const CORNERS: [[u32; 2]; 4] = [[0, 0], [1, 0], [1, 1], [0, 1]];
+
 /// The line, in pieces between pixel centres (marching squares).
 pub(crate) fn segments(plane: &GrayImage, level: f32) -> Vec<[[f32; 2]; 2]> {
     let (width, height) = plane.dimensions();
-    let value = |x: u32, y: u32| f32::from(plane.get_pixel(x, y).0[0]);
     let mut segments = Vec::new();
     for y in 0..height.saturating_sub(1) {
         for x in 0..width.saturating_sub(1) {
-            // Corners in the order around the square; an edge lies between each and the next.
-            let corners = [(0, 0), (1, 0), (1, 1), (0, 1)]
-                .map(|(dx, dy)| ([(x + dx) as f32 + 0.5, (y + dy) as f32 + 0.5], value(x + dx, y + dy) - level));
-            let mut crossings = Vec::with_capacity(4);
-            for i in 0..4 {
-                let ((a, from), (b, to)) = (corners[i], corners[(i + 1) % 4]);
-                if (from < 0.0) != (to < 0.0) {
-                    let t = from / (from - to);
-                    crossings.push([a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])]);
-                }
+            let values = CORNERS.map(|[dx, dy]| f32::from(plane.get_pixel(x + dx, y + dy).0[0]) - level);
+            let n_below = values.iter().filter(|&&value| value < 0.0).count();
+            // Nearly all squares lie on one side of the line.
+            if (1..CORNERS.len()).contains(&n_below) {
+                cross([x, y], values, &mut segments);
             }
-            // Two or, at a saddle, four.
-            segments.extend(crossings.chunks_exact(2).map(|pair| [pair[0], pair[1]]));
         }
     }
     segments
+}
+
+/// The pieces in the square with this first corner: one or, at a saddle, two.
+fn cross([x, y]: [u32; 2], values: [f32; 4], segments: &mut Vec<[[f32; 2]; 2]>) {
+    let corner = |i: usize| [(x + CORNERS[i][0]) as f32 + 0.5, (y + CORNERS[i][1]) as f32 + 0.5];
+    let mut open = None;
+    for (i, next) in [(0, 1), (1, 2), (2, 3), (3, 0)] {
+        let (from, to) = (values[i], values[next]);
+        if (from < 0.0) == (to < 0.0) {
+            continue;
+        }
+        let (a, b, t) = (corner(i), corner(next), from / (from - to));
+        let crossing = [a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])];
+        match open.take() {
+            None => open = Some(crossing),
+            Some(start) => segments.push([start, crossing]),
+        }
+    }
 }

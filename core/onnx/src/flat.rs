@@ -3,6 +3,7 @@
 use crate::branch;
 use crate::constant::int_proto;
 use crate::expand;
+use crate::fused;
 use crate::infer::{Conflict, Declared, Facts};
 use crate::inline;
 use crate::input::Input;
@@ -29,6 +30,7 @@ pub(crate) struct Flat<'m> {
 pub(crate) fn nodes(model: &Model) -> Result<(Cow<'_, [NodeProto]>, Vec<TensorProto>)> {
     let mut extra = Vec::new();
     let nodes = inline::nodes(&model.path, model.graph()?, &model.proto.functions)?;
+    let nodes = fused::write_out(model.graph()?, nodes, model.opset(), &mut extra);
     let nodes = expand::attention(nodes, &mut extra);
     Ok((nodes, extra))
 }

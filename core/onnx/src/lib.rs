@@ -35,6 +35,7 @@ mod constant;
 mod equation;
 mod expand;
 mod flat;
+mod fused;
 mod gradient;
 mod halves;
 mod head;

@@ -27,6 +27,9 @@ pub(crate) fn in_training(view: &View, used: &HashSet<&str>) -> Option<String> {
     ))
 }
 
+/// Domain of onnxruntime's operators on channels in blocks.
+const BLOCKED: &str = "com.microsoft.nchwc";
+
 /// That the layer is no more than the input.
 pub(crate) fn at_input(view: &View, layer: Option<&str>) -> Option<String> {
     let layer = layer?;
@@ -52,6 +55,13 @@ pub(crate) fn at_input(view: &View, layer: Option<&str>) -> Option<String> {
         })
     };
     view.ancestors(layer).into_iter().all(scales).then(|| {
+        if view.flat.nodes.iter().any(|node| node.domain == BLOCKED) {
+            return format!(
+                "warning: onnxruntime wrote this file for one kind of processor (operators of `{BLOCKED}`): its feature maps \
+                 lie in blocks and cannot be read, so `{layer}`, the input, stands in for one, and no gradient is known; use the \
+                 file from before that optimisation"
+            );
+        }
         format!(
             "the model has no feature map with spatial extent (it is no convolutional net or transformer): `{layer}`, its \
              input, stands in for one, so maps are of pixels and the features are the weighted colours of the image"

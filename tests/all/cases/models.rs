@@ -1,7 +1,10 @@
 //! Models as they are exported, through the program: what the output means, and maps of quantised and half-precision forms.
 
-use crate::harness::{Dir, workspace};
+use crate::harness::{Dir, onnxruntime, workspace};
 use crate::small::png;
+use ascan_onnx::builder::GraphBuilder;
+use ascan_onnx::proto::NodeProto;
+use ascan_onnx::proto::tensor_proto::DataType;
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -149,4 +152,33 @@ fn c3_half_precision_has_maps_at_its_default_layer() {
         let off = float.data().iter().zip(half.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(off <= 0.05 * largest, "{off} of {largest}");
     }
+}
+
+/// A net that ends in a recurrent layer: only onnxruntime runs that, and nothing differentiates it.
+#[test]
+fn m1_a_model_without_gradients_gets_a_method_that_only_runs_it() {
+    if onnxruntime().is_none() {
+        return;
+    }
+    let dir = with("float.onnx");
+    let mut graph = GraphBuilder::empty(17, 3);
+    graph.input("image", DataType::Float, &[None, Some(3), Some(16), Some(16)]);
+    let x = graph.conv("conv", "image", 3, 8, 3, 2);
+    let x = graph.relu("map", &x);
+    let rows = graph.ints("rows", &[0, 8, -1]);
+    let x = graph.node("Reshape", &[&x, &rows], "columns");
+    let x = graph.push(NodeProto::new("Transpose", &[&x], "sequence").with_ints("perm", &[2, 0, 1]));
+    let (w, r) = (graph.he("w", &[1, 24, 8]), graph.he("r", &[1, 24, 6]));
+    let lstm = NodeProto::new("LSTM", &[&x, &w, &r], "all").with_int("hidden_size", 6);
+    graph.push(NodeProto { output: vec![String::new(), "last".into()], ..lstm });
+    let first = graph.ints("first", &[0]);
+    let x = graph.node("Squeeze", &["last", &first], "state");
+    let logits = graph.linear("logits", &x, 6, 2);
+    graph.finish(&logits, dir.path().join("lstm.onnx")).save(&dir.path().join("lstm.onnx")).unwrap();
+    let said = dir.ascan(&["init", "lstm.onnx", "images", "-o", "s.toml"]).exits(0);
+    let said = said.says(&["attribution.plugin = \"eigen_cam\"", "LSTM", "no rule for this operator"]);
+    assert!(!said.stderr.contains("shape"), "{}", said.stderr);
+    dir.ascan(&["scan", "s.toml", "--out", "scan", "--set", "slicing.plugin=kmeans"]).exits(0);
+    // What the user asks for is refused for the same reason, with what to do.
+    dir.ascan(&["check", "s.toml", "--set", "attribution.plugin=grad_cam"]).exits(2).says(&["LSTM", "eigen_cam"]);
 }

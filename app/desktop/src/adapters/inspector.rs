@@ -67,6 +67,8 @@ impl InspectorAdapter {
         let picked = &model.images.picked;
         let slice = model.selected.and_then(|id| model.session.set.slice(id));
         vm.set_asking(model.busy.contains(&ASKING));
+        vm.set_lit(model.session.is_lit());
+        vm.set_can_ask(model.session.has_model());
         vm.set_filled(slice.is_some() || !picked.is_empty());
         if changes.intersects(Changes::SELECTION) || !picked.is_empty() {
             vm.set_renaming(false);
@@ -178,6 +180,11 @@ pub(super) fn advice(model: &Model) -> String {
     let set = &model.session.set;
     let n_worse = set.slices.iter().filter(|slice| slice.needs_verdict).count();
     let begin = "Click a tile of the mosaic or a row of the list.";
+    if !model.session.is_lit() {
+        return format!(
+            "{begin} There are no attribution maps: look for what the images of a tile share beside the object."
+        );
+    }
     match (set.accuracy, n_worse) {
         (None, _) => format!(
             "{begin} Without labels nothing says where the model is wrong: look for tiles in which something else \

@@ -123,7 +123,8 @@ fn steps(model: &Model) -> (Vec<Step>, String) {
         step("Compare", "The model before and the one after".into(), is_compared, VIEWS[5]),
     ];
     if !is_judged {
-        return (steps, "Next: click a tile, and say what is lit in most of its images".to_owned());
+        let question = if session.is_lit() { "is lit in most of its images" } else { "most of its images share" };
+        return (steps, format!("Next: click a tile, and say what {question}"));
     }
     let next = match (is_current, is_accepted, summary) {
         (false, ..) => "Next: judge more slices, or spread the verdicts",

@@ -118,6 +118,16 @@ impl Session {
         self.refresh_marks();
     }
 
+    /// Whether there are attribution maps, so that something is lit in the pictures.
+    pub fn is_lit(&self) -> bool {
+        self.album.scan.plan.has_maps()
+    }
+
+    /// Whether there is a model that can be asked; a scan of vectors has none.
+    pub fn has_model(&self) -> bool {
+        self.album.scan.plan.check_model("").is_ok()
+    }
+
     /// Slices in the order of the set; the images in no slice come last.
     pub fn slices(&self) -> impl Iterator<Item = &SliceReport> {
         self.set.slices.iter().chain(&self.set.noise)

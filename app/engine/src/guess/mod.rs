@@ -52,7 +52,7 @@ pub fn guess(request: &Request, host: &PluginHost) -> Result<Guess> {
     let classifier = model::guess(request.model, &mut draft)?;
     if let Some(n_images) = data::guess(request.data, request.model, &classifier, &mut draft)? {
         number_of_slices(n_images, request, host, &mut draft);
-        tried::preprocessing(&mut draft, request, host);
+        tried::draft(&mut draft, &classifier, request, host);
     }
     if request.file.is_some() {
         draft.template.header = vec![

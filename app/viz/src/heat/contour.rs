@@ -8,7 +8,8 @@ const DARK: [f32; 3] = [10.0, 12.0, 16.0];
 /// Half the width of the line, and of its dark edge on both sides.
 const HALF_LIGHT_PX: f32 = 0.75;
 const HALF_DARK_PX: f32 = 1.75;
-/// How far from the line a pixel may be and still be touched by it.
+/// How far from the line a pixel may be and still be touched by it; and in whole pixels.
+const TOUCHED_PX: f32 = HALF_DARK_PX + 0.5;
 const REACH_PX: i64 = 3;
 
 /// Draws the line around the smallest part that holds `share` of the plane's sum: light with a dark edge, so that it
@@ -16,11 +17,13 @@ const REACH_PX: i64 = 3;
 pub(super) fn draw(picture: &mut RgbImage, plane: &GrayImage, share: f32) {
     let Some(level) = level(plane, share) else { return };
     let (width, height) = plane.dimensions();
-    let mut distances = vec![f32::INFINITY; (width * height) as usize];
+    let mut squared = vec![f32::INFINITY; (width * height) as usize];
     for segment in segments(plane, level) {
-        near(&mut distances, [width.into(), height.into()], segment);
+        near(&mut squared, [width.into(), height.into()], segment);
     }
-    for (pixel, distance) in picture.pixels_mut().zip(distances).filter(|(_, distance)| distance.is_finite()) {
+    for (pixel, squared) in picture.pixels_mut().zip(squared).filter(|(_, squared)| *squared <= TOUCHED_PX * TOUCHED_PX)
+    {
+        let distance = squared.sqrt();
         for (color, half_px) in [(DARK, HALF_DARK_PX), (LIGHT, HALF_LIGHT_PX)] {
             let coverage = (half_px + 0.5 - distance).clamp(0.0, 1.0);
             for (channel, ink) in pixel.0.iter_mut().zip(color) {
@@ -30,8 +33,8 @@ pub(super) fn draw(picture: &mut RgbImage, plane: &GrayImage, share: f32) {
     }
 }
 
-/// Lowers the distance of every pixel near a segment to its distance from it.
-fn near(distances: &mut [f32], [width, height]: [i64; 2], [a, b]: [[f32; 2]; 2]) {
+/// Lowers the squared distance of every pixel near a segment to its own from it.
+fn near(kept: &mut [f32], [width, height]: [i64; 2], [a, b]: [[f32; 2]; 2]) {
     let along = [b[0] - a[0], b[1] - a[1]];
     let squared = (along[0] * along[0] + along[1] * along[1]).max(1e-12);
     let range = |axis: usize, n: i64| {
@@ -42,9 +45,9 @@ fn near(distances: &mut [f32], [width, height]: [i64; 2], [a, b]: [[f32; 2]; 2])
         for x in range(0, width) {
             let to = [x as f32 + 0.5 - a[0], y as f32 + 0.5 - a[1]];
             let t = ((to[0] * along[0] + to[1] * along[1]) / squared).clamp(0.0, 1.0);
-            let distance = (to[0] - t * along[0]).hypot(to[1] - t * along[1]);
-            let kept = &mut distances[(y * width + x) as usize];
-            *kept = kept.min(distance);
+            let off = [to[0] - t * along[0], to[1] - t * along[1]];
+            let kept = &mut kept[(y * width + x) as usize];
+            *kept = kept.min(off[0] * off[0] + off[1] * off[1]);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::absorb;
 use super::file::assemble;
 use super::flow::{Flow, Part};
 use super::fold::fold;
-use super::lookup::no_rule;
+use super::lookup::{lookup, no_rule};
 use super::patterns;
 use super::rules::{self, Pattern, Rule};
 use super::shape::Shape;
@@ -37,6 +37,8 @@ pub(super) fn walk(
     let kept: HashSet<String> = sources.iter().cloned().chain([end.to_owned()]).collect();
     let given: HashSet<String> = kept.iter().cloned().chain(layers.iter().map(|&layer| layer.to_owned())).collect();
     let mut nodes = live(&flat.nodes, &given.iter().map(String::as_str).collect::<Vec<_>>());
+    // An operator that stops every gradient is named before a shape that is missing behind it.
+    sources.iter().try_for_each(|source| lookup(prepared, &nodes, source, end))?;
     let folded = fold(&tape, &mut nodes);
     let patterns = patterns::rewrite(&mut tape, &mut nodes, &given).map_err(refuse)?;
     tape.wanted = between(&tape, &nodes, sources, end);

@@ -19,8 +19,16 @@ use std::collections::HashMap;
 /// Constants with more values are not computed with, because they are weights and not shapes.
 const MAX_VALUES: usize = 1 << 14;
 
-/// Tensors with more values are a mistake or an attack.
+/// Constants with more values are a mistake or an attack.
 const MAX_LEN: usize = 1 << 40;
+
+/// A batch of images has no more values than this: 1 GiB of float32.
+const MAX_IMAGE: usize = 1 << 28;
+
+/// So many values a tensor may have whatever image and weights: 256 MiB of float32.
+const MIN_ROOM: usize = 1 << 26;
+/// So many values for each of the image's: 2,048 channels at full size. What is larger is a mistake or an attack.
+const ROOM_PER_VALUE: usize = 2048;
 
 /// What is known of a tensor.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -51,13 +59,12 @@ impl Fact {
         Self { elem, ..Self::default() }
     }
 
-    /// Refuses shapes that fit into no memory, before anything multiplies their lengths.
-    fn check_size(&self) -> Result<(), String> {
+    /// Refuses shapes of more than `max` values, before anything multiplies their lengths or asks for the memory.
+    fn check_size(&self, max: usize) -> Result<(), String> {
         let Some(shape) = &self.shape else { return Ok(()) };
-        let len = shape.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim.max(1)));
-        match len {
-            Some(len) if len <= MAX_LEN => Ok(()),
-            _ => Err(format!("a tensor of shape {shape:?} fits into no memory")),
+        match length(shape) {
+            Some(len) if len <= max => Ok(()),
+            _ => Err(format!("a tensor of shape {shape:?} is too large: more than {max} values")),
         }
     }
 
@@ -73,7 +80,7 @@ impl Fact {
     pub(crate) fn of_constant(tensor: &TensorProto) -> Result<Self, String> {
         let shape = constant::shape(tensor).map_err(|error| error.to_string())?;
         let mut fact = Self::new(Some(tensor.data_type()), shape);
-        fact.check_size()?;
+        fact.check_size(MAX_LEN)?;
         let small = fact.shape.iter().flatten().product::<usize>() <= MAX_VALUES;
         if small && tensor.data_type() != DataType::String {
             let constant = constant::decode(tensor).map_err(|error| error.to_string())?;
@@ -86,11 +93,31 @@ impl Fact {
     }
 }
 
+/// No tensor has more axes.
+const MAX_RANK: i64 = 64;
+
+/// Refuses an axis that lies outside of every tensor: engines count up to it.
+fn check_axes(node: &NodeProto) -> Result<(), String> {
+    let one = node.attr_int("axis");
+    let mut axes = one.iter().chain(node.attr_ints("axes").unwrap_or_default());
+    match axes.find(|axis| !(-MAX_RANK..=MAX_RANK).contains(*axis)) {
+        Some(axis) => Err(format!("axis {axis} lies outside of every tensor")),
+        None => Ok(()),
+    }
+}
+
+/// Number of values of a shape; `None` if it is beyond all counting.
+fn length(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim.max(1)))
+}
+
 /// What is known of every tensor of a graph, by name.
 pub(crate) struct Facts<'g> {
     map: HashMap<&'g str, Fact>,
     declared: Declared<'g>,
     batch: usize,
+    /// The most values that a tensor may have.
+    room: usize,
 }
 
 /// The node at which inference stopped, and why.
@@ -108,8 +135,11 @@ impl<'g> Facts<'g> {
             Ok(fact) => Ok((tensor.name.as_str(), fact)),
             Err(message) => Err(Conflict { node: tensor.name.clone(), operator: "initializer".to_owned(), message }),
         };
+        // What is made of weights may be as large as they are, by the bytes that are there and not by what they claim.
+        let mut room = MIN_ROOM;
+        let constants = constants.inspect(|tensor| room = room.max(tensor.raw_data.len().max(tensor.float_data.len())));
         let map = constants.map(fact).collect::<Result<_, _>>()?;
-        Ok(Self { map, declared: Declared::default(), batch: 1 })
+        Ok(Self { map, declared: Declared::default(), batch: 1, room })
     }
 
     /// Believes these shapes, of `batch` images, where inference finds none.
@@ -123,7 +153,7 @@ impl<'g> Facts<'g> {
             if let Some(values) = &sparse.values {
                 let shape = sparse.dims.iter().map(|&dim| usize::try_from(dim).ok()).collect::<Option<_>>();
                 let fact = shape.map(|shape| Fact::new(Some(values.data_type()), shape));
-                let fact = fact.filter(|fact| fact.check_size().is_ok()).unwrap_or_default();
+                let fact = fact.filter(|fact| fact.check_size(MAX_LEN).is_ok()).unwrap_or_default();
                 self.map.insert(&values.name, fact);
             }
         }
@@ -131,11 +161,13 @@ impl<'g> Facts<'g> {
 
     /// Follows an image through the nodes.
     pub fn run(&mut self, nodes: &'g [NodeProto], opset: i64, input: &'g str, image: Fact) -> Result<(), Conflict> {
-        image.check_size().map_err(|message| Conflict {
+        image.check_size(MAX_IMAGE).map_err(|message| Conflict {
             node: input.to_owned(),
             operator: "input".to_owned(),
             message,
         })?;
+        let len = image.shape.as_deref().and_then(length).unwrap_or(0);
+        self.room = len.saturating_mul(ROOM_PER_VALUE).max(self.room);
         self.map.insert(input, Fact { image: true, ..image });
         self.nodes(nodes, opset)
     }
@@ -152,7 +184,7 @@ impl<'g> Facts<'g> {
             for (name, mut fact) in node.output.iter().zip(outputs) {
                 if fact.shape.is_none()
                     && let Some(declared) = self.declared.fact(name, self.batch)
-                    && declared.check_size().is_ok()
+                    && declared.check_size(self.room).is_ok()
                 {
                     fact = Fact { image: fact.image, ..declared };
                 }
@@ -163,6 +195,7 @@ impl<'g> Facts<'g> {
     }
 
     fn node(&self, node: &NodeProto, opset: i64) -> Result<Vec<Fact>, String> {
+        check_axes(node)?;
         let unknown = Fact::default();
         let inputs: Vec<Option<&Fact>> = node
             .input
@@ -170,7 +203,7 @@ impl<'g> Facts<'g> {
             .map(|name| (!name.is_empty()).then(|| self.map.get(name.as_str()).unwrap_or(&unknown)))
             .collect();
         let mut outputs = ops::infer(node, &inputs, opset)?;
-        outputs.iter().try_for_each(Fact::check_size)?;
+        outputs.iter().try_for_each(|fact| fact.check_size(self.room))?;
         outputs.resize_with(node.output.len(), || Fact::unknown(None));
         if let [output] = outputs.as_mut_slice() {
             output.value = output.value.take().or_else(|| fold::fold(node, &inputs, output));

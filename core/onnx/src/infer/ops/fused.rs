@@ -1,5 +1,5 @@
-//! Operators of onnxruntime (`com.microsoft`): what its optimiser and its quantiser write into a file. Only onnxruntime runs
-//! them; here their shapes are known.
+//! Operators that only onnxruntime runs: its own (`com.microsoft`), where they are not written out ([`crate::fused`]), and a few
+//! of ONNX. Here their shapes are known.
 
 use super::super::Fact;
 use super::sums::{conv, gemm, global_pool, matmul, pool};
@@ -57,8 +57,31 @@ pub(super) fn infer(node: &NodeProto, inputs: &Inputs) -> Result<Vec<Fact>, Stri
         ("com.microsoft.nchwc", "GlobalMaxPool" | "GlobalAveragePool") => vec![blocked(global_pool(inputs)?)],
         ("com.microsoft.nchwc", "ReorderInput") => same(inputs, None).into_iter().map(blocked).collect(),
         ("com.microsoft.nchwc", "ReorderOutput") => vec![reordered(node, inputs)],
+        ("" | "ai.onnx", "GridSample") => vec![grid_sample(inputs)],
+        ("" | "ai.onnx", "LSTM" | "GRU" | "RNN") => recurrent(node, inputs),
         _ => vec![],
     })
+}
+
+/// `[n, c, h, w]` taken at the points of `[n, h', w', 2]`.
+fn grid_sample(inputs: &Inputs) -> Fact {
+    match (fact(inputs, 0), shape(inputs, 0), shape(inputs, 1)) {
+        (Some(x), Some(&[n, c, _, _]), Some(&[_, h, w, _])) => {
+            Fact::with_axes(x.elem, vec![n, c, h, w], x.axes.clone())
+        }
+        _ => Fact::default(),
+    }
+}
+
+/// `[t, n, d]` to the states of all steps, `[t, directions, n, hidden]`, and those of the last one, `[directions, n, hidden]`.
+fn recurrent(node: &NodeProto, inputs: &Inputs) -> Vec<Fact> {
+    let hidden = node.attr_int("hidden_size").and_then(|hidden| usize::try_from(hidden).ok());
+    let (Some(&[t, n, _]), Some(hidden), None | Some(0)) = (shape(inputs, 0), hidden, node.attr_int("layout")) else {
+        return vec![];
+    };
+    let directions = if node.attr_string("direction") == Some("bidirectional") { 2 } else { 1 };
+    let last = Fact::new(elem(inputs, 0), vec![directions, n, hidden]);
+    vec![Fact::new(elem(inputs, 0), vec![t, directions, n, hidden]), last.clone(), last]
 }
 
 fn is_flipped(node: &NodeProto) -> bool {

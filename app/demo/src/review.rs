@@ -1,8 +1,8 @@
 //! The demo's reviewer, who goes by the evidence alone.
 
-use crate::slices::SliceSet;
-use crate::spread::Spread;
 use ascan_core::{Context, Result};
+use ascan_engine::slices::SliceSet;
+use ascan_engine::spread::Spread;
 use ascan_store::Scan;
 use ascan_store::annotations::{Annotator, Judgement, Mark, Subject};
 
