@@ -13,11 +13,13 @@ use ascan_report::album::Album;
 use ascan_store::annotations::Mark;
 use ascan_ui::{ImagesVm, Line, MainWindow, Thumb};
 use ascan_viz::color::Map;
+use ascan_viz::heat::{Look, Outline};
 use ascan_viz::words::percent;
+use rayon::prelude::*;
 use slint::{ComponentHandle, ModelNotify, ModelRc, ModelTracker};
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Decoded pictures, and drawn ones: apart, so that another opacity decodes nothing.
 const DECODED_BYTES: usize = 32 << 20;
@@ -85,7 +87,10 @@ impl ImagesAdapter {
         }
         if changes.intersects(Changes::PICKED | Changes::IMAGES | Changes::INSPECTOR) {
             vm.set_n_picked(model.images.picked.len() as i32);
-            self.lines.remark(model);
+            // What is shown anew is shown with its marks.
+            if !changes.intersects(Changes::IMAGES) {
+                self.lines.remark(model);
+            }
         }
     }
 
@@ -136,8 +141,22 @@ struct Shown {
     marks: Vec<Option<Mark>>,
     class_names: Vec<String>,
     pictures: Rc<Pictures>,
-    decoded: Cache<usize, Option<(RgbImage, GrayImage)>>,
+    decoded: Cache<usize, Option<Arc<Decoded>>>,
     drawn: Cache<usize, slint::Image>,
+}
+
+/// A picture, its attribution, and the line around it once it was drawn.
+struct Decoded {
+    picture: RgbImage,
+    plane: GrayImage,
+    outline: Mutex<Option<Outline>>,
+}
+
+impl Decoded {
+    fn draw(&self, look: Look) -> RgbImage {
+        let mut outline = self.outline.lock().unwrap_or_else(PoisonError::into_inner);
+        look.draw_again(&self.picture, &self.plane, &mut outline)
+    }
 }
 
 impl Lines {
@@ -151,6 +170,7 @@ impl Lines {
                         shown.drawn.clear();
                     }
                     shown.images = model.images.clone();
+                    shown.marks.clone_from(&session.marks);
                 }
                 _ => {
                     *shown = Some(Shown {
@@ -187,7 +207,8 @@ impl Lines {
             let mut shown = self.shown.borrow_mut();
             let Some(shown) = &mut *shown else { return };
             let bytes = picture.as_ref().map_or(64, |(picture, plane)| picture.as_raw().len() + plane.as_raw().len());
-            shown.decoded.put(row, picture, bytes);
+            let decoded = |(picture, plane)| Arc::new(Decoded { picture, plane, outline: Mutex::default() });
+            shown.decoded.put(row, picture.map(decoded), bytes);
             shown.images.rows.iter().position(|&other| other == row).map(|place| place / shown.images.n_columns())
         };
         if let Some(line) = line {
@@ -235,21 +256,31 @@ impl Shown {
     }
 
     fn picture(&mut self, row: usize) -> slint::Image {
+        self.draw(&[row]);
         if let Some(drawn) = self.drawn.get(&row) {
             return drawn.clone();
         }
-        match self.decoded.get(&row) {
-            Some(Some((picture, plane))) => {
-                let pixels = self.images.look.draw(picture, plane);
-                let drawn = opaque(&pixels);
-                self.drawn.put(row, drawn.clone(), pixels.as_raw().len());
-                drawn
+        if self.decoded.get(&row).is_none() {
+            self.pictures.want_thumb(row);
+        }
+        slint::Image::default()
+    }
+
+    /// Draws the pictures of these rows that are decoded and not drawn yet, on all cores.
+    fn draw(&mut self, rows: &[usize]) {
+        let mut left: Vec<(usize, Arc<Decoded>)> = Vec::new();
+        for row in rows {
+            if self.drawn.get(row).is_none()
+                && let Some(Some(decoded)) = self.decoded.get(row)
+            {
+                left.push((*row, decoded.clone()));
             }
-            Some(None) => slint::Image::default(),
-            None => {
-                self.pictures.want_thumb(row);
-                slint::Image::default()
-            }
+        }
+        let look = self.images.look;
+        let drawn: Vec<(usize, RgbImage)> =
+            left.into_par_iter().map(|(row, decoded)| (row, decoded.draw(look))).collect();
+        for (row, pixels) in drawn {
+            self.drawn.put(row, opaque(&pixels), pixels.as_raw().len());
         }
     }
 }
@@ -268,6 +299,7 @@ impl slint::Model for Lines {
             return None;
         }
         let rows = shown.images.line(line).to_vec();
+        shown.draw(&rows);
         Some(Line { thumbs: list(rows.into_iter().map(|row| shown.thumb(row))) })
     }
 

@@ -316,7 +316,8 @@ impl Model {
     fn draw_as(&mut self, change: impl Fn(&mut Look)) -> Changes {
         change(&mut self.images.look);
         self.settings.look = self.images.look;
-        Changes::IMAGES | Changes::IMAGE | Changes::TILES
+        // A mosaic that is not shown is drawn when it is: its tiles are many, and take both cores.
+        Changes::IMAGES | Changes::IMAGE | if self.view == View::Mosaic { Changes::TILES } else { Changes::NONE }
     }
 
     /// Puts the images in their order, and asks for what it needs.

@@ -12,22 +12,42 @@ const HALF_DARK_PX: f32 = 1.75;
 const TOUCHED_PX: f32 = HALF_DARK_PX + 0.5;
 const REACH_PX: i64 = 3;
 
-/// Draws the line around the smallest part that holds `share` of the plane's sum: light with a dark edge, so that it
-/// shows on every picture. No line where there is no attribution.
-pub(super) fn draw(picture: &mut RgbImage, plane: &GrayImage, share: f32) {
-    let Some(level) = level(plane, share) else { return };
-    let (width, height) = plane.dimensions();
-    let mut squared = vec![f32::INFINITY; (width * height) as usize];
-    for segment in segments(plane, level) {
-        near(&mut squared, [width.into(), height.into()], segment);
+/// The line around the smallest part of a picture that holds a share of its attribution, ready to be drawn: what the picture
+/// looks like otherwise, and how strong, does not change it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outline {
+    /// The share.
+    pub share: f32,
+    /// Pixels that the line touches, and how far each is from it.
+    touched: Vec<(u32, f32)>,
+}
+
+impl Outline {
+    /// Of a plane of weights. No line where there is no attribution.
+    pub fn of(plane: &GrayImage, share: f32) -> Self {
+        let Some(level) = level(plane, share) else { return Self { share, touched: Vec::new() } };
+        let (width, height) = plane.dimensions();
+        let mut squared = vec![f32::INFINITY; (width * height) as usize];
+        for segment in segments(plane, level) {
+            near(&mut squared, [width.into(), height.into()], segment);
+        }
+        let touched = (0u32..).zip(squared).filter(|(_, squared)| *squared <= TOUCHED_PX * TOUCHED_PX);
+        Self { share, touched: touched.map(|(i, squared)| (i, squared.sqrt())).collect() }
     }
-    for (pixel, squared) in picture.pixels_mut().zip(squared).filter(|(_, squared)| *squared <= TOUCHED_PX * TOUCHED_PX)
-    {
-        let distance = squared.sqrt();
-        for (color, half_px) in [(DARK, HALF_DARK_PX), (LIGHT, HALF_LIGHT_PX)] {
-            let coverage = (half_px + 0.5 - distance).clamp(0.0, 1.0);
-            for (channel, ink) in pixel.0.iter_mut().zip(color) {
-                *channel = (f32::from(*channel) + coverage * (ink - f32::from(*channel))).round() as u8;
+
+    /// Draws the line: light with a dark edge, so that it shows on every picture.
+    ///
+    /// # Panics
+    /// If the picture is smaller than the plane.
+    pub(super) fn draw(&self, picture: &mut RgbImage) {
+        let width = picture.width().max(1);
+        for &(i, distance) in &self.touched {
+            let pixel = &mut picture.get_pixel_mut(i % width, i / width).0;
+            for (color, half_px) in [(DARK, HALF_DARK_PX), (LIGHT, HALF_LIGHT_PX)] {
+                let coverage = (half_px + 0.5 - distance).clamp(0.0, 1.0);
+                for (channel, ink) in pixel.iter_mut().zip(color) {
+                    *channel = (f32::from(*channel) + coverage * (ink - f32::from(*channel))).round() as u8;
+                }
             }
         }
     }
@@ -81,7 +101,7 @@ mod tests {
     fn the_line_is_thin_light_and_edged_dark_on_any_ground() {
         for ground in [0u8, 128, 255] {
             let mut picture = RgbImage::from_pixel(101, 101, Rgb([ground; 3]));
-            draw(&mut picture, &disc(), 0.5);
+            Outline::of(&disc(), 0.5).draw(&mut picture);
             let row: Vec<u8> = (50..101).map(|x| picture.get_pixel(x, 50).0[0]).collect();
             let light = row.iter().filter(|&&v| v > 200).count();
             let changed = row.iter().filter(|&&v| v != ground).count();
@@ -94,7 +114,7 @@ mod tests {
     #[test]
     fn without_attribution_there_is_no_line() {
         let mut picture = RgbImage::from_pixel(20, 20, Rgb([9; 3]));
-        draw(&mut picture, &GrayImage::new(20, 20), 0.8);
+        Outline::of(&GrayImage::new(20, 20), 0.8).draw(&mut picture);
         assert!(picture.pixels().all(|pixel| pixel.0 == [9; 3]));
     }
 }

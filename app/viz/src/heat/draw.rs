@@ -1,7 +1,7 @@
 //! A picture and its attribution, drawn together. Both are kept apart until the last moment, so that another opacity
 //! or colour map needs neither the picture's file nor its map.
 
-use super::contour;
+use super::contour::Outline;
 use crate::color::Map;
 use image::{GrayImage, RgbImage};
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,14 @@ impl Look {
     /// # Panics
     /// If the sizes differ.
     pub fn draw(&self, picture: &RgbImage, plane: &GrayImage) -> RgbImage {
+        self.draw_again(picture, plane, &mut None)
+    }
+
+    /// The same for a picture that is drawn again and again: its line is kept in `outline`.
+    ///
+    /// # Shapes and panics
+    /// As those of [`Self::draw`].
+    pub fn draw_again(&self, picture: &RgbImage, plane: &GrayImage, outline: &mut Option<Outline>) -> RgbImage {
         assert_eq!(picture.dimensions(), plane.dimensions(), "a picture and its attribution");
         let mut drawn = picture.clone();
         let is_blank = || plane.pixels().all(|weight| weight.0[0] == 0);
@@ -99,7 +107,10 @@ impl Look {
             }
         }
         if let Some(share) = self.contour {
-            contour::draw(&mut drawn, plane, share);
+            if outline.as_ref().is_none_or(|outline| outline.share != share) {
+                *outline = Some(Outline::of(plane, share));
+            }
+            outline.iter().for_each(|outline| outline.draw(&mut drawn));
         }
         drawn
     }

@@ -3,6 +3,7 @@
 mod contour;
 mod draw;
 
+pub use contour::Outline;
 pub use draw::{CONTOUR, Drawing, Look};
 
 use fast_image_resize::images::{Image, ImageRef};
